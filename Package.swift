@@ -1,0 +1,85 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+/// A library target under `Sources/`, with what it may import (arrows point only downwards; see `docs/layout.md`).
+func library(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: imports)
+}
+
+/// The tests of one library target; `Tests/` mirrors `Sources/`.
+func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests",
+    dependencies: [.target(name: name), "TestSupport"] + imports,
+    path: "Tests/\(name)Tests")
+}
+
+/// One small executable under `experiments/`, named as its folder.
+func experiment(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["Experiments"],
+    path: "experiments/\(name)",
+    exclude: ["README.md"])
+}
+
+let package = Package(
+  name: "KeyStep",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "keystep", targets: ["keystep"]),
+    .library(name: "KeySteps", targets: ["KeySteps"]),
+    .library(name: "LanguageModel", targets: ["LanguageModel"]),
+    .library(name: "Distillation", targets: ["Distillation"]),
+    .library(name: "Evaluation", targets: ["Evaluation"]),
+    .library(name: "Experiments", targets: ["Experiments"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+    library("CKernels"),
+    library("Randomness"),
+    library("Checksums"),
+    library("KeySteps"),
+    library("LinearAlgebra", ["COpenBLAS"]),
+    library("Checkpoints"),
+    library("Tokenizers", ["Checkpoints"]),
+    library("LanguageModel", ["LinearAlgebra", "CKernels", "Checkpoints", "Randomness"]),
+    library("Reasoning", ["KeySteps", "Randomness"]),
+    library("Teachers", ["Reasoning", "Randomness"]),
+    library("Distillation", ["LanguageModel", "Tokenizers", "Reasoning", "KeySteps", "Randomness"]),
+    library("Evaluation", ["Distillation", "LinearAlgebra", "Randomness"]),
+    library(
+      "Experiments",
+      [
+        "Distillation", "Evaluation", "Teachers", "Checksums",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "keystep",
+      dependencies: [
+        "Experiments",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    experiment("key-step-ratio"),
+
+    .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
+    tests("Checksums"),
+    tests("Randomness"),
+    tests("KeySteps"),
+    tests("LinearAlgebra"),
+    tests("Checkpoints"),
+    tests("Tokenizers"),
+    tests("LanguageModel"),
+    tests("Reasoning"),
+    tests("Teachers"),
+    tests("Distillation"),
+    tests("Evaluation"),
+    tests("Experiments"),
+  ]
+)

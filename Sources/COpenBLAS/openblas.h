@@ -1,0 +1,4 @@
+// The C interfaces of OpenBLAS and LAPACKE, as Debian's libopenblas-dev and liblapacke-dev install them.
+#pragma once
+#include <cblas.h>
+#include <lapacke.h>
