@@ -1,3 +1,5 @@
+import Glibc
+
 /// A seeded generator of random numbers, xoshiro256**, whose streams are told apart by name.
 ///
 /// Every random choice of the toolkit draws from one of these, passed in by the caller. Streams of one seed
@@ -51,6 +53,12 @@ public struct SeededGenerator: RandomNumberGenerator, Codable, Hashable, Sendabl
   /// True with probability `probability`.
   public mutating func chance(_ probability: Double) -> Bool {
     uniform() < probability
+  }
+
+  /// A number drawn from the normal distribution of mean 0 and variance 1 (Box and Muller, 1958; one of the pair is
+  /// used, so that the state alone says what comes next).
+  public mutating func normal() -> Double {
+    (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform())
   }
 
   private func rotated(_ x: UInt64, by k: UInt64) -> UInt64 {

@@ -1,1 +1,90 @@
+/// The few loops that Swift leaves scalar: exponentials, reductions and what surrounds them.
+///
+/// Each has a plain Swift twin in Tests/TestSupport. Letters: R rows, N columns, H heads, d head dimension, F
+/// feed-forward width. All matrices are row-major floats; `d` before a name is its gradient.
 #pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// y[R,N] = x * inverse_rms * weight, with inverse_rms[R] = 1 / sqrt(mean(x^2) + epsilon), kept for the backward.
+void ks_rms_norm(const float *x, const float *weight, float epsilon, float *y, float *inverse_rms, ptrdiff_t rows,
+                 ptrdiff_t columns);
+
+/// The same result from the inverse_rms that was kept.
+void ks_rms_norm_again(const float *x, const float *weight, const float *inverse_rms, float *y, ptrdiff_t rows,
+                       ptrdiff_t columns);
+
+/// dx[R,N] += the gradient through RMSNorm of dy[R,N]; d_weight[N] += its own where not null.
+void ks_rms_norm_backward(const float *x, const float *weight, const float *inverse_rms, const float *dy, float *dx,
+                          float *d_weight, ptrdiff_t rows, ptrdiff_t columns);
+
+/// Turns each head of x[R, heads * d] (rows `stride` floats apart) by its row's angle, the two halves of a head being
+/// the two coordinates. cosines and sines are [positions, d / 2]; sign +1 turns forward, -1 back.
+void ks_rotate(float *x, ptrdiff_t stride, const int32_t *positions, const float *cosines, const float *sines,
+               float sign, ptrdiff_t rows, ptrdiff_t heads, ptrdiff_t head_dimension);
+
+/// y[R,F] = silu(gate) * up, where a row of gate_up[R,2F] is gate, then up.
+void ks_swiglu(const float *gate_up, float *y, ptrdiff_t rows, ptrdiff_t width);
+
+/// Turns gate_up[R,2F] into its gradient, given dy[R,F].
+void ks_swiglu_backward(float *gate_up, const float *dy, ptrdiff_t rows, ptrdiff_t width);
+
+/// Row i of scores[R,N] becomes its softmax(scale * scores) over the first `visible[i]` columns and zero behind them.
+/// log_sum_exp[R] (of the scaled scores) is kept for the backward.
+void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, float *log_sum_exp,
+                ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
+
+/// Row i of scores[R,N] becomes exp(scale * scores - log_sum_exp[i]) over the first `visible[i]` columns, zero behind.
+void ks_softmax_again(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, const float *log_sum_exp,
+                      ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
+
+/// d_probabilities[R,N] becomes the gradient of the unscaled scores: scale * p * (dp - sum over d of y * dy), where y
+/// and dy [R,d] (rows `output_stride` floats apart) are the attention's output and its gradient.
+void ks_softmax_backward(const float *probabilities, float *d_probabilities, ptrdiff_t stride, float scale,
+                         const float *y, const float *dy, ptrdiff_t output_stride, ptrdiff_t head_dimension,
+                         ptrdiff_t rows, ptrdiff_t columns);
+
+/// What is known of one row of logits[N] and its target.
+typedef struct {
+  float negative_log_likelihood;  ///< nats
+  float log_sum_exp;
+  float entropy;  ///< nats; 0 unless asked for
+  int32_t top;    ///< the first column of the largest logit
+} ks_token_loss;
+
+/// One result for each row of logits[R,N].
+void ks_cross_entropy(const float *logits, const int32_t *targets, ks_token_loss *losses, int with_entropy,
+                      ptrdiff_t rows, ptrdiff_t columns);
+
+/// logits[R,N] become weight[i] * (softmax - one-hot of the target): the gradient of weight[i] * -log p.
+void ks_cross_entropy_backward(float *logits, const int32_t *targets, const ks_token_loss *losses, const float *weights,
+                               ptrdiff_t rows, ptrdiff_t columns);
+
+/// y[R,N] = x * mask / (1 - probability). An element is dropped by a hash of its row's key, the projection's salt and
+/// its column, so that every pass, worker and rank sees the same mask. y may be x.
+void ks_dropout(const float *x, float *y, const uint32_t *row_keys, uint32_t salt, float probability, ptrdiff_t rows,
+                ptrdiff_t columns);
+
+/// One AdamW step (Loshchilov and Hutter, 1711.05101, as torch.optim.AdamW computes it) over `count` parameters.
+/// gradient_scale multiplies the gradient first; correction1 = 1 - beta1^t, correction2 = 1 - beta2^t.
+void ks_adamw(float *parameters, const float *gradients, float *first_moments, float *second_moments,
+              ptrdiff_t count, float gradient_scale, float learning_rate, float beta1, float beta2, float epsilon,
+              float weight_decay, float correction1, float correction2);
+
+/// y += x, over `count` floats.
+void ks_add(const float *x, float *y, ptrdiff_t count);
+
+/// y[R,N] (rows `stride` floats apart) += bias[N].
+void ks_add_bias(float *y, ptrdiff_t stride, const float *bias, ptrdiff_t rows, ptrdiff_t columns);
+
+/// d_bias[N] += the column sums of dy[R,N] (rows `stride` floats apart).
+void ks_bias_backward(const float *dy, ptrdiff_t stride, float *d_bias, ptrdiff_t rows, ptrdiff_t columns);
+
+/// The sum of squares, in double.
+double ks_sum_of_squares(const float *x, ptrdiff_t count);
+
+/// One query head group against a cache, for decoding: y[heads, d] = softmax(scale * q keys^T) values, where q is
+/// [heads, d] and keys and values are [length, d] with rows `stride` floats apart; scores is room for heads * length.
+void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float *scores,
+                   float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);

@@ -1,0 +1,79 @@
+#include "CKernels.h"
+#include "vectorised.h"
+
+KERNEL void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, float *log_sum_exp,
+                       ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns) {
+  VECTORISED
+  for (ptrdiff_t i = 0; i < rows; i++) {
+    float *row = scores + i * stride;
+    ptrdiff_t n = visible[i];
+    float largest = vectorised_maximum(row, n), sum = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+      float e = vectorised_exp(scale * (row[j] - largest));
+      row[j] = e;
+      sum += e;
+    }
+    float inverse = 1.0f / sum;
+    for (ptrdiff_t j = 0; j < n; j++) row[j] *= inverse;
+    for (ptrdiff_t j = n; j < columns; j++) row[j] = 0;
+    log_sum_exp[i * log_sum_exp_stride] = scale * largest + logf(sum);
+  }
+}
+
+KERNEL void ks_softmax_again(float *scores, ptrdiff_t stride, float scale, const int32_t *visible,
+                             const float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows,
+                             ptrdiff_t columns) {
+  VECTORISED
+  for (ptrdiff_t i = 0; i < rows; i++) {
+    float *row = scores + i * stride;
+    ptrdiff_t n = visible[i];
+    float lse = log_sum_exp[i * log_sum_exp_stride];
+    for (ptrdiff_t j = 0; j < n; j++) row[j] = vectorised_exp(scale * row[j] - lse);
+    for (ptrdiff_t j = n; j < columns; j++) row[j] = 0;
+  }
+}
+
+KERNEL void ks_softmax_backward(const float *probabilities, float *d_probabilities, ptrdiff_t stride, float scale,
+                                const float *y, const float *dy, ptrdiff_t output_stride, ptrdiff_t head_dimension,
+                                ptrdiff_t rows, ptrdiff_t columns) {
+  VECTORISED
+  for (ptrdiff_t i = 0; i < rows; i++) {
+    const float *p = probabilities + i * stride, *yi = y + i * output_stride, *dyi = dy + i * output_stride;
+    float *dp = d_probabilities + i * stride;
+    float mean = 0;
+    for (ptrdiff_t j = 0; j < head_dimension; j++) mean += yi[j] * dyi[j];
+    for (ptrdiff_t j = 0; j < columns; j++) dp[j] = scale * p[j] * (dp[j] - mean);
+  }
+}
+
+KERNEL void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale,
+                          float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length) {
+  VECTORISED
+  for (ptrdiff_t t = 0; t < length; t++) {
+    const float *key = keys + t * stride;
+    for (ptrdiff_t h = 0; h < heads; h++) {
+      const float *qh = q + h * head_dimension;
+      float dot = 0;
+      for (ptrdiff_t j = 0; j < head_dimension; j++) dot += qh[j] * key[j];
+      scores[h * length + t] = scale * dot;
+    }
+  }
+  for (ptrdiff_t h = 0; h < heads; h++) {
+    float *row = scores + h * length;
+    float largest = vectorised_maximum(row, length), sum = 0;
+    for (ptrdiff_t t = 0; t < length; t++) {
+      row[t] = vectorised_exp(row[t] - largest);
+      sum += row[t];
+    }
+    float inverse = 1.0f / sum;
+    for (ptrdiff_t t = 0; t < length; t++) row[t] *= inverse;
+  }
+  memset(y, 0, (size_t)(heads * head_dimension) * sizeof *y);
+  for (ptrdiff_t t = 0; t < length; t++) {
+    const float *value = values + t * stride;
+    for (ptrdiff_t h = 0; h < heads; h++) {
+      float p = scores[h * length + t], *yh = y + h * head_dimension;
+      for (ptrdiff_t j = 0; j < head_dimension; j++) yh[j] += p * value[j];
+    }
+  }
+}

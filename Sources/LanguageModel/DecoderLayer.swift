@@ -1,0 +1,218 @@
+import CKernels
+import Checkpoints
+import LinearAlgebra
+
+/// A vector of parameters: where it lies, and its name, by which its gradient is found.
+struct ParameterVector: @unchecked Sendable {
+  let name: String
+  let base: UnsafeMutablePointer<Float>
+
+  init(_ name: String, of parameters: ParameterStore) {
+    self.name = name
+    base = parameters.matrix(name).base
+  }
+
+  /// Its gradient among `gradients`; nil where it is frozen.
+  func gradient(_ gradients: ParameterStore?) -> UnsafeMutablePointer<Float>? {
+    gradients.flatMap { store in store.slot(name).map { store.buffer.base + $0.offset } }
+  }
+}
+
+/// One decoder layer, forward and backward side by side.
+///
+///     h = x + o_proj(attention(rotate(q_proj), rotate(k_proj), v_proj)), the three of norm(x)
+///     y = h + down_proj(silu(gate_proj) · up_proj), the two of norm(h)
+///
+/// Letters: T rows, Q rows that ask (T, or in the last layer the wanted ones), D hidden size, H query heads, G key-value
+/// heads, d head dimension, F feed-forward width, r rank.
+struct DecoderLayer: Sendable {
+  let configuration: ModelConfiguration
+  let inputNorm: ParameterVector
+  let query: ProjectionGroup
+  let keyValue: ProjectionGroup
+  let attention: Attention
+  let attentionOutput: ProjectionGroup
+  let middleNorm: ParameterVector
+  let gateUp: ProjectionGroup
+  let down: ProjectionGroup
+
+  init(
+    _ index: Int, _ c: ModelConfiguration, _ parameters: ParameterStore, _ adapter: LowRankAdapter?
+  ) {
+    configuration = c
+    inputNorm = ParameterVector("model.layers.\(index).input_layernorm.weight", of: parameters)
+    query = ProjectionGroup([.q_proj], layer: index, of: parameters, adapter)
+    keyValue = ProjectionGroup([.k_proj, .v_proj], layer: index, of: parameters, adapter)
+    attention = Attention(
+      heads: c.headCount, keyValueHeads: c.keyValueHeadCount, headDimension: c.headDimension)
+    attentionOutput = ProjectionGroup([.o_proj], layer: index, of: parameters, adapter)
+    middleNorm = ParameterVector(
+      "model.layers.\(index).post_attention_layernorm.weight", of: parameters)
+    gateUp = ProjectionGroup([.gate_proj, .up_proj], layer: index, of: parameters, adapter)
+    down = ProjectionGroup([.down_proj], layer: index, of: parameters, adapter)
+  }
+
+  /// What the backward needs of the forward.
+  struct Activations {
+    let input: MatrixView  // x [T, D]
+    let inputInverseRMS: MatrixView  // [1, T]
+    let queries: MatrixView  // rotated [Q, H d]
+    let keysValues: MatrixView  // rotated keys, then values [T, 2 G d]
+    let logSumExp: MatrixView  // [Q, H]
+    let attended: MatrixView  // [Q, H d]
+    let middle: MatrixView  // h [Q, D]
+    let middleInverseRMS: MatrixView  // [1, Q]
+    let gateUpValues: MatrixView  // before the nonlinearity [Q, 2 F]
+    // What the low-rank updates of a group projected down to [T or Q, r].
+    var queryDown: [MatrixView] = []
+    var keyValueDown: [MatrixView] = []
+    var attentionOutputDown: [MatrixView] = []
+    var gateUpDown: [MatrixView] = []
+    var downDown: [MatrixView] = []
+
+    init(_ c: ModelConfiguration, input: MatrixView, asking: Int, _ arena: Arena) {
+      self.input = input
+      inputInverseRMS = arena.matrix(1, input.rows)
+      queries = arena.matrix(asking, c.headCount * c.headDimension)
+      keysValues = arena.matrix(input.rows, 2 * c.keyValueHeadCount * c.headDimension)
+      logSumExp = arena.matrix(asking, c.headCount)
+      attended = arena.matrix(asking, c.headCount * c.headDimension)
+      middle = arena.matrix(asking, c.hiddenSize)
+      middleInverseRMS = arena.matrix(1, asking)
+      gateUpValues = arena.matrix(asking, 2 * c.intermediateSize)
+    }
+  }
+
+  /// Writes the layer's result for `input`[T, D] into `y`[Q, D], which may be `input` itself where all rows ask.
+  func forward(
+    _ input: MatrixView, into y: MatrixView, all: AskingRows, asking: AskingRows,
+    _ rotary: RotaryTable,
+    _ pass: PassContext
+  ) -> Activations {
+    let c = configuration
+    let scratch = pass.scratch
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    var a = Activations(c, input: input, asking: asking.count, pass.kept)
+
+    let normed = scratch.matrix(all.count, c.hiddenSize)
+    ks_rms_norm(
+      input.base, inputNorm.base, c.rmsNormEpsilon, normed.base, a.inputInverseRMS.base, all.count,
+      c.hiddenSize)
+    a.queryDown = query.forward(
+      asking.gather(normed, scratch), into: a.queries, pass, keys: asking.dropoutKeys)
+    a.keyValueDown = keyValue.forward(normed, into: a.keysValues, pass, keys: all.dropoutKeys)
+    rotary.rotate(a.queries, heads: c.headCount, asking.positions)
+    rotary.rotate(a.keysValues, heads: c.keyValueHeadCount, all.positions)
+    attention.forward(
+      queries: a.queries, keysValues: a.keysValues, asking, into: a.attended,
+      logSumExp: a.logSumExp, scratch)
+    asking.copy(input, into: a.middle)
+    a.attentionOutputDown = attentionOutput.forward(
+      a.attended, into: a.middle, adding: true, pass, keys: asking.dropoutKeys)
+
+    let middleNormed = scratch.matrix(asking.count, c.hiddenSize)
+    ks_rms_norm(
+      a.middle.base, middleNorm.base, c.rmsNormEpsilon, middleNormed.base, a.middleInverseRMS.base,
+      asking.count,
+      c.hiddenSize)
+    a.gateUpDown = gateUp.forward(
+      middleNormed, into: a.gateUpValues, pass, keys: asking.dropoutKeys)
+    let activated = scratch.matrix(asking.count, c.intermediateSize)
+    ks_swiglu(a.gateUpValues.base, activated.base, asking.count, c.intermediateSize)
+    y.base.update(from: a.middle.base, count: asking.count * c.hiddenSize)
+    a.downDown = down.forward(activated, into: y, adding: true, pass, keys: asking.dropoutKeys)
+    return a
+  }
+
+  /// Given dy[Q, D], writes dx[T, D] and adds the parameters' gradients to `pass.gradients`.
+  ///
+  /// dy is overwritten, and so are the gate and up values kept by the forward; dx may be dy where all rows ask. Where
+  /// `dx` is nil nothing below needs a gradient, and only the layer's own trained tensors get theirs.
+  func backward(
+    _ a: Activations, dy: MatrixView, into dx: MatrixView?, all: AskingRows, asking: AskingRows,
+    _ rotary: RotaryTable,
+    _ pass: PassContext
+  ) {
+    let c = configuration
+    let scratch = pass.scratch
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+
+    // Feed-forward: dy passes on to h as it is, and through the norm. `dMiddle` is dy from here on.
+    let dMiddle = dy
+    let wide = scratch.matrix(asking.count, c.intermediateSize)
+    let narrow = scratch.matrix(asking.count, c.hiddenSize)
+    if pass.needsInput(down) {
+      ks_swiglu(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+      down.backwardParameters(dy, input: wide, down: a.downDown, pass, keys: asking.dropoutKeys)
+    }
+    down.backwardInput(dy, into: wide, pass, keys: asking.dropoutKeys)
+    ks_swiglu_backward(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+    if pass.needsInput(gateUp) {
+      middleNorm.again(a.middle, a.middleInverseRMS, into: narrow)
+      gateUp.backwardParameters(
+        a.gateUpValues, input: narrow, down: a.gateUpDown, pass, keys: asking.dropoutKeys)
+    }
+    gateUp.backwardInput(a.gateUpValues, into: narrow, pass, keys: asking.dropoutKeys)
+    middleNorm.backward(a.middle, a.middleInverseRMS, dy: narrow, addingTo: dMiddle, pass)
+
+    // Attention.
+    let dAttended = scratch.matrix(asking.count, c.headCount * c.headDimension)
+    if pass.needsInput(attentionOutput) {
+      attentionOutput.backwardParameters(
+        dMiddle, input: a.attended, down: a.attentionOutputDown, pass, keys: asking.dropoutKeys)
+    }
+    attentionOutput.backwardInput(dMiddle, into: dAttended, pass, keys: asking.dropoutKeys)
+    let dQueries = scratch.matrix(asking.count, c.headCount * c.headDimension)
+    let dKeysValues = scratch.matrix(all.count, 2 * c.keyValueHeadCount * c.headDimension)
+    dKeysValues.setZero()
+    attention.backward(
+      queries: a.queries, keysValues: a.keysValues, asking, attended: a.attended,
+      logSumExp: a.logSumExp,
+      dAttended: dAttended, into: dQueries, addingTo: dKeysValues, scratch)
+    rotary.rotateBack(dQueries, heads: c.headCount, asking.positions)
+    rotary.rotateBack(dKeysValues, heads: c.keyValueHeadCount, all.positions)
+    let normed = scratch.matrix(all.count, c.hiddenSize)
+    if pass.needsInput(query) || pass.needsInput(keyValue) {
+      inputNorm.again(a.input, a.inputInverseRMS, into: normed)
+      query.backwardParameters(
+        dQueries, input: asking.gather(normed, scratch), down: a.queryDown, pass,
+        keys: asking.dropoutKeys)
+      keyValue.backwardParameters(
+        dKeysValues, input: normed, down: a.keyValueDown, pass, keys: all.dropoutKeys)
+    }
+    guard let dx else { return }
+    let dNormed = normed
+    keyValue.backwardInput(dKeysValues, into: dNormed, pass, keys: all.dropoutKeys)
+    if asking.selection == nil {
+      query.backwardInput(dQueries, into: dNormed, adding: true, pass, keys: asking.dropoutKeys)
+      if dx.base != dMiddle.base {
+        dx.base.update(from: dMiddle.base, count: all.count * c.hiddenSize)
+      }
+    } else {
+      let dAsking = scratch.matrix(asking.count, c.hiddenSize)
+      query.backwardInput(dQueries, into: dAsking, pass, keys: asking.dropoutKeys)
+      asking.scatter(dAsking, addingTo: dNormed)
+      dx.setZero()
+      asking.scatter(dMiddle, addingTo: dx)
+    }
+    inputNorm.backward(a.input, a.inputInverseRMS, dy: dNormed, addingTo: dx, pass)
+  }
+}
+
+extension ParameterVector {
+  /// The norm's result once more, from what the forward kept: y = x · inverseRMS · weight.
+  func again(_ x: MatrixView, _ inverseRMS: MatrixView, into y: MatrixView) {
+    ks_rms_norm_again(x.base, base, inverseRMS.base, y.base, x.rows, x.columns)
+  }
+
+  /// Adds the gradient through the norm to `dx`, and the weight's own to the pass's gradients.
+  func backward(
+    _ x: MatrixView, _ inverseRMS: MatrixView, dy: MatrixView, addingTo dx: MatrixView,
+    _ pass: PassContext
+  ) {
+    ks_rms_norm_backward(
+      x.base, base, inverseRMS.base, dy.base, dx.base, gradient(pass.gradients), x.rows, x.columns)
+  }
+}
