@@ -52,7 +52,8 @@ let package = Package(
     library("LanguageModel", ["LinearAlgebra", "CKernels", "Checkpoints", "Randomness"]),
     library("Reasoning", ["KeySteps", "Randomness"]),
     library("Teachers", ["Reasoning", "Randomness"]),
-    library("Distillation", ["LanguageModel", "Tokenizers", "Reasoning", "KeySteps", "Randomness"]),
+    library(
+      "Distillation", ["LanguageModel", "Tokenizers", "Reasoning", "KeySteps", "Randomness"]),
     library("Evaluation", ["Distillation", "LinearAlgebra", "Randomness"]),
     library(
       "Experiments",
