@@ -1,0 +1,38 @@
+# `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build test experiment list student notebooks format lint
+export NAME ARGS STUDENT PAIRS
+
+SOURCES := Package.swift Sources Tests experiments
+
+help: ## print these lines
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
+	  printf '%-16s %s\n' "$$target" "$$line"; done
+
+setup: ## install the system packages that are missing and check Swift
+	@scripts/setup.sh
+
+build: setup ## build the command: .build/release/keystep
+	swift build -c release --product keystep
+
+test: setup ## build and run the tests
+	swift test -c release
+
+experiment: setup ## run an experiment: NAME=key-step-ratio [ARGS="--seeds 5"] [STUDENT=model PAIRS=pairs.jsonl]
+	@scripts/experiment.sh
+
+list: ## name the experiments and the question of each
+	@scripts/list.sh
+
+student: ## get SmolLM2-135M-Instruct (Apache-2.0, 98 MB) into models/
+	@scripts/student.sh
+
+notebooks: ## execute notebooks-md/ in a scratch folder
+	@scripts/notebooks.sh
+
+format: ## format the Swift files in place
+	swift format -i -r $(SOURCES)
+
+lint: ## check the format of the Swift files
+	swift format lint --strict -r $(SOURCES)

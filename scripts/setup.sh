@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Makes sure that what a build needs is there, and does nothing where it is.
+#
+# usage: setup.sh           Swift, OpenBLAS, LAPACKE, pkg-config
+#        setup.sh python    Python, with a virtual environment in .venv
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  printf 'setup: %s\n' "$1" >&2
+  exit 1
+}
+
+# install WHAT PACKAGE...: through apt; elsewhere an error that says what is missing.
+install() {
+  local what=$1 as_root=()
+  shift
+  command -v apt-get >/dev/null || fail "$what is missing, and this machine has no apt to install it with.
+Fedora: openblas-devel lapack-devel pkgconf-pkg-config python3. Arch: openblas lapacke pkgconf python.
+macOS: brew install openblas pkgconf python, and PKG_CONFIG_PATH=\$(brew --prefix openblas)/lib/pkgconfig."
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "$what is missing; as root: apt-get install $*"
+    as_root=(sudo)
+  fi
+  printf 'setup: %s is missing; installing %s\n' "$what" "$*"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+}
+
+need_swift() {
+  local found major minor
+  command -v swift >/dev/null || fail "swift: expected 6.1 or later, found none; see https://www.swift.org/install"
+  found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p')
+  IFS=. read -r major minor <<<"$found"
+  [ "${major:-0}" -gt 6 ] || { [ "${major:-0}" -eq 6 ] && [ "${minor:-0}" -ge 1 ]; } ||
+    fail "swift: expected 6.1 or later, found ${found:-an unknown version}; see https://www.swift.org/install"
+}
+
+# The very headers and libraries that the target COpenBLAS names, through the compiler that comes with Swift.
+has_blas() {
+  local flags
+  flags=$(pkg-config --cflags --libs openblas 2>/dev/null) || return 1
+  # shellcheck disable=SC2086  # the flags are words
+  printf '#include <cblas.h>\n#include <lapacke.h>\nint main(void) { return LAPACKE_get_nancheck() < 0; }\n' |
+    clang -x c - $flags -llapacke -o /dev/null 2>/dev/null
+}
+
+has_venv() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null
+}
+
+case "${1:-}" in
+"")
+  need_swift
+  has_blas || install "OpenBLAS with LAPACKE" libopenblas-dev liblapacke-dev pkg-config
+  has_blas || fail "OpenBLAS with LAPACKE: still not found by 'pkg-config openblas' and clang"
+  ;;
+python)
+  [ -x .venv/bin/pip ] && exit
+  has_venv || install "Python's venv" python3-venv
+  python3 -m venv .venv
+  ;;
+*)
+  printf 'usage: setup.sh [python]\n' >&2
+  exit 2
+  ;;
+esac
