@@ -44,6 +44,13 @@ public final class Decoder: Sendable {
     Decoder(configuration, parameters, adapter, rotary: rotary)
   }
 
+  /// x[T, D]: the embeddings of `tokens`.
+  func embed(_ tokens: [Int32], into x: MatrixView) {
+    for (row, token) in tokens.enumerated() {
+      x.row(row).update(from: embedding.row(Int(token)), count: x.columns)
+    }
+  }
+
   // MARK: Making one
 
   /// How a from-scratch model's projections start.

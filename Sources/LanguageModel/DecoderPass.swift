@@ -12,16 +12,60 @@ final class DecoderPass {
 
   /// The loss of each tree under `rule`. Where there is room for `gradients`, those of the sum of the losses are added
   /// to it; it is laid out as `decoder.trainable`.
-  func run(
-    _ trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
+  func losses(
+    of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float = 0
   ) -> [ExampleLoss] {
-    let c = decoder.configuration
-    let forest = PackedForest(
-      trees, vocabularySize: c.vocabularySize, maximumPositions: c.maximumPositions)
-    guard forest.rowCount > 0, forest.wantedCount > 0 else {
-      return trees.map { _ in ExampleLoss(loss: 0, tokens: []) }
+    let forest = PackedForest(trees, decoder.configuration)
+    guard forest.wantedCount > 0 else { return trees.map { _ in ExampleLoss(loss: 0, tokens: []) } }
+    let forward = forward(forest, on: decoder, gradients: gradients, dropout: dropout)
+    let vocabulary = VocabularyLoss(
+      forest: forest, hidden: forward.hidden, decoder: decoder, scratch: scratch)
+    guard let gradients else { return vocabulary.losses(rule) }
+    let dHidden = kept.matrix(forest.wantedCount, decoder.configuration.hiddenSize)
+    dHidden.setZero()
+    let losses = vocabulary.losses(rule, addingTo: dHidden, gradients)
+    backward(forest, on: decoder, forward, dHidden: dHidden, gradients)
+    return losses
+  }
+
+  /// The logits [count, V] after each of `tokens`, a sequence of its own.
+  func logits(of tokens: [Int], on decoder: Decoder) -> Matrix<Float> {
+    // A token more, so that every given one has something to predict.
+    let tree = SegmentTree([
+      Segment(tokens: tokens + [0], weights: [0] + Array(repeating: 1, count: tokens.count))
+    ])
+    let forest = PackedForest([tree], decoder.configuration)
+    let hidden = forward(forest, on: decoder, gradients: nil, dropout: 0).hidden
+    var logits = Matrix<Float>(rows: tokens.count, columns: decoder.output.rows)
+    logits.elements.withUnsafeMutableBufferPointer { elements in
+      guard let base = elements.baseAddress else { return }
+      multiply(
+        hidden, decoder.output.transposed,
+        into: MatrixView(base, rows: tokens.count, columns: decoder.output.rows))
     }
+    return logits
+  }
+
+  /// What a forward leaves.
+  private struct Forward {
+    var pass: PassContext
+    var all: AskingRows
+    var wanted: AskingRows
+    /// Of each layer where gradients are wanted, else empty.
+    var activations: [DecoderLayer.Activations]
+    /// The last layer's result [W, D], and what the final norm makes of it.
+    var last: MatrixView
+    var inverseRMS: MatrixView
+    var hidden: MatrixView
+  }
+
+  private func forward(
+    _ forest: PackedForest, on decoder: Decoder, gradients: ParameterStore?, dropout: Float
+  )
+    -> Forward
+  {
+    let c = decoder.configuration
     kept.reset()
     scratch.reset()
     let pass = PassContext(
@@ -30,62 +74,62 @@ final class DecoderPass {
       dropout: dropout)
     let all = AskingRows.all(forest)
     let wanted = AskingRows.wanted(forest)
-
-    // Forward. Each layer writes the next one's input; without a backward all share one.
     var x = kept.matrix(forest.rowCount, c.hiddenSize)
-    embed(forest.tokens, decoder, into: x)
+    decoder.embed(forest.tokens, into: x)
     var activations: [DecoderLayer.Activations] = []
     for (index, layer) in decoder.layers.enumerated() {
       let isLast = index == decoder.layers.count - 1
-      let mark = kept.mark
-      let y =
-        gradients == nil && !isLast
-        ? x : kept.matrix(isLast ? forest.wantedCount : forest.rowCount, c.hiddenSize)
-      let a = layer.forward(
-        x, into: y, all: all, asking: isLast ? wanted : all, decoder.rotary, pass)
-      if gradients != nil { activations.append(a) } else if !isLast { kept.release(to: mark) }
-      x = y
+      let asking = isLast ? wanted : all
+      if gradients != nil {
+        // Each layer writes the next one's input.
+        let y = kept.matrix(asking.count, c.hiddenSize)
+        activations.append(
+          layer.forward(x, into: y, all: all, asking: asking, decoder.rotary, pass))
+        x = y
+      } else {
+        // Without a backward, layers use the same room one after the other.
+        let y = isLast ? kept.matrix(asking.count, c.hiddenSize) : x
+        let mark = kept.mark
+        _ = layer.forward(x, into: y, all: all, asking: asking, decoder.rotary, pass)
+        kept.release(to: mark)
+        x = y
+      }
     }
     let hidden = kept.matrix(forest.wantedCount, c.hiddenSize)
     let inverseRMS = kept.matrix(1, forest.wantedCount)
     ks_rms_norm(
       x.base, decoder.finalNorm.base, c.rmsNormEpsilon, hidden.base, inverseRMS.base, x.rows,
       c.hiddenSize)
-
-    let vocabulary = VocabularyLoss(
-      forest: forest, hidden: hidden, decoder: decoder, scratch: scratch)
-    guard let gradients else { return vocabulary.losses(rule) }
-    let dHidden = kept.matrix(forest.wantedCount, c.hiddenSize)
-    dHidden.setZero()
-    let losses = vocabulary.losses(rule, addingTo: dHidden, gradients)
-
-    // Backward.
-    var dx = kept.matrix(forest.wantedCount, c.hiddenSize)
-    dx.setZero()
-    decoder.finalNorm.backward(x, inverseRMS, dy: dHidden, addingTo: dx, pass)
-    let dxAll = kept.matrix(forest.rowCount, c.hiddenSize)
-    for (index, layer) in decoder.layers.enumerated().reversed() {
-      let isLast = index == decoder.layers.count - 1
-      // Below the first layer only the embedding could be trained.
-      let needsInput = index > 0 || decoder.adapter == nil
-      layer.backward(
-        activations[index], dy: dx, into: needsInput ? dxAll : nil, all: all,
-        asking: isLast ? wanted : all, decoder.rotary, pass)
-      dx = dxAll
-    }
-    if decoder.adapter == nil {
-      let dEmbedding = gradients.matrix("model.embed_tokens.weight")
-      for (row, token) in forest.tokens.enumerated() {
-        ks_add(dx.row(row), dEmbedding.row(Int(token)), c.hiddenSize)
-      }
-    }
-    return losses
+    return Forward(
+      pass: pass, all: all, wanted: wanted, activations: activations, last: x,
+      inverseRMS: inverseRMS, hidden: hidden)
   }
 
-  /// x[T, D]: the embeddings of `tokens`.
-  private func embed(_ tokens: [Int32], _ decoder: Decoder, into x: MatrixView) {
-    for (row, token) in tokens.enumerated() {
-      x.row(row).update(from: decoder.embedding.row(Int(token)), count: x.columns)
+  private func backward(
+    _ forest: PackedForest, on decoder: Decoder, _ forward: Forward, dHidden: MatrixView,
+    _ gradients: ParameterStore
+  ) {
+    let c = decoder.configuration
+    let dLast = kept.matrix(forest.wantedCount, c.hiddenSize)
+    dLast.setZero()
+    decoder.finalNorm.backward(
+      forward.last, forward.inverseRMS, dy: dHidden, addingTo: dLast, forward.pass)
+    // From the last layer's input down, one buffer is turned from dy into dx in place.
+    let dx = kept.matrix(forest.rowCount, c.hiddenSize)
+    // Below the first layer stands the embedding alone, which an adapter leaves frozen.
+    let trainsEmbedding = decoder.adapter == nil
+    for (index, layer) in decoder.layers.enumerated().reversed() {
+      let isLast = index == decoder.layers.count - 1
+      layer.backward(
+        forward.activations[index], dy: isLast ? dLast : dx,
+        into: index > 0 || trainsEmbedding ? dx : nil,
+        all: forward.all, asking: isLast ? forward.wanted : forward.all, decoder.rotary,
+        forward.pass)
+    }
+    guard trainsEmbedding else { return }
+    let dEmbedding = gradients.matrix("model.embed_tokens.weight")
+    for (row, token) in forest.tokens.enumerated() {
+      ks_add(dx.row(row), dEmbedding.row(Int(token)), c.hiddenSize)
     }
   }
 }

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// Segment trees laid one after the other as the rows of one matrix, with what each pass needs to know of them.
 ///
 /// Letters: T rows (tokens), W wanted rows (those from which something is predicted).
@@ -32,11 +34,11 @@ struct PackedForest {
 
   /// Packs `trees`. Tokens after the last weighted one of their path are left out: nothing depends on them.
   ///
-  /// Precondition: no path is longer than `maximumPositions`, and every token is below `vocabularySize`.
-  init(_ trees: [SegmentTree], vocabularySize: Int, maximumPositions: Int) {
+  /// Precondition: no path is longer than the model's context, and every token is in its vocabulary.
+  init(_ trees: [SegmentTree], _ configuration: ModelConfiguration) {
     for (treeIndex, tree) in trees.enumerated() {
       let firstPrediction = predictions.count
-      pack(tree, treeIndex, vocabularySize, maximumPositions)
+      pack(tree, treeIndex, configuration.vocabularySize, configuration.maximumPositions)
       treePredictions.append(firstPrediction..<predictions.count)
     }
   }

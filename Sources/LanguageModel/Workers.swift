@@ -70,6 +70,11 @@ public final class Workers: @unchecked Sendable {
     return losses
   }
 
+  /// The logits [count, V] after each of `tokens`, a sequence of its own; for looking at, not for training.
+  public func logits(of tokens: [Int], on decoder: Decoder) -> Matrix<Float> {
+    passes[0].logits(of: tokens, on: decoder)
+  }
+
   private func run(
     _ trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: [ParameterStore],
     dropout: Float
@@ -79,8 +84,8 @@ public final class Workers: @unchecked Sendable {
     let shares = split(trees)
     DispatchQueue.concurrentPerform(iterations: count) { worker in
       for group in shares[worker] {
-        let losses = passes[worker].run(
-          group.map { trees[$0] }, on: decoder, rule: rule,
+        let losses = passes[worker].losses(
+          of: group.map { trees[$0] }, on: decoder, rule: rule,
           gradients: gradients.isEmpty ? nil : gradients[worker],
           dropout: dropout)
         for (index, loss) in zip(group, losses) { results[index] = loss }
