@@ -2,7 +2,8 @@
 
 import PackageDescription
 
-/// A library target under `Sources/`, with what it may import (arrows point only downwards; see `docs/layout.md`).
+/// A library target under `Sources/`, with what it may import (arrows point only downwards; see
+/// `docs/layout.md`).
 func library(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: imports)
 }
