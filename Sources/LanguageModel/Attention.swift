@@ -1,11 +1,12 @@
 import CKernels
 import LinearAlgebra
 
-/// Causal grouped-query attention over a forest of segments (Ainslie et al., 2305.13245), exact, in blocks of queries.
+/// Causal grouped-query attention over a forest of segments (Ainslie et al., 2305.13245), exact, in
+/// blocks of queries.
 ///
-/// Letters: T rows, Q rows that ask (all of them, or the wanted ones), H query heads, G key-value heads, d head
-/// dimension. No matrix of T × T exists: a block's scores are made, used and made again in the backward from the
-/// log-sum-exp of each row (as in Dao et al., 2205.14135).
+/// Letters: T rows, Q rows that ask (all of them, or the wanted ones), H query heads, G key-value
+/// heads, d head dimension. No matrix of T × T exists: a block's scores are made, used and made
+/// again in the backward from the log-sum-exp of each row (as in Dao et al., 2205.14135).
 struct Attention: Sendable {
   let heads: Int
   let keyValueHeads: Int
@@ -18,7 +19,8 @@ struct Attention: Sendable {
 
   /// attended[Q, H d] = softmax(queries keysᵀ / √d) values; logSumExp[Q, H].
   ///
-  /// queries[Q, H d] and the keys, the first half of a row of keysValues[T, 2 G d], are already rotated.
+  /// queries[Q, H d] and the keys, the first half of a row of keysValues[T, 2 G d], are already
+  /// rotated.
   func forward(
     queries: MatrixView, keysValues: MatrixView, _ asking: AskingRows, into attended: MatrixView,
     logSumExp: MatrixView, _ arena: Arena
@@ -45,7 +47,8 @@ struct Attention: Sendable {
     }
   }
 
-  /// dQueries[Q, H d] is written; the gradients of keys and values are added to dKeysValues[T, 2 G d].
+  /// dQueries[Q, H d] is written; the gradients of keys and values are added to dKeysValues[T, 2 G
+  /// d].
   func backward(
     queries: MatrixView, keysValues: MatrixView, _ asking: AskingRows, attended: MatrixView,
     logSumExp: MatrixView,
@@ -91,7 +94,8 @@ struct Attention: Sendable {
   private struct Block {
     /// Among Q.
     var rows: Range<Int>
-    /// Keys of the ancestors and of the segment itself: rows among T, and their columns in the scores.
+    /// Keys of the ancestors and of the segment itself: rows among T, and their columns in the
+    /// scores.
     var spans: [(rows: Range<Int>, columns: Range<Int>)]
     /// How many of the score columns each query sees.
     var visible: [Int32]
@@ -150,7 +154,8 @@ struct Attention: Sendable {
   }
 }
 
-/// The rows of a forest that ask in a layer: all of them, or in the last layer those whose result is wanted.
+/// The rows of a forest that ask in a layer: all of them, or in the last layer those whose result
+/// is wanted.
 struct AskingRows {
   /// A segment's rows among T, those that ask among Q, and its ancestors' among T.
   var segments: [(rows: Range<Int>, asking: Range<Int>, ancestors: [Range<Int>])]

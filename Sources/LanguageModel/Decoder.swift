@@ -2,13 +2,16 @@ import Checkpoints
 import LinearAlgebra
 import Randomness
 
-/// The LLaMA-family decoder: RMSNorm, rotary embedding, grouped-query attention, SwiGLU, tied or untied output.
+/// The LLaMA-family decoder: RMSNorm, rotary embedding, grouped-query attention, SwiGLU, tied or
+/// untied output.
 ///
-/// Holds the parameters and, where there is one, a low-rank adapter; passes over it are `DecoderPass` (training and
-/// scoring) and `Generator`. With an adapter the model's own parameters are frozen.
+/// Holds the parameters and, where there is one, a low-rank adapter; passes over it are
+/// `DecoderPass` (training and scoring) and `Generator`. With an adapter the model's own parameters
+/// are frozen.
 public final class Decoder: Sendable {
   public let configuration: ModelConfiguration
-  /// The model's own parameters, in the order and with the names of `ModelConfiguration.tensorShapes`.
+  /// The model's own parameters, in the order and with the names of
+  /// `ModelConfiguration.tensorShapes`.
   public let parameters: ParameterStore
   public let adapter: LowRankAdapter?
   let layers: [DecoderLayer]
@@ -57,12 +60,13 @@ public final class Decoder: Sendable {
   public enum Initialisation: String, Sendable, Codable, CaseIterable {
     /// Normal with standard deviation 0.02, as GPT-2 and LLaMA start.
     case normal
-    /// Orthonormal rows or columns from a QR decomposition, times 1/√3, which gives a square projection the variance
-    /// of Kaiming-uniform noise of bound 1/√in.
+    /// Orthonormal rows or columns from a QR decomposition, times 1/√3, which gives a square
+    /// projection the variance of Kaiming-uniform noise of bound 1/√in.
     case orthogonal
   }
 
-  /// A model with random parameters: embeddings normal with standard deviation 0.02, norms one, biases zero.
+  /// A model with random parameters: embeddings normal with standard deviation 0.02, norms one,
+  /// biases zero.
   ///
   /// Throws `LAPACKError` where a QR decomposition fails.
   public static func random(
@@ -95,7 +99,8 @@ public final class Decoder: Sendable {
     let gain = Float(1.0 / 3).squareRoot()
     for i in 0..<rows {
       for j in 0..<columns {
-        // With R's diagonal made positive, Q is spread evenly over all orthogonal matrices (Mezzadri, math-ph/0609050).
+        // With R's diagonal made positive, Q is spread evenly over all orthogonal matrices
+        // (Mezzadri, math-ph/0609050).
         let (row, column) = rows >= columns ? (i, j) : (j, i)
         values[i * columns + j] = gain * q[row, column] * (r[column, column] < 0 ? -1 : 1)
       }
@@ -114,7 +119,8 @@ public final class Decoder: Sendable {
     self.init(checkpoint.configuration, parameters, nil)
   }
 
-  /// A model of this shape with the given parameters. Precondition: they are laid out as `tensorShapes` says.
+  /// A model of this shape with the given parameters. Precondition: they are laid out as
+  /// `tensorShapes` says.
   package convenience init(_ configuration: ModelConfiguration, parameters: ParameterStore) {
     self.init(configuration, parameters, nil)
   }

@@ -23,8 +23,8 @@ struct ParameterVector: @unchecked Sendable {
 ///     h = x + o_proj(attention(rotate(q_proj), rotate(k_proj), v_proj)), the three of norm(x)
 ///     y = h + down_proj(silu(gate_proj) · up_proj), the two of norm(h)
 ///
-/// Letters: T rows, Q rows that ask (T, or in the last layer the wanted ones), D hidden size, H query heads, G key-value
-/// heads, d head dimension, F feed-forward width, r rank.
+/// Letters: T rows, Q rows that ask (T, or in the last layer the wanted ones), D hidden size, H
+/// query heads, G key-value heads, d head dimension, F feed-forward width, r rank.
 struct DecoderLayer: Sendable {
   let configuration: ModelConfiguration
   let inputNorm: ParameterVector
@@ -41,15 +41,15 @@ struct DecoderLayer: Sendable {
   ) {
     configuration = c
     inputNorm = ParameterVector("model.layers.\(index).input_layernorm.weight", of: parameters)
-    query = ProjectionGroup([.q_proj], layer: index, of: parameters, adapter)
-    keyValue = ProjectionGroup([.k_proj, .v_proj], layer: index, of: parameters, adapter)
+    query = ProjectionGroup([.query], layer: index, of: parameters, adapter)
+    keyValue = ProjectionGroup([.key, .value], layer: index, of: parameters, adapter)
     attention = Attention(
       heads: c.headCount, keyValueHeads: c.keyValueHeadCount, headDimension: c.headDimension)
-    attentionOutput = ProjectionGroup([.o_proj], layer: index, of: parameters, adapter)
+    attentionOutput = ProjectionGroup([.output], layer: index, of: parameters, adapter)
     middleNorm = ParameterVector(
       "model.layers.\(index).post_attention_layernorm.weight", of: parameters)
-    gateUp = ProjectionGroup([.gate_proj, .up_proj], layer: index, of: parameters, adapter)
-    down = ProjectionGroup([.down_proj], layer: index, of: parameters, adapter)
+    gateUp = ProjectionGroup([.gate, .up], layer: index, of: parameters, adapter)
+    down = ProjectionGroup([.down], layer: index, of: parameters, adapter)
   }
 
   /// What the backward needs of the forward.
@@ -83,7 +83,8 @@ struct DecoderLayer: Sendable {
     }
   }
 
-  /// Writes the layer's result for `input`[T, D] into `y`[Q, D], which may be `input` itself where all rows ask.
+  /// Writes the layer's result for `input`[T, D] into `y`[Q, D], which may be `input` itself where
+  /// all rows ask.
   func forward(
     _ input: MatrixView, into y: MatrixView, all: AskingRows, asking: AskingRows,
     _ rotary: RotaryTable,
@@ -127,8 +128,9 @@ struct DecoderLayer: Sendable {
 
   /// Given dy[Q, D], writes dx[T, D] and adds the parameters' gradients to `pass.gradients`.
   ///
-  /// dy is overwritten, and so are the gate and up values kept by the forward; dx may be dy where all rows ask. Where
-  /// `dx` is nil nothing below needs a gradient, and only the layer's own trained tensors get theirs.
+  /// dy is overwritten, and so are the gate and up values kept by the forward; dx may be dy where
+  /// all rows ask. Where `dx` is nil nothing below needs a gradient, and only the layer's own
+  /// trained tensors get theirs.
   func backward(
     _ a: Activations, dy: MatrixView, into dx: MatrixView?, all: AskingRows, asking: AskingRows,
     _ rotary: RotaryTable,

@@ -1,17 +1,19 @@
 import CKernels
 import LinearAlgebra
 
-/// One worker's passes over a decoder: the loss of segment trees, and its gradients, in memory that is used again.
+/// One worker's passes over a decoder: the loss of segment trees, and its gradients, in memory that
+/// is used again.
 ///
-/// A pass runs on one thread; several may run over one decoder at once, each with its own `DecoderPass`.
+/// A pass runs on one thread; several may run over one decoder at once, each with its own
+/// `DecoderPass`.
 ///
 /// Letters: T rows, W wanted rows, P predictions, D hidden size, V vocabulary.
 final class DecoderPass {
   private let kept = Arena()
   private let scratch = Arena()
 
-  /// The loss of each tree under `rule`. Where there is room for `gradients`, those of the sum of the losses are added
-  /// to it; it is laid out as `decoder.trainable`.
+  /// The loss of each tree under `rule`. Where there is room for `gradients`, those of the sum of
+  /// the losses are added to it; it is laid out as `decoder.trainable`.
   func losses(
     of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float = 0

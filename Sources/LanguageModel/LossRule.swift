@@ -30,10 +30,11 @@ public struct WeightedLoss: Sendable, Hashable {
 public enum LossRule: Sendable {
   /// Σ weight · -log p, with the weights that the segments carry.
   case weighted
-  /// Each token's share from its own forward value: a guard, a bounded negative, a token's own probability.
+  /// Each token's share from its own forward value: a guard, a bounded negative, a token's own
+  /// probability.
   case token(needsEntropy: Bool = false, @Sendable (Prediction, TokenLoss) -> WeightedLoss)
-  /// The shares of an example's tokens from all of their forward values: a preference between two chains, a choice of
-  /// the tokens with the highest loss. Costs a second vocabulary projection.
+  /// The shares of an example's tokens from all of their forward values: a preference between two
+  /// chains, a choice of the tokens with the highest loss. Costs a second vocabulary projection.
   case example(needsEntropy: Bool = false, @Sendable ([(Prediction, TokenLoss)]) -> [WeightedLoss])
 
   var needsEntropy: Bool {

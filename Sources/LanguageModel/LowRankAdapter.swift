@@ -5,13 +5,19 @@ import Randomness
 
 /// The seven linear projections of a decoder layer, by their checkpoint names.
 public enum ProjectionName: String, CaseIterable, Sendable, Codable {
-  case q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj
+  case query = "q_proj"
+  case key = "k_proj"
+  case value = "v_proj"
+  case output = "o_proj"
+  case gate = "gate_proj"
+  case up = "up_proj"
+  case down = "down_proj"
 
   /// The block of the layer that holds it, as the checkpoint names it.
   var block: String {
     switch self {
-    case .q_proj, .k_proj, .v_proj, .o_proj: "self_attn"
-    case .gate_proj, .up_proj, .down_proj: "mlp"
+    case .query, .key, .value, .output: "self_attn"
+    case .gate, .up, .down: "mlp"
     }
   }
 
@@ -21,11 +27,11 @@ public enum ProjectionName: String, CaseIterable, Sendable, Codable {
   /// [out, in] in a model of this shape.
   func shape(_ c: ModelConfiguration) -> (outputs: Int, inputs: Int) {
     switch self {
-    case .q_proj: (c.headCount * c.headDimension, c.hiddenSize)
-    case .k_proj, .v_proj: (c.keyValueHeadCount * c.headDimension, c.hiddenSize)
-    case .o_proj: (c.hiddenSize, c.headCount * c.headDimension)
-    case .gate_proj, .up_proj: (c.intermediateSize, c.hiddenSize)
-    case .down_proj: (c.hiddenSize, c.intermediateSize)
+    case .query: (c.headCount * c.headDimension, c.hiddenSize)
+    case .key, .value: (c.keyValueHeadCount * c.headDimension, c.hiddenSize)
+    case .output: (c.hiddenSize, c.headCount * c.headDimension)
+    case .gate, .up: (c.intermediateSize, c.hiddenSize)
+    case .down: (c.hiddenSize, c.intermediateSize)
     }
   }
 }
@@ -43,7 +49,7 @@ public struct LowRankConfiguration: Sendable, Hashable, Codable {
   /// The values of EDIT: rank 64, alpha 32, dropout 0.05, on the query and value projections.
   public init(
     rank: Int = 64, alpha: Float = 32, dropout: Float = 0.05,
-    targets: [ProjectionName] = [.q_proj, .v_proj]
+    targets: [ProjectionName] = [.query, .value]
   ) {
     self.rank = rank
     self.alpha = alpha
@@ -56,14 +62,14 @@ public struct LowRankConfiguration: Sendable, Hashable, Codable {
 
 /// Trainable low-rank updates of a decoder's projections: y = W x + (alpha / r) B A dropout(x).
 ///
-/// Tensors have PEFT's names without its prefix: `model.layers.0.self_attn.q_proj.lora_A.weight` [r, in] and
-/// `….lora_B.weight` [out, r].
+/// Tensors have PEFT's names without its prefix: `model.layers.0.self_attn.q_proj.lora_A.weight`
+/// [r, in] and `….lora_B.weight` [out, r].
 public final class LowRankAdapter: Sendable {
   public let configuration: LowRankConfiguration
   public let parameters: ParameterStore
 
-  /// A starts as Kaiming-uniform noise of bound 1/√in, as PEFT starts it, and B as zero, so that the adapted model is
-  /// at first the plain one.
+  /// A starts as Kaiming-uniform noise of bound 1/√in, as PEFT starts it, and B as zero, so that
+  /// the adapted model is at first the plain one.
   public init(
     _ configuration: LowRankConfiguration, for model: ModelConfiguration,
     using generator: inout SeededGenerator

@@ -1,6 +1,7 @@
 import Checkpoints
 
-/// Segment trees laid one after the other as the rows of one matrix, with what each pass needs to know of them.
+/// Segment trees laid one after the other as the rows of one matrix, with what each pass needs to
+/// know of them.
 ///
 /// Letters: T rows (tokens), W wanted rows (those from which something is predicted).
 struct PackedForest {
@@ -32,9 +33,11 @@ struct PackedForest {
   var rowCount: Int { tokens.count }
   var wantedCount: Int { wantedRows.count }
 
-  /// Packs `trees`. Tokens after the last weighted one of their path are left out: nothing depends on them.
+  /// Packs `trees`. Tokens after the last weighted one of their path are left out: nothing depends
+  /// on them.
   ///
-  /// Precondition: no path is longer than the model's context, and every token is in its vocabulary.
+  /// Precondition: no path is longer than the model's context, and every token is in its
+  /// vocabulary.
   init(_ trees: [SegmentTree], _ configuration: ModelConfiguration) {
     for (treeIndex, tree) in trees.enumerated() {
       let firstPrediction = predictions.count

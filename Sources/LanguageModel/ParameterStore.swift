@@ -14,9 +14,11 @@ public struct ParameterSlot: Sendable, Hashable {
   var columns: Int { shape[shape.count - 1] }
 }
 
-/// Named tensors one after the other in one buffer: a model's parameters, an adapter's, or the gradients of either.
+/// Named tensors one after the other in one buffer: a model's parameters, an adapter's, or the
+/// gradients of either.
 ///
-/// The optimiser and the sum over workers run over the buffer as a whole; the decoder reads blocks of it.
+/// The optimiser and the sum over workers run over the buffer as a whole; the decoder reads blocks
+/// of it.
 public final class ParameterStore: Sendable {
   public let slots: [ParameterSlot]
   public let buffer: FloatBuffer

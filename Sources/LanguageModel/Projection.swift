@@ -1,8 +1,9 @@
 import CKernels
 import LinearAlgebra
 
-/// Linear projections that read the same input and whose weights lie one after the other, so that one product serves
-/// all: query; key and value; output; gate and up; down. The members of a group are equally wide.
+/// Linear projections that read the same input and whose weights lie one after the other, so that
+/// one product serves all: query; key and value; output; gate and up; down. The members of a group
+/// are equally wide.
 ///
 /// Letters: R rows, I inputs, O outputs of all members together, r rank.
 struct ProjectionGroup: Sendable {
@@ -19,7 +20,8 @@ struct ProjectionGroup: Sendable {
 
   let inputs: Int
   let outputs: Int
-  /// Floats before the fused weight [O, I] and, where there is one, the fused bias [O] in the model's buffer.
+  /// Floats before the fused weight [O, I] and, where there is one, the fused bias [O] in the
+  /// model's buffer.
   let weightOffset: Int
   let biasOffset: Int?
   let lowRank: [LowRank]
@@ -80,7 +82,8 @@ struct ProjectionGroup: Sendable {
     }
   }
 
-  /// dx[R,I] = dy W, or dx += it with `adding`; the gradient through the low-rank updates comes on top.
+  /// dx[R,I] = dy W, or dx += it with `adding`; the gradient through the low-rank updates comes on
+  /// top.
   func backwardInput(
     _ dy: MatrixView, into dx: MatrixView, adding: Bool = false, _ pass: PassContext, keys: [UInt32]
   ) {
@@ -104,8 +107,8 @@ struct ProjectionGroup: Sendable {
     }
   }
 
-  /// Adds the gradients of the trained tensors to `pass.gradients`: those of the low-rank factors where there is an
-  /// adapter, else those of weight and bias.
+  /// Adds the gradients of the trained tensors to `pass.gradients`: those of the low-rank factors
+  /// where there is an adapter, else those of weight and bias.
   ///
   /// `x` is the forward's input, `down` what the forward returned.
   func backwardParameters(
@@ -139,7 +142,8 @@ struct ProjectionGroup: Sendable {
 struct PassContext {
   let parameters: ParameterStore
   let adapter: LowRankAdapter?
-  /// Where gradients are added: laid out as the adapter's parameters where there is an adapter, else as the model's.
+  /// Where gradients are added: laid out as the adapter's parameters where there is an adapter,
+  /// else as the model's.
   let gradients: ParameterStore?
   /// Room for what the backward needs.
   let kept: Arena

@@ -3,10 +3,12 @@ import Checkpoints
 import Glibc
 import LinearAlgebra
 
-/// The cosines and sines of the rotary position embedding (Su et al., 2104.09864), by position and frequency.
+/// The cosines and sines of the rotary position embedding (Su et al., 2104.09864), by position and
+/// frequency.
 ///
-/// Both tables are [positions, d / 2] for a head of d dimensions whose two halves are the coordinates that turn.
-/// Frequencies and angles are taken in single precision, as Transformers takes them.
+/// Both tables are [positions, d / 2] for a head of d dimensions whose two halves are the
+/// coordinates that turn. Frequencies and angles are taken in single precision, as Transformers
+/// takes them.
 struct RotaryTable: Sendable {
   let cosines: FloatBuffer
   let sines: FloatBuffer
@@ -36,7 +38,8 @@ struct RotaryTable: Sendable {
     case nil: return plain
     case .linear(let factor): return plain.map { $0 / Float(factor) }
     case .llama3(let factor, let low, let high, let original):
-      // Long waves are stretched by the factor, short ones kept, those between blended (Llama 3.1's reference code).
+      // Long waves are stretched by the factor, short ones kept, those between blended (Llama 3.1's
+      // reference code).
       return plain.map { frequency in
         let wavelength = 2 * Float.pi / frequency
         if wavelength < Float(original) / Float(high) { return frequency }

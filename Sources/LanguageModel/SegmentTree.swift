@@ -1,13 +1,15 @@
 /// A run of tokens that continues at most one other run.
 ///
-/// Its tokens attend to those of its parent, of the parent's parent and so on, and take the positions after them.
+/// Its tokens attend to those of its parent, of the parent's parent and so on, and take the
+/// positions after them.
 public struct Segment: Sendable, Hashable {
   /// Token ids.
   public var tokens: [Int]
   /// The index, in its tree, of the segment it continues; nil for a root.
   public var parent: Int?
-  /// The weight of predicting `tokens[i]` from all before it: the factor of its -log p in the loss. Zero means that the
-  /// prediction is not made at all. A root's first token has nothing before it and so weighs 0.
+  /// The weight of predicting `tokens[i]` from all before it: the factor of its -log p in the loss.
+  /// Zero means that the prediction is not made at all. A root's first token has nothing before it
+  /// and so weighs 0.
   public var weights: [Float]
 
   /// Precondition: as many weights as tokens.
@@ -27,11 +29,13 @@ public struct Segment: Sendable, Hashable {
 
 /// One training example: a tree of segments, parents before children.
 ///
-/// A plain sequence is one or two segments in a row; the right and the wrong chain of a dual pair are two children of
-/// the question and of whatever start they share, which is computed once, forward and backward.
+/// A plain sequence is one or two segments in a row; the right and the wrong chain of a dual pair
+/// are two children of the question and of whatever start they share, which is computed once,
+/// forward and backward.
 public struct SegmentTree: Sendable, Hashable {
   public var segments: [Segment]
-  /// Tells this example's dropout masks from another's; the caller draws it from its dropout stream.
+  /// Tells this example's dropout masks from another's; the caller draws it from its dropout
+  /// stream.
   public var dropoutKey: UInt32
 
   /// Precondition: each parent stands before its child, and a root's first weight is zero.

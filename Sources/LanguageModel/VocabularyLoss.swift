@@ -1,11 +1,13 @@
 import CKernels
 import LinearAlgebra
 
-/// The vocabulary projection with the cross-entropy behind it, forward and backward, some rows at a time.
+/// The vocabulary projection with the cross-entropy behind it, forward and backward, some rows at a
+/// time.
 ///
-/// Only rows from which a weighted token is predicted come here, and never all of their logits at once: P × V does not
-/// exist. Under a rule that looks at one token at a time, a chunk's logits turn into their own gradient in place; under
-/// one that looks at a whole example, they are computed twice.
+/// Only rows from which a weighted token is predicted come here, and never all of their logits at
+/// once: P × V does not exist. Under a rule that looks at one token at a time, a chunk's logits
+/// turn into their own gradient in place; under one that looks at a whole example, they are
+/// computed twice.
 ///
 /// Letters: P predictions, p predictions of one chunk, W wanted rows, D hidden size, V vocabulary.
 struct VocabularyLoss {
@@ -18,8 +20,8 @@ struct VocabularyLoss {
   /// Logits held at once: 25 MB.
   private static let chunkFloats = 128 * 49152
 
-  /// The loss of each tree. With `dHidden`[W, D] and `gradients` the gradients of the sum of the losses are added to
-  /// them.
+  /// The loss of each tree. With `dHidden`[W, D] and `gradients` the gradients of the sum of the
+  /// losses are added to them.
   func losses(
     _ rule: LossRule, addingTo dHidden: MatrixView? = nil, _ gradients: ParameterStore? = nil
   )
@@ -66,7 +68,8 @@ struct VocabularyLoss {
       value: prediction.weight * loss.negative_log_likelihood, gradientWeight: prediction.weight)
   }
 
-  /// Calls `body` with each chunk of predictions, its logits [p, V], its hidden states [p, D] and its token losses.
+  /// Calls `body` with each chunk of predictions, its logits [p, V], its hidden states [p, D] and
+  /// its token losses.
   private func forEachChunk(
     needsEntropy: Bool,
     _ body: (Range<Int>, MatrixView, MatrixView, [ks_token_loss]) -> [WeightedLoss]
@@ -101,7 +104,8 @@ struct VocabularyLoss {
     return (outcomes, shares)
   }
 
-  /// Adds a chunk's gradients: dHidden += dLogits · output, dOutput += dLogitsᵀ · hidden. The logits are overwritten.
+  /// Adds a chunk's gradients: dHidden += dLogits · output, dOutput += dLogitsᵀ · hidden. The
+  /// logits are overwritten.
   private func backward(
     _ range: Range<Int>, _ logits: MatrixView, _ chunk: MatrixView, _ losses: [ks_token_loss],
     _ shares: [WeightedLoss],

@@ -2,7 +2,8 @@ import CKernels
 import Dispatch
 import LinearAlgebra
 
-/// Runs `body` for 0 ..< `count` on the cores at once and waits; throws one of the errors that were thrown.
+/// Runs `body` for 0 ..< `count` on the cores at once and waits; throws one of the errors that were
+/// thrown.
 public func parallel(_ count: Int, _ body: @Sendable (Int) throws -> Void) throws {
   let results = Slots<Result<Void, any Error>?>(repeating: nil, count: count)
   DispatchQueue.concurrentPerform(iterations: count) { index in
@@ -11,19 +12,20 @@ public func parallel(_ count: Int, _ body: @Sendable (Int) throws -> Void) throw
   for index in 0..<count { try results[index]?.get() }
 }
 
-/// The workers that share the work of a step: each takes some of the examples, whole, and runs its products on one
-/// thread.
+/// The workers that share the work of a step: each takes some of the examples, whole, and runs its
+/// products on one thread.
 ///
-/// Small products do not fill two threads, and elementwise work is split this way too. Which worker takes which example
-/// depends on their sizes alone, and gradients are summed in the order of the workers, so that a step's result depends
-/// on the number of workers by rounding only, and on nothing else.
+/// Small products do not fill two threads, and elementwise work is split this way too. Which worker
+/// takes which example depends on their sizes alone, and gradients are summed in the order of the
+/// workers, so that a step's result depends on the number of workers by rounding only, and on
+/// nothing else.
 public final class Workers: @unchecked Sendable {
   public let count: Int
   private let passes: [DecoderPass]
   private var gradients: [ParameterStore] = []
 
-  /// Tokens that one pass of a worker holds at once, unless one example has more. More costs memory, fewer make the
-  /// products small.
+  /// Tokens that one pass of a worker holds at once, unless one example has more. More costs
+  /// memory, fewer make the products small.
   private let tokensPerPass: Int
 
   /// Sets the threads of a single product to one. Precondition: `count` is at least 1.
@@ -43,8 +45,8 @@ public final class Workers: @unchecked Sendable {
     run(trees, on: decoder, rule: rule, gradients: [], dropout: 0)
   }
 
-  /// The loss of each tree under `rule`; the gradients of their sum are written to `gradients`, which is laid out as
-  /// `decoder.trainable`.
+  /// The loss of each tree under `rule`; the gradients of their sum are written to `gradients`,
+  /// which is laid out as `decoder.trainable`.
   ///
   /// `dropout` is the probability with which an element of the adapter's input is dropped.
   public func losses(
@@ -70,7 +72,8 @@ public final class Workers: @unchecked Sendable {
     return losses
   }
 
-  /// The logits [count, V] after each of `tokens`, a sequence of its own; for looking at, not for training.
+  /// The logits [count, V] after each of `tokens`, a sequence of its own; for looking at, not for
+  /// training.
   public func logits(of tokens: [Int], on decoder: Decoder) -> Matrix<Float> {
     passes[0].logits(of: tokens, on: decoder)
   }
@@ -94,8 +97,8 @@ public final class Workers: @unchecked Sendable {
     return results.values
   }
 
-  /// Which trees each worker takes, and which of those in one pass: the largest first, each to the worker with the
-  /// fewest tokens.
+  /// Which trees each worker takes, and which of those in one pass: the largest first, each to the
+  /// worker with the fewest tokens.
   private func split(_ trees: [SegmentTree]) -> [[[Int]]] {
     var totals = Array(repeating: 0, count: count)
     var groups: [[[Int]]] = Array(repeating: [], count: count)

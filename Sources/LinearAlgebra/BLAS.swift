@@ -3,7 +3,8 @@ import Glibc
 
 /// What is known of the loaded OpenBLAS, and the two settings that decide its speed.
 public enum BLAS {
-  /// The number of threads one product may use. Threads that call products of their own side by side want 1.
+  /// The number of threads one product may use. Threads that call products of their own side by
+  /// side want 1.
   public static var threadCount: Int {
     get { Int(openblas_get_num_threads()) }
     set {
@@ -22,10 +23,11 @@ public enum BLAS {
     openblas_get_config().map { String(cString: $0) } ?? "unknown"
   }
 
-  /// Makes OpenBLAS run the kernels of `core`, as the environment variable `OPENBLAS_CORETYPE` would at its start.
+  /// Makes OpenBLAS run the kernels of `core`, as the environment variable `OPENBLAS_CORETYPE`
+  /// would at its start.
   ///
-  /// No product may run meanwhile. Returns whether the kernels were changed: a library that was built for one core
-  /// alone, or does not export the entry points that choose one, stays as it is.
+  /// No product may run meanwhile. Returns whether the kernels were changed: a library that was
+  /// built for one core alone, or does not export the entry points that choose one, stays as it is.
   @discardableResult
   public static func setCore(_ core: String) -> Bool {
     typealias Entry = @convention(c) () -> Void
@@ -42,11 +44,12 @@ public enum BLAS {
     return coreName.lowercased() == core.lowercased()
   }
 
-  /// Runs AVX-512 kernels on a processor that has them where OpenBLAS chose others, and returns the core's name.
+  /// Runs AVX-512 kernels on a processor that has them where OpenBLAS chose others, and returns the
+  /// core's name.
   ///
-  /// OpenBLAS chooses by processor model, and a version older than the processor falls back on kernels of half the
-  /// width: 0.3.21 takes Zen 5 for `Haswell` and reaches 105 of its 210 GFLOP/s. A choice that the user made with
-  /// `OPENBLAS_CORETYPE` is left alone.
+  /// OpenBLAS chooses by processor model, and a version older than the processor falls back on
+  /// kernels of half the width: 0.3.21 takes Zen 5 for `Haswell` and reaches 105 of its 210
+  /// GFLOP/s. A choice that the user made with `OPENBLAS_CORETYPE` is left alone.
   @discardableResult
   public static func useWidestKernels() -> String {
     #if arch(x86_64)

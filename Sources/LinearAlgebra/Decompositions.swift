@@ -1,10 +1,11 @@
 import COpenBLAS
 
 extension Matrix {
-  /// A = U diag(σ) Vᵀ with the min(rows, columns) largest, and only, singular values in falling order.
+  /// A = U diag(σ) Vᵀ with the min(rows, columns) largest, and only, singular values in falling
+  /// order.
   ///
-  /// U is rows × r, Vᵀ is r × columns. Source: LAPACK `gesdd` (divide and conquer). Throws `LAPACKError` where it does
-  /// not converge or an element is not a number.
+  /// U is rows × r, Vᵀ is r × columns. Source: LAPACK `gesdd` (divide and conquer). Throws
+  /// `LAPACKError` where it does not converge or an element is not a number.
   public func singularValueDecomposition() throws -> (
     u: Matrix, singularValues: [Scalar], vTransposed: Matrix
   ) {
@@ -21,9 +22,11 @@ extension Matrix {
     return (u, singularValues, vTransposed)
   }
 
-  /// A = Q R, Q rows × r with orthonormal columns, R r × columns upper triangular, r = min(rows, columns).
+  /// A = Q R, Q rows × r with orthonormal columns, R r × columns upper triangular, r = min(rows,
+  /// columns).
   ///
-  /// Source: LAPACK `geqrf` and `orgqr`. The signs are those of LAPACK; R's diagonal may be negative.
+  /// Source: LAPACK `geqrf` and `orgqr`. The signs are those of LAPACK; R's diagonal may be
+  /// negative.
   public func qrDecomposition() throws -> (q: Matrix, r: Matrix) {
     let k = min(rows, columns)
     var triangle = Matrix(rows: k, columns: columns)
@@ -51,10 +54,11 @@ extension Matrix {
     return (values, vectors)
   }
 
-  /// The X of least Euclidean norm among those that make ‖A X - B‖ least, column by column, and A's rank.
+  /// The X of least Euclidean norm among those that make ‖A X - B‖ least, column by column, and A's
+  /// rank.
   ///
-  /// Singular values below the machine's precision times the largest count as zero. Source: LAPACK `gelsd`.
-  /// Precondition: A and B have as many rows.
+  /// Singular values below the machine's precision times the largest count as zero. Source: LAPACK
+  /// `gelsd`. Precondition: A and B have as many rows.
   public func leastSquares(_ b: Matrix) throws -> (solution: Matrix, rank: Int) {
     precondition(rows == b.rows, "\(rows) equations but \(b.rows) right-hand sides")
     var solution = Matrix(rows: columns, columns: b.columns)

@@ -23,7 +23,8 @@ public final class FloatBuffer: @unchecked Sendable {
 
   deinit { munmap(base, byteCount) }
 
-  /// The whole buffer as a matrix of `rows` × `columns`, or the block of it that starts at `offset`.
+  /// The whole buffer as a matrix of `rows` × `columns`, or the block of it that starts at
+  /// `offset`.
   public func matrix(rows: Int, columns: Int, at offset: Int = 0) -> MatrixView {
     precondition(
       offset >= 0 && offset + rows * columns <= count,

@@ -17,7 +17,8 @@ public protocol LAPACKScalar: BinaryFloatingPoint, Sendable {
   ) -> Int32
 }
 
-/// A row-major matrix that owns its elements, for the decompositions; the decoder's hot paths work on `MatrixView`s.
+/// A row-major matrix that owns its elements, for the decompositions; the decoder's hot paths work
+/// on `MatrixView`s.
 public struct Matrix<Scalar: LAPACKScalar>: Equatable, Sendable {
   public let rows: Int
   public let columns: Int
@@ -70,7 +71,8 @@ public struct Matrix<Scalar: LAPACKScalar>: Equatable, Sendable {
   /// The product A B. Precondition: A has as many columns as B has rows.
   public static func * (a: Matrix, b: Matrix) -> Matrix { product(a, b) }
 
-  /// Aᵀ B with `transposingLeft`, A Bᵀ with `transposingRight`, and so on; nothing is copied to transpose it.
+  /// Aᵀ B with `transposingLeft`, A Bᵀ with `transposingRight`, and so on; nothing is copied to
+  /// transpose it.
   public static func product(
     _ a: Matrix, transposingLeft: Bool = false, _ b: Matrix, transposingRight: Bool = false
   ) -> Matrix {
@@ -90,7 +92,8 @@ public struct Matrix<Scalar: LAPACKScalar>: Equatable, Sendable {
 /// A LAPACK routine that gave no result.
 public struct LAPACKError: Error, CustomStringConvertible {
   public let routine: String
-  /// LAPACK's `info`: below zero, the number of the argument that was wrong (or not a number); above, where it stopped.
+  /// LAPACK's `info`: below zero, the number of the argument that was wrong (or not a number);
+  /// above, where it stopped.
   public let info: Int
 
   public var description: String {

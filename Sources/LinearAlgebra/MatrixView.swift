@@ -1,10 +1,11 @@
 import COpenBLAS
 
-/// A row-major matrix of floats in memory that somebody else owns: a block of a larger one, or a buffer seen in a
-/// shape.
+/// A row-major matrix of floats in memory that somebody else owns: a block of a larger one, or a
+/// buffer seen in a shape.
 ///
-/// Row `i` starts at `base + i * stride`. `transposed` is the same memory read with rows and columns exchanged; only a
-/// product's left and right side may be one. The owner outlives the view, and two threads do not write one block.
+/// Row `i` starts at `base + i * stride`. `transposed` is the same memory read with rows and
+/// columns exchanged; only a product's left and right side may be one. The owner outlives the view,
+/// and two threads do not write one block.
 public struct MatrixView: @unchecked Sendable {
   public let base: UnsafeMutablePointer<Float>
   public let rows: Int
@@ -38,7 +39,8 @@ public struct MatrixView: @unchecked Sendable {
       base: base, rows: columns, columns: rows, stride: stride, isTransposed: !isTransposed)
   }
 
-  /// The block of the given rows and columns. Precondition: the block lies inside, the view is not transposed.
+  /// The block of the given rows and columns. Precondition: the block lies inside, the view is not
+  /// transposed.
   public func block(rows rowRange: Range<Int>, columns columnRange: Range<Int>) -> MatrixView {
     precondition(
       !isTransposed && 0 <= rowRange.lowerBound && rowRange.upperBound <= rows
@@ -81,8 +83,8 @@ public struct MatrixView: @unchecked Sendable {
 
 /// C ← scale · A B, or C ← C + scale · A B with `adding`.
 ///
-/// A is m × k, B is k × n, C is m × n and overlaps neither; A and B may be transposed views. An empty inner dimension
-/// gives zero.
+/// A is m × k, B is k × n, C is m × n and overlaps neither; A and B may be transposed views. An
+/// empty inner dimension gives zero.
 public func multiply(
   _ a: MatrixView, _ b: MatrixView, into c: MatrixView, scale: Float = 1, adding: Bool = false
 ) {

@@ -4,7 +4,8 @@ import LinearAlgebra
 import TestSupport
 import Testing
 
-/// The decoder against Transformers, tensor by tensor; Tests/Fixtures/decoder/README.md says what the goldens hold.
+/// The decoder against Transformers, tensor by tensor; Tests/Fixtures/decoder/README.md says what
+/// the goldens hold.
 @Suite struct DecoderGoldenTests {
   static let models = ["untied", "tied", "llama3", "qwen2", "mistral"]
 
@@ -103,7 +104,7 @@ struct GoldenBatch {
   /// The adapter of the folder, its factors read by the test's own reader.
   func adapter(for model: ModelConfiguration) throws -> LowRankAdapter {
     let targets: [ProjectionName] =
-      folder.hasSuffix("all") ? ProjectionName.allCases : [.q_proj, .v_proj]
+      folder.hasSuffix("all") ? ProjectionName.allCases : [.query, .value]
     let adapter = LowRankAdapter(
       empty: LowRankConfiguration(rank: 4, alpha: 8, dropout: 0, targets: targets), for: model)
     let stored = try Goldens(folder + "/adapter_model.safetensors")

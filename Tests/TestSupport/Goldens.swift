@@ -1,6 +1,7 @@
 import Foundation
 
-/// Tensors that a reference wrote, read from a safetensors file of F32 tensors under Tests/Fixtures.
+/// Tensors that a reference wrote, read from a safetensors file of F32 tensors under
+/// Tests/Fixtures.
 ///
 /// A reader of its own, so that a mistake in the toolkit's reader cannot hide one in the reference.
 package struct Goldens {

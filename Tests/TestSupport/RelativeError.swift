@@ -1,5 +1,5 @@
-/// ‖found - expected‖ / ‖expected‖ in the Euclidean norm; infinite where the sizes differ, where a value is not a
-/// number, or where the reference is zero and so holds nothing to compare with.
+/// ‖found - expected‖ / ‖expected‖ in the Euclidean norm; infinite where the sizes differ, where a
+/// value is not a number, or where the reference is zero and so holds nothing to compare with.
 package func relativeError<A: Collection, B: Collection>(_ found: A, _ expected: B) -> Double
 where A.Element == Float, B.Element == Float {
   guard found.count == expected.count else { return .infinity }
