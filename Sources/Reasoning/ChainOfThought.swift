@@ -1,0 +1,92 @@
+/// A response to a question that reasons in steps and ends with an answer.
+public struct ChainOfThought: Hashable, Codable, Sendable {
+  /// The `Question.id` it responds to.
+  public var questionID: String
+  /// The task of that question.
+  public var task: String
+  /// What the student reads before it.
+  public var prompt: String
+  /// The response, exactly as a student is to write it, with the space it begins with and without the
+  /// end-of-sequence token.
+  public var text: String
+  /// The answer it ends with; nil where none was looked for or none was found.
+  public var answer: String?
+  /// Whether that is the gold answer; nil where unknown.
+  public var isCorrect: Bool?
+  /// How it came about.
+  public var origin: Origin
+  /// The first mistake in it; nil for a right chain and where nothing is known of it.
+  public var mistake: Mistake?
+
+  /// How a chain of thought came about.
+  public enum Origin: String, Codable, Sendable, CaseIterable {
+    /// The teacher's first answer to the question.
+    case original
+    /// Asked for again with the gold answer as a hint (the Answer Hint Prompt).
+    case rectified
+    /// A right chain that the teacher turned into a wrong one (the Contrastive CoTs Prompt).
+    case corrupted
+    /// Read from a file that does not say.
+    case recorded
+  }
+
+  public init(
+    questionID: String, task: String, prompt: String, text: String, answer: String? = nil,
+    isCorrect: Bool? = nil,
+    origin: Origin, mistake: Mistake? = nil
+  ) {
+    self.questionID = questionID
+    self.task = task
+    self.prompt = prompt
+    self.text = text
+    self.answer = answer
+    self.isCorrect = isCorrect
+    self.origin = origin
+    self.mistake = mistake
+  }
+}
+
+/// What first goes wrong in a wrong chain of thought.
+public struct Mistake: Hashable, Codable, Sendable {
+  public var kind: Kind
+  /// The step it is made in, counted from 0; nil where unknown.
+  public var step: Int?
+
+  /// The kinds of mistake the paper tells apart.
+  public enum Kind: String, Codable, Sendable, CaseIterable {
+    /// The wrong operation, or one on the wrong things.
+    case logical
+    /// A rule or fact that is not so.
+    case knowledge
+    /// The right operation with a wrong result.
+    case calculation
+    case unknown
+  }
+
+  public init(kind: Kind, step: Int? = nil) {
+    self.kind = kind
+    self.step = step
+  }
+}
+
+/// Dual chains of thought: a right and a wrong one for the same question.
+public struct DualChainOfThought: Hashable, Codable, Sendable {
+  public var right: ChainOfThought
+  public var wrong: ChainOfThought
+  /// The gold answer of the question; nil where unknown.
+  public var goldAnswer: String?
+
+  /// Precondition: both respond to the same prompt.
+  public init(right: ChainOfThought, wrong: ChainOfThought, goldAnswer: String?) {
+    precondition(
+      right.prompt == wrong.prompt,
+      "\(right.questionID) and \(wrong.questionID) have different prompts")
+    self.right = right
+    self.wrong = wrong
+    self.goldAnswer = goldAnswer
+  }
+
+  public var questionID: String { right.questionID }
+  public var task: String { right.task }
+  public var prompt: String { right.prompt }
+}

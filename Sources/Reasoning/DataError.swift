@@ -1,0 +1,12 @@
+/// What is wrong with a data file: which file, where in it, what was expected there and what was found.
+public struct DataError: Error, Hashable, CustomStringConvertible {
+  public let file: String
+  /// Where in the file (`"line 3"`, `"example 17"`); nil for the file as a whole.
+  public let place: String?
+  public let expected: String
+  public let found: String
+
+  public var description: String {
+    "\(file)\(place.map { ", \($0)" } ?? ""): expected \(expected), found \(found)"
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+
+/// The files of questions that are read, each in its publisher's own format.
+public enum QuestionFormat: String, CaseIterable, Sendable {
+  /// BIG-Bench Hard: `{"examples": [{"input", "target"}]}`; the task is the file's name.
+  case bigBenchHard = "bbh"
+  /// GSM8K: lines of `{"question", "answer"}`, the gold answer after `#### `.
+  case gsm8k
+  /// ARC as the paper's authors lay it out: `[{"input", "target"}]`.
+  case arc
+  /// AGIEval v1's English multiple-choice sets: lines of `{"passage", "question", "options", "label"}`; the task is the
+  /// file's name.
+  case agiEval = "agieval"
+
+  /// Reads the questions of the file at `path`. Ids are the task's name and the question's number in the file, from 0.
+  ///
+  /// Questions that a file repeats are all returned (`Question.normalisedText` finds them). Throws a `DataError` that
+  /// names the line or example, and the field.
+  public func questions(at path: String) throws -> [Question] {
+    let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+    switch self {
+    case .bigBenchHard:
+      return try JSONRecord.object(of: path).records("examples", each: "example").enumerated().map {
+        number, example in
+        try multipleChoice(example, id: "\(file)-\(number)", task: file)
+      }
+    case .arc:
+      return try JSONRecord.array(of: path, each: "example").enumerated().map { number, example in
+        try multipleChoice(example, id: "\(file)-\(number)", task: file)
+      }
+    case .gsm8k:
+      return try JSONRecord.lines(of: path).enumerated().map { number, line in
+        let solution = try line.filledString("answer")
+        guard let mark = solution.ranges(of: "#### ").last else {
+          throw DataError(
+            file: path, place: line.place,
+            expected: "an \"answer\" that ends with \"#### \" and a number",
+            found: "\"\(solution.suffix(40))\"")
+        }
+        return Question(
+          id: "gsm8k-\(file)-\(number)", task: "gsm8k", text: try line.filledString("question"),
+          answer: solution[mark.upperBound...].trimmingSpace())
+      }
+    case .agiEval:
+      return try JSONRecord.lines(of: path).enumerated().map { number, line in
+        try agiEvalQuestion(line, id: "\(file)-\(number)", task: file)
+      }
+    }
+  }
+
+  private func multipleChoice(_ example: JSONRecord, id: String, task: String) throws -> Question {
+    let text = try example.filledString("input")
+    return Question(
+      id: id, task: task, text: text, options: options(in: text),
+      answer: try example.filledString("target"))
+  }
+
+  /// The options that stand after a line `Options:`, each on a line that begins with its label: `(A) 12/24/1937`.
+  private func options(in text: String) -> [Question.Option] {
+    guard let heading = text.ranges(of: "Options:").last else { return [] }
+    return text[heading.upperBound...].split(separator: "\n").compactMap { line in
+      let line = line.drop(while: \.isWhitespace)
+      guard line.first == "(", let close = line.firstIndex(of: ")") else { return nil }
+      let label = line[line.index(after: line.startIndex)..<close]
+      return Question.Option(
+        label: String(label), text: line[line.index(after: close)...].trimmingSpace())
+    }
+  }
+
+  private func agiEvalQuestion(_ line: JSONRecord, id: String, task: String) throws -> Question {
+    let written = try line.strings("options")
+    let letters = written.indices.map { String(UnicodeScalar(UInt8(ascii: "A") + UInt8($0 % 26))) }
+    // Some sets write (A), some A) or A., some the letter and a space; a bare text keeps all of itself.
+    let marks = ["(%)", "%)", "%.", "% "].map { mark in
+      letters.map { mark.replacing("%", with: $0) }
+    }
+    let mark = marks.first { mark in zip(written, mark).allSatisfy { $0.hasPrefix($1) } }
+    let options = written.indices.map { i in
+      Question.Option(
+        label: letters[i], text: written[i].dropFirst(mark?[i].count ?? 0).trimmingSpace())
+    }
+    // One letter, several of them, or null beside an answer that is no option.
+    let labels =
+      line.isArray("label")
+      ? try line.strings("label") : [try line.optionalString("label")].compactMap(\.self)
+    let gold =
+      labels.isEmpty
+      ? try line.optionalString("answer") : labels.map { "(\($0))" }.joined(separator: " ")
+    var parts = [try line.optionalString("passage") ?? "", try line.filledString("question")].filter
+    { !$0.isEmpty }
+    if !options.isEmpty {
+      parts.append("Options:")
+      parts += options.map { "(\($0.label)) \($0.text)" }
+    }
+    return Question(
+      id: id, task: task, text: parts.joined(separator: "\n"), options: options, answer: gold)
+  }
+}
