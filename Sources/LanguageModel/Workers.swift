@@ -6,10 +6,15 @@ import LinearAlgebra
 /// thrown.
 public func parallel(_ count: Int, _ body: @Sendable (Int) throws -> Void) throws {
   let results = Slots<Result<Void, any Error>?>(repeating: nil, count: count)
-  DispatchQueue.concurrentPerform(iterations: count) { index in
+  concurrently(count) { index in
     results[index] = Result { try body(index) }
   }
   for index in 0..<count { try results[index]?.get() }
+}
+
+/// Runs `body` for 0 ..< `count` on the cores at once and waits.
+public func concurrently(_ count: Int, _ body: @Sendable (Int) -> Void) {
+  DispatchQueue.concurrentPerform(iterations: count, execute: body)
 }
 
 /// The workers that share the work of a step: each takes some of the examples, whole, and runs its
@@ -62,7 +67,7 @@ public final class Workers: @unchecked Sendable {
     let losses = run(
       trees, on: decoder, rule: rule, gradients: [total] + gradients, dropout: dropout)
     let block = (total.count + count - 1) / count
-    DispatchQueue.concurrentPerform(iterations: count) { index in
+    concurrently(count) { index in
       let range = min(index * block, total.count)..<min((index + 1) * block, total.count)
       for other in gradients {
         ks_add(
@@ -70,6 +75,17 @@ public final class Workers: @unchecked Sendable {
       }
     }
     return losses
+  }
+
+  /// The Euclidean norm of all of `gradients` together.
+  public func norm(of gradients: ParameterStore) -> Double {
+    let block = (gradients.count + count - 1) / count
+    let sums = Slots<Double>(repeating: 0, count: count)
+    concurrently(count) { index in
+      let range = min(index * block, gradients.count)..<min((index + 1) * block, gradients.count)
+      sums[index] = ks_sum_of_squares(gradients.buffer.base + range.lowerBound, range.count)
+    }
+    return sums.values.reduce(0, +).squareRoot()
   }
 
   /// The logits [count, V] after each of `tokens`, a sequence of its own; for looking at, not for
@@ -85,7 +101,7 @@ public final class Workers: @unchecked Sendable {
     let results = Slots<ExampleLoss>(
       repeating: ExampleLoss(loss: 0, tokens: []), count: trees.count)
     let shares = split(trees)
-    DispatchQueue.concurrentPerform(iterations: count) { worker in
+    concurrently(count) { worker in
       for group in shares[worker] {
         let losses = passes[worker].losses(
           of: group.map { trees[$0] }, on: decoder, rule: rule,

@@ -1,0 +1,206 @@
+import Foundation
+import LanguageModel
+import LinearAlgebra
+import Randomness
+
+/// What one stage of training is run with.
+public struct TrainingSettings: Sendable, Hashable, Codable {
+  /// How long it goes on.
+  public enum Length: Sendable, Hashable, Codable {
+    case epochs(Int)
+    case steps(Int)
+  }
+
+  public var learningRate: Double
+  public var schedule: LearningRateSchedule
+  public var optimiser: AdamWSettings
+  public var length: Length
+  /// Examples whose mean loss makes one step.
+  public var batchSize: Int
+  /// The norm that the gradient is scaled down to where it is larger; nil for none.
+  public var clipNorm: Double?
+  /// The probability of dropout in an adapter's input.
+  public var dropout: Float
+  /// Data order and dropout draw from this seed's streams of those names.
+  public var seed: UInt64
+  /// Whether each epoch draws a new order; else the examples come in theirs.
+  public var shuffles: Bool
+
+  public init(
+    learningRate: Double, schedule: LearningRateSchedule = .constant,
+    optimiser: AdamWSettings = AdamWSettings(), length: Length, batchSize: Int,
+    clipNorm: Double? = nil, dropout: Float = 0, seed: UInt64 = 0, shuffles: Bool = true
+  ) {
+    self.learningRate = learningRate
+    self.schedule = schedule
+    self.optimiser = optimiser
+    self.length = length
+    self.batchSize = batchSize
+    self.clipNorm = clipNorm
+    self.dropout = dropout
+    self.seed = seed
+    self.shuffles = shuffles
+  }
+
+  /// Stage 1 of the paper: supervised fine-tuning on right chains.
+  public static let paperStage1 = TrainingSettings(
+    learningRate: 2e-4, schedule: .exponentialPerEpoch(factor: 0.95),
+    optimiser: AdamWSettings(weightDecay: 0.05), length: .epochs(15), batchSize: 256,
+    dropout: 0.05)
+
+  /// Stage 2 of the paper: key reasoning steps learning on dual pairs.
+  public static let paperStage2 = TrainingSettings(
+    learningRate: 5e-6, schedule: .exponentialPerEpoch(factor: 0.95), length: .epochs(10),
+    batchSize: 256, dropout: 0.05)
+
+  /// The steps that this length makes over `exampleCount` examples. The last batch of an epoch may be
+  /// smaller than the others.
+  public func stepCount(exampleCount: Int) -> Int {
+    switch length {
+    case .steps(let steps): steps
+    case .epochs(let epochs): epochs * stepsPerEpoch(exampleCount: exampleCount)
+    }
+  }
+
+  func stepsPerEpoch(exampleCount: Int) -> Int { (exampleCount + batchSize - 1) / batchSize }
+}
+
+/// What happened in one step.
+public struct StepReport: Sendable {
+  /// Counted from 0.
+  public var step: Int
+  public var stepCount: Int
+  public var epoch: Int
+  /// The mean loss over the step's examples, before its update.
+  public var loss: Double
+  /// The gradient's Euclidean norm before clipping.
+  public var gradientNorm: Double
+  public var learningRate: Double
+  public var seconds: Double
+  /// Tokens of the step's sequences, each counted whole.
+  public var usefulTokens: Int
+}
+
+/// A run that cannot go on.
+public struct TrainingError: Error, CustomStringConvertible, Equatable {
+  public var step: Int
+  /// What was not finite: the loss or the gradient.
+  public var quantity: String
+  public var value: Double
+  /// The examples of the step, those with a loss that is not finite first.
+  public var examples: [String]
+
+  public var description: String {
+    let names = examples.prefix(8).joined(separator: ", ")
+    let rest = examples.count > 8 ? " and \(examples.count - 8) more" : ""
+    return "step \(step): the \(quantity) is \(value), examples \(names)\(rest)"
+  }
+}
+
+/// The one training loop: batches of an objective's examples, AdamW, a schedule, and nothing that a
+/// method could want of its own.
+///
+/// A step's result depends on the settings and the number of workers alone, so a run that was saved
+/// with `TrainingState` goes on bit for bit.
+public final class Trainer {
+  public let decoder: Decoder
+  public let objective: Objective
+  public let settings: TrainingSettings
+  public let workers: Workers
+  public let optimiser: AdamW
+  private let gradients: ParameterStore
+  private var order: (epoch: Int, indices: [Int])?
+
+  /// Precondition: the objective has examples and the settings make sense.
+  public init(_ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, workers: Workers)
+  {
+    precondition(!objective.examples.isEmpty, "no examples to train on")
+    precondition(settings.batchSize >= 1, "a batch of \(settings.batchSize) examples")
+    self.decoder = decoder
+    self.objective = objective
+    self.settings = settings
+    self.workers = workers
+    optimiser = AdamW(settings.optimiser, for: decoder.trainable)
+    gradients = decoder.trainable.zeros()
+  }
+
+  /// The steps taken so far; one more for each call of `step`.
+  public var nextStep: Int { optimiser.stepCount }
+  public var stepCount: Int { settings.stepCount(exampleCount: objective.examples.count) }
+
+  /// Takes the steps that are left, with a report after each. `shouldStop` is asked before each step;
+  /// a run that was stopped can be saved and gone on with.
+  ///
+  /// Throws a `TrainingError` where the loss or the gradient is not finite; the parameters are then
+  /// those before that step.
+  public func run(
+    report: (StepReport) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
+  ) throws {
+    while nextStep < stepCount, !shouldStop() { try report(step()) }
+  }
+
+  /// Takes the next step.
+  public func step() throws -> StepReport {
+    let start = ContinuousClock.now
+    let step = nextStep
+    let perEpoch = settings.stepsPerEpoch(exampleCount: objective.examples.count)
+    let epoch = step / perEpoch
+    let indices = batch(step - epoch * perEpoch, epoch: epoch)
+    let keys = dropoutKeys(step: step, count: indices.count)
+    let examples = indices.map { objective.examples[$0] }
+    let trees = zip(examples, keys).map { example, key in
+      var tree = example.tree
+      tree.dropoutKey = key
+      return tree
+    }
+    let losses = workers.losses(
+      of: trees, on: decoder, rule: objective.rule,
+      dropout: decoder.adapter == nil ? 0 : settings.dropout, gradients: gradients)
+
+    // The loss travels as a sum and a weight, the number of examples, and is divided once.
+    let weight = Double(examples.count)
+    let loss = losses.reduce(0) { $0 + $1.loss } / weight
+    func failure(_ quantity: String, _ value: Double) -> TrainingError {
+      let bad = zip(examples, losses).filter { !$1.loss.isFinite }.map(\.0.id)
+      return TrainingError(
+        step: step, quantity: quantity, value: value,
+        examples: bad.isEmpty ? examples.map(\.id) : bad)
+    }
+    guard loss.isFinite else { throw failure("loss", loss) }
+    let norm = workers.norm(of: gradients) / weight
+    guard norm.isFinite else { throw failure("gradient's norm", norm) }
+    // As torch.nn.utils.clip_grad_norm_ scales it.
+    let clip = settings.clipNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
+    let rate =
+      settings.learningRate
+      * settings.schedule.factor(step: step, of: stepCount, epoch: epoch)
+    optimiser.step(
+      decoder.trainable, gradients: gradients, gradientScale: Float(clip / weight),
+      learningRate: Float(rate), workers: workers.count)
+    return StepReport(
+      step: step, stepCount: stepCount, epoch: epoch, loss: loss, gradientNorm: norm,
+      learningRate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
+      usefulTokens: examples.reduce(0) { $0 + $1.usefulTokens })
+  }
+
+  /// The examples of the epoch's batch `index`. The order of an epoch follows from the seed and the
+  /// epoch alone.
+  private func batch(_ index: Int, epoch: Int) -> ArraySlice<Int> {
+    if order?.epoch != epoch {
+      var indices = Array(objective.examples.indices)
+      if settings.shuffles {
+        var generator = SeededGenerator(seed: settings.seed, stream: "data order \(epoch)")
+        indices.shuffle(using: &generator)
+      }
+      order = (epoch, indices)
+    }
+    let indices = order?.indices ?? []
+    let start = index * settings.batchSize
+    return indices[start..<min(start + settings.batchSize, indices.count)]
+  }
+
+  private func dropoutKeys(step: Int, count: Int) -> [UInt32] {
+    var generator = SeededGenerator(seed: settings.seed, stream: "dropout \(step)")
+    return (0..<count).map { _ in UInt32(truncatingIfNeeded: generator.next()) }
+  }
+}
