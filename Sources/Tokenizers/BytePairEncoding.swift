@@ -150,8 +150,9 @@ struct MergeTable: Sendable {
   }
 }
 
-/// The working memory of one encoding at a time, used again by the next.
-final class Workspace {
+/// The working memory of one encoding at a time, used again by the next. (Sendable unchecked: `Tokenizer` lends it to
+/// one call after another.)
+final class Workspace: @unchecked Sendable {
   /// The ids of the piece's symbols; -1 where a merge took a symbol into the one before it.
   var symbols: [Int32] = []
   let cache = PieceCache()
