@@ -6,6 +6,13 @@ public struct DataError: Error, Hashable, CustomStringConvertible {
   public let expected: String
   public let found: String
 
+  public init(file: String, place: String?, expected: String, found: String) {
+    self.file = file
+    self.place = place
+    self.expected = expected
+    self.found = found
+  }
+
   public var description: String {
     "\(file)\(place.map { ", \($0)" } ?? ""): expected \(expected), found \(found)"
   }
