@@ -108,15 +108,10 @@ extension Objective {
     let examples = pairs.map { pair in
       let keys = choice.keyTokens(of: pair)
       return example(
-        pair, right: shuffled(weights.right(keys), using: &generator),
-        wrong: shuffled(weights.wrong(keys), using: &generator))
+        pair, right: weights.right(keys).shuffled(using: &generator),
+        wrong: weights.wrong(keys).shuffled(using: &generator))
     }
     return Objective(examples: examples, rule: guarded(above: guardThreshold))
-  }
-
-  private static func shuffled(_ weights: [Float], using generator: inout SeededGenerator) -> [Float]
-  {
-    weights.shuffled(using: &generator)
   }
 
   /// Weight 0 for a token that is to be made unlikelier (negative weight) and already is unlikely.
@@ -127,6 +122,9 @@ extension Objective {
       return WeightedLoss(value: weight * loss.negativeLogLikelihood, gradientWeight: weight)
     }
   }
+
+  /// The segment of a dual pair's tree that holds the rest of its wrong response.
+  public static let wrongSegment = 2
 
   /// A dual pair as one tree: the prompt with the start that both responses share, then the rest of
   /// each. `right` and `wrong` are weights of whole responses, not yet divided by their lengths.

@@ -17,6 +17,21 @@ public func concurrently(_ count: Int, _ body: @Sendable (Int) -> Void) {
   DispatchQueue.concurrentPerform(iterations: count, execute: body)
 }
 
+/// The results of two pieces of work done side by side; throws the first one's error, or the second's.
+public func concurrently<A: Sendable, B: Sendable>(
+  _ first: @Sendable () throws -> A, _ second: @Sendable () throws -> B
+) throws -> (A, B) {
+  let a = Slots<Result<A, any Error>?>(repeating: nil, count: 1)
+  let b = Slots<Result<B, any Error>?>(repeating: nil, count: 1)
+  concurrently(2) { index in
+    if index == 0 { a[0] = Result { try first() } } else { b[0] = Result { try second() } }
+  }
+  guard let first = try a[0]?.get(), let second = try b[0]?.get() else {
+    preconditionFailure("work that was waited for has no result")
+  }
+  return (first, second)
+}
+
 /// The workers that share the work of a step: each takes some of the examples, whole, and runs its
 /// products on one thread.
 ///

@@ -1,0 +1,34 @@
+import ArgumentParser
+import Foundation
+import LinearAlgebra
+
+/// The command line: parses, runs, and turns every error into one message and an exit status, 1 for a
+/// run that failed and 2 for a call that makes no sense.
+@main
+struct KeyStepCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "keystep",
+    abstract: "Chain-of-thought distillation by key reasoning steps (EDIT, arXiv 2405.19737).",
+    discussion: """
+      Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl
+      """,
+    subcommands: [
+      PairCommand.self, AlignCommand.self, LossCommand.self, TrainCommand.self, InfoCommand.self,
+    ])
+
+  static func main() {
+    BLAS.useWidestKernels()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      let status = exitCode(for: error)
+      if status == .success {
+        print(fullMessage(for: error))
+      } else {
+        FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
+      }
+      Foundation.exit(status == .validationFailure ? 2 : status == .success ? 0 : 1)
+    }
+  }
+}
