@@ -8,6 +8,7 @@ public final class Checkpoint: Sendable {
   /// The GGUF's metadata, for the tokenizer; nil for a Hugging Face checkpoint.
   public let gguf: GGUFFile?
 
+  private let path: String
   private let stored: [String: StoredTensor]
 
   /// Opens the checkpoint at `path` and checks that it holds each tensor of the decoder, in its shape, and nothing that
@@ -17,6 +18,7 @@ public final class Checkpoint: Sendable {
   ///   `.safetensors` file with `config.json` beside it; or a `.gguf` file.
   /// - Throws: `CheckpointError`.
   public init(path: String) throws {
+    self.path = path
     let found: [StoredTensor]
     if path.hasSuffix(".gguf") {
       let file = try GGUFFile(path: path)
@@ -26,7 +28,7 @@ public final class Checkpoint: Sendable {
     } else {
       let isFile = path.hasSuffix(".safetensors")
       let folder = isFile ? Checkpoint.folder(of: path) : path
-      configuration = try ModelConfiguration(huggingFace: JSONObject(path: folder + "/config.json"))
+      configuration = try ModelConfiguration(huggingFacePath: folder + "/config.json")
       found =
         try isFile
         ? SafetensorsFile(path: path).tensors : Checkpoint.huggingFaceTensors(folder: folder)
@@ -45,17 +47,13 @@ public final class Checkpoint: Sendable {
 
   /// The numbers of tensor `name`, dequantized, row-major. Throws when there is no such tensor.
   public func read(_ name: String) throws -> [Float] {
-    let tensor = try tensor(name)
-    return [Float](unsafeUninitializedCapacity: tensor.description.elementCount) { values, count in
-      count = tensor.description.elementCount
-      tensor.read(into: UnsafeMutableBufferPointer(rebasing: values[..<count]))
-    }
+    try tensor(name).values
   }
 
   private func tensor(_ name: String) throws -> StoredTensor {
     guard let tensor = stored[name] else {
       throw CheckpointError(
-        file: tensors.first?.file ?? "", place: "tensor \(name)",
+        file: path, place: "tensor \(name)",
         expected: "a tensor of the decoder",
         found: "no such tensor")
     }

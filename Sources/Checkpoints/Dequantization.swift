@@ -20,14 +20,14 @@ extension ElementType {
         values[i] = Float(
           bitPattern: UInt32(source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)) << 16)
       }
-    case .q4_0:
+    case .q40:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let q = bytes16(block, 2)
         store((q & 15).asFloats(minus: 8) * d, to: out)
         store((q &>> 4).asFloats(minus: 8) * d, to: out + 16)
       }
-    case .q4_1:
+    case .q41:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let m = half(block, 2)
@@ -35,14 +35,14 @@ extension ElementType {
         store((q & 15).asFloats() * d + m, to: out)
         store((q &>> 4).asFloats() * d + m, to: out + 16)
       }
-    case .q5_0:
+    case .q50:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let ql = bytes16(block, 6)
         store((ql & 15 | fifthBits(block, 2)).asFloats(minus: 16) * d, to: out)
         store((ql &>> 4 | fifthBits(block, 4)).asFloats(minus: 16) * d, to: out + 16)
       }
-    case .q5_1:
+    case .q51:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let m = half(block, 2)
@@ -50,7 +50,7 @@ extension ElementType {
         store((ql & 15 | fifthBits(block, 4)).asFloats() * d + m, to: out)
         store((ql &>> 4 | fifthBits(block, 6)).asFloats() * d + m, to: out + 16)
       }
-    case .q8_0:
+    case .q80:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         for part in 0..<2 {
@@ -58,7 +58,7 @@ extension ElementType {
           store((bytes16(block, 2 + 16 * part) ^ 128).asFloats(minus: 128) * d, to: out + 16 * part)
         }
       }
-    case .q4_K:
+    case .q4K:
       forEachBlock(source, count, values) { block, out in
         for group in 0..<8 {
           let (d, m) = scaleAndMinimum(block, group)
@@ -69,7 +69,7 @@ extension ElementType {
           }
         }
       }
-    case .q5_K:
+    case .q5K:
       forEachBlock(source, count, values) { block, out in
         for group in 0..<8 {
           let (d, m) = scaleAndMinimum(block, group)
@@ -81,7 +81,7 @@ extension ElementType {
           }
         }
       }
-    case .q6_K:
+    case .q6K:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 208)
         for group in 0..<8 {  // 32 weights each; four groups share 64 bytes of ql and 32 of qh

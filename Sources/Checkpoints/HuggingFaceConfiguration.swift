@@ -1,4 +1,9 @@
 extension ModelConfiguration {
+  /// Reads the Hugging Face `config.json` at `path`, with the checks of `Checkpoint`.
+  package init(huggingFacePath path: String) throws {
+    try self.init(huggingFace: JSONObject(path: path))
+  }
+
   /// Reads a Hugging Face `config.json`, of Transformers 4 (`rope_theta`, `rope_scaling`) or 5 (`rope_parameters`).
   ///
   /// Absent keys take the defaults of Transformers' configuration classes. A feature that the decoder lacks is refused.

@@ -155,7 +155,13 @@ struct JSONObject {
   }
 }
 
-extension JSONValue {
+extension JSONValue: CustomStringConvertible {
+  /// The start of the value's JSON text.
+  var description: String {
+    let text = (try? encoded(pretty: false)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    return text.count > 80 ? text.prefix(80) + "…" : text
+  }
+
   /// The value as JSON text, keys sorted so that equal values give equal bytes.
   func encoded(pretty: Bool) throws -> [UInt8] {
     let encoder = JSONEncoder()

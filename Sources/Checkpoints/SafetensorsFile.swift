@@ -2,13 +2,13 @@
 ///
 /// Source: https://huggingface.co/docs/safetensors (format), whose checks this reader makes too: offsets in order,
 /// without holes or overlaps, up to the file's very end.
-struct SafetensorsFile: Sendable {
-  let tensors: [StoredTensor]
+package struct SafetensorsFile: Sendable {
+  package let tensors: [StoredTensor]
 
   /// The longest header that the reference reader takes.
   private static let longestHeader = 100_000_000
 
-  init(path: String) throws {
+  package init(path: String) throws {
     let file = try MappedFile(path: path)
     let size = file.bytes.count
     func failure(_ place: String, _ expected: String, _ found: String) -> CheckpointError {
