@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A seeded generator of random numbers, xoshiro256**, whose streams are told apart by name.
 ///
 /// Every random choice of the toolkit draws from one of these, passed in by the caller. Streams of one seed
@@ -51,6 +57,17 @@ public struct SeededGenerator: RandomNumberGenerator, Codable, Hashable, Sendabl
   /// True with probability `probability`.
   public mutating func chance(_ probability: Double) -> Bool {
     uniform() < probability
+  }
+
+  /// A number drawn from the normal distribution of mean 0 and variance 1.
+  ///
+  /// Takes two uniform numbers and keeps nothing back, so that a generator's state is all there is to resume from.
+  ///
+  /// Source: Box and Muller, "A note on the generation of random normal deviates", 1958.
+  public mutating func normal() -> Double {
+    // 1 - u lies in (0, 1], where the logarithm is finite.
+    let radius = (-2 * log(1 - uniform())).squareRoot()
+    return radius * cos(2 * Double.pi * uniform())
   }
 
   private func rotated(_ x: UInt64, by k: UInt64) -> UInt64 {

@@ -1,43 +1,30 @@
 import Randomness
 
-/// A walk on a 7 by 7 grid that wraps around; the answer is the column and row it ends in. A hop goes the other way.
+/// A walk on a 7 by 7 grid that wraps around; the answer is the column and row it ends in. A hop goes left.
 ///
-///     start 3 3 ; up 2 ; hop left 1 ; where
+///     start 3 3 ; up 2 ; hop 1 ; where
 ///     step  up 2 ; y 3 + 2 = 5 ; now 3 5
-///     step  hop is back ; hop left 1 ; x 3 + 1 = 4 ; now 4 5
+///     step  hop is left ; hop 1 ; x 3 - 1 = 2 ; now 2 5
 struct GridNavigation: ReasoningState {
   static let operators = Direction.allCases.map(\.rawValue) + ["hop"]
   static let words =
-    (0..<size).map(String.init) + operators + [
-      "+", "-", "=", "x", "y", "back", "forward", "start", "where",
-    ]
+    (0..<size).map(String.init) + operators + ["+", "-", "=", "x", "y", "start", "where"]
 
   private static let size = 7
 
   private enum Direction: String, CaseIterable {
     case up, down, left, right
 
-    var opposite: Direction {
-      switch self {
-      case .up: .down
-      case .down: .up
-      case .left: .right
-      case .right: .left
-      }
-    }
     /// 0 for x, 1 for y.
     var axis: Int { self == .left || self == .right ? 0 : 1 }
     var sign: Int { self == .up || self == .right ? 1 : -1 }
   }
 
   private struct Move {
-    let direction: Direction
-    let isHop: Bool
+    let name: String
     let distance: Int
-
-    /// Where it goes in truth.
-    var heading: Direction { isHop ? direction.opposite : direction }
-    var text: String { "\(isHop ? "hop " : "")\(direction.rawValue) \(distance)" }
+    let heading: Direction
+    var isHop: Bool { name == "hop" }
   }
 
   /// x and y.
@@ -47,16 +34,15 @@ struct GridNavigation: ReasoningState {
   init(operators: [String], using random: inout SeededGenerator) {
     position = [random.index(below: Self.size), random.index(below: Self.size)]
     moves = operators.map { name in
-      let any = Direction.allCases[random.index(below: Direction.allCases.count)]
-      return Move(
-        direction: Direction(rawValue: name) ?? any, isHop: name == "hop",
-        distance: 1 + random.index(below: 3))
+      Move(
+        name: name, distance: 1 + random.index(below: 3),
+        heading: Direction(rawValue: name) ?? .left)
     }
   }
 
   var question: String {
-    (["start \(position[0]) \(position[1])"] + moves.map(\.text) + ["where"]).joined(
-      separator: " ; ")
+    let walk = moves.map { "\($0.name) \($0.distance)" }
+    return (["start \(position[0]) \(position[1])"] + walk + ["where"]).joined(separator: " ; ")
   }
 
   var answer: String? {
@@ -64,40 +50,36 @@ struct GridNavigation: ReasoningState {
   }
 
   var rightStep: ReasoningStep {
-    step(heading: moves[0].heading, rule: "back", offBy: 0, mistake: nil)
+    step(heading: moves[0].heading, offBy: 0, mistake: nil)
   }
 
   var mistakes: [ReasoningStep] {
     let move = moves[0]
-    // Not the way the move says: along the other axis, or backwards, which for a hop is the rule turned round.
-    let headings = Direction.allCases.filter {
-      $0 != move.heading && !(move.isHop && $0 == move.direction)
-    }
-    var mistakes = headings.map { step(heading: $0, rule: "back", offBy: 0, mistake: .logical) }
-    if move.isHop {
-      mistakes.append(step(heading: move.direction, rule: "forward", offBy: 0, mistake: .knowledge))
-    }
+    // Not the way the move says; to the right on a hop is its rule turned round.
+    let headings = Direction.allCases.filter { $0 != move.heading && !(move.isHop && $0 == .right) }
+    var mistakes = headings.map { step(heading: $0, offBy: 0, mistake: .logical) }
+    if move.isHop { mistakes.append(step(heading: .right, offBy: 0, mistake: .knowledge)) }
     mistakes += (1..<Self.size).map {
-      step(heading: move.heading, rule: "back", offBy: $0, mistake: .calculation)
+      step(heading: move.heading, offBy: $0, mistake: .calculation)
     }
     return mistakes
   }
 
-  private func step(heading: Direction, rule: String, offBy error: Int, mistake: Mistake.Kind?)
-    -> ReasoningStep
-  {
+  private func step(heading: Direction, offBy error: Int, mistake: Mistake.Kind?) -> ReasoningStep {
     let move = moves[0]
     let (axis, sign) = (heading.axis, heading.sign)
     let from = position[axis]
     var next = self
     next.moves.removeFirst()
     next.position[axis] = (from + sign * move.distance + error + Self.size) % Self.size
-    let sum =
-      "\(axis == 0 ? "x" : "y") \(from) \(sign > 0 ? "+" : "-") \(move.distance) = \(next.position[axis])"
-    let stated = move.isHop ? "hop is \(rule) ; " : ""
+    let rule = mistake == .knowledge ? Direction.right : .left
+    let parts = [
+      move.isHop ? "hop is \(rule.rawValue)" : nil,
+      "\(move.name) \(move.distance)",
+      "\(axis == 0 ? "x" : "y") \(from) \(sign > 0 ? "+" : "-") \(move.distance) = \(next.position[axis])",
+      "now \(next.position[0]) \(next.position[1])",
+    ]
     return ReasoningStep(
-      text: "\(stated)\(move.text) ; \(sum) ; now \(next.position[0]) \(next.position[1])",
-      mistake: mistake,
-      next: next)
+      text: parts.compactMap(\.self).joined(separator: " ; "), mistake: mistake, next: next)
   }
 }

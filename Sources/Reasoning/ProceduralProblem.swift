@@ -90,7 +90,7 @@ public enum ProceduralTask: String, Codable, Sendable, CaseIterable {
   case boolean
   /// Who ends up with what: `Ann has red ; Bob has blue ; Cid has green ; Ann swap Bob ; all pass ; Bob has what`.
   case objects
-  /// Where a walk ends on a 7 by 7 grid that wraps around: `start 3 3 ; up 2 ; hop left 1 ; where`.
+  /// Where a walk ends on a 7 by 7 grid that wraps around: `start 3 3 ; up 2 ; hop 1 ; where`.
   case navigation
 
   /// The operators its problems are made of, any of which can be held out.
