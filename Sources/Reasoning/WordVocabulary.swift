@@ -23,31 +23,32 @@ public struct WordVocabulary: Hashable, Sendable {
   public func tokenizerJSON() throws -> Data {
     func special(_ id: Int) -> AddedToken { AddedToken(id: id, content: words[id]) }
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     return try encoder.encode(
       Tokenizer(
-        added_tokens: [special(0), special(1)],
+        addedTokens: [special(0), special(1)],
         model: .init(vocab: Dictionary(uniqueKeysWithValues: zip(words, words.indices)))))
   }
 
-  /// The file's structure, its properties named as the fields are.
+  /// The file's structure; a field's name is its property's in snake case.
   private struct Tokenizer: Encodable {
     struct PreTokenizer: Encodable { let type = "WhitespaceSplit" }
     struct Model: Encodable {
       let type = "WordLevel"
-      let unk_token = WordVocabulary.unknown
+      let unkToken = WordVocabulary.unknown
       let vocab: [String: Int]
     }
     let version = "1.0"
-    let added_tokens: [AddedToken]
-    let pre_tokenizer = PreTokenizer()
+    let addedTokens: [AddedToken]
+    let preTokenizer = PreTokenizer()
     let model: Model
   }
 
   private struct AddedToken: Encodable {
     let id: Int
     let content: String
-    let single_word = false
+    let singleWord = false
     let lstrip = false
     let rstrip = false
     let normalized = false

@@ -43,6 +43,13 @@ struct AnswerRuleTests {
     #expect(!AnswerRule.procedural.read(" 3 + 4 = 0 ; now 0", gold: "0").isParsed)
   }
 
+  @Test("are read by the rule of the question's task")
+  func usualRules() {
+    #expect(AnswerRule.usual(forTask: "arithmetic") == .procedural)
+    #expect(AnswerRule.usual(forTask: "gsm8k") == .gsm8k)
+    #expect(AnswerRule.usual(forTask: "navigate") == .bigBenchHard)
+  }
+
   private static let birds = [
     Question.Option(label: "A", text: "the wren"),
     Question.Option(label: "B", text: "the penguin, of course"),
