@@ -98,10 +98,10 @@ enum AnswerValue: Hashable, CustomStringConvertible {
   /// What options go by where they are not known.
   private static let letters = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789".map(String.init))
 
-  /// The labels that `text` states: those in parentheses if there are any, else those that stand by themselves (but for
-  /// "I", where no option goes by it); the
-  /// first after a cue, the last in a whole response, together with those that "or", "and" or a comma joins to it (so
-  /// that "(A) or (B)" is no way to be right).
+  /// The labels that `text` states: those in parentheses if there are any, else those that stand by
+  /// themselves (but for "I", where options are not known); the first after a cue, the last in a whole
+  /// response, together with those that "or", "and" or a comma joins to it (so that "(A) or (B)" is no
+  /// way to be right).
   private static func labels(in text: String, afterCue: Bool, among options: [Question.Option])
     -> [String]?
   {
