@@ -42,6 +42,13 @@ public struct AnswerRule: Hashable, Sendable {
   /// That of the procedural tasks: what follows the last "ans ".
   public static let procedural = AnswerRule(cue: "ans ", occurrence: .last)
 
+  /// The rule that chains for the questions of `task` are read by: those of the procedural tasks and of `"gsm8k"`
+  /// theirs, all others BIG-Bench Hard's.
+  public static func usual(forTask task: String) -> AnswerRule {
+    if ProceduralTask(rawValue: task) != nil { return .procedural }
+    return task == "gsm8k" ? .gsm8k : .bigBenchHard
+  }
+
   /// The same cue with the other way of matching.
   public func matching(_ matching: Matching) -> AnswerRule {
     var rule = self

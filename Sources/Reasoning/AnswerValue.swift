@@ -98,9 +98,10 @@ enum AnswerValue: Hashable, CustomStringConvertible {
   /// What options go by where they are not known.
   private static let letters = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789".map(String.init))
 
-  /// The labels that `text` states: those in parentheses if there are any, else those that stand by themselves; the
-  /// first after a cue, the last in a whole response, together with those that "or", "and" or a comma joins to it (so
-  /// that "(A) or (B)" is no way to be right).
+  /// The labels that `text` states: those in parentheses if there are any, else those that stand by
+  /// themselves (but for "I", where options are not known); the first after a cue, the last in a whole
+  /// response, together with those that "or", "and" or a comma joins to it (so that "(A) or (B)" is no
+  /// way to be right).
   private static func labels(in text: String, afterCue: Bool, among options: [Question.Option])
     -> [String]?
   {
@@ -113,7 +114,9 @@ enum AnswerValue: Hashable, CustomStringConvertible {
       let after = i + 1 < characters.count ? characters[i + 1] : " "
       if before == "(", after == ")" {
         inParentheses.append((character.uppercased(), i - 1, i + 2))
-      } else if !character.isLowercase, !isInWord(before), !isInWord(after) {
+      } else if !character.isLowercase, character != "I" || !options.isEmpty, !isInWord(before),
+        !isInWord(after)
+      {
         alone.append((character.uppercased(), i, i + 1))
       }
     }

@@ -80,9 +80,9 @@ public enum JSONLines {
         Line(
           prompt: pair.prompt, chosen: pair.right.text, rejected: pair.wrong.text,
           id: pair.questionID, task: pair.task,
-          answer: pair.goldAnswer, chosen_origin: pair.right.origin,
-          rejected_origin: pair.wrong.origin,
-          mistake: pair.wrong.mistake?.kind, mistake_step: pair.wrong.mistake?.step)
+          answer: pair.goldAnswer, chosenOrigin: pair.right.origin,
+          rejectedOrigin: pair.wrong.origin,
+          mistake: pair.wrong.mistake?.kind, mistakeStep: pair.wrong.mistake?.step)
       }, to: path)
   }
 
@@ -93,8 +93,8 @@ public enum JSONLines {
         Line(
           prompt: chain.prompt, response: chain.text, id: chain.questionID, task: chain.task,
           answer: chain.answer,
-          is_correct: chain.isCorrect, origin: chain.origin, mistake: chain.mistake?.kind,
-          mistake_step: chain.mistake?.step)
+          isCorrect: chain.isCorrect, origin: chain.origin, mistake: chain.mistake?.kind,
+          mistakeStep: chain.mistake?.step)
       }, to: path)
   }
 
@@ -105,7 +105,7 @@ public enum JSONLines {
       to: path)
   }
 
-  /// A line of any of the files, its properties named as the fields are.
+  /// A line of any of the files; a field's name is its property's in snake case.
   private struct Line: Encodable {
     var prompt: String
     var chosen: String?
@@ -114,16 +114,17 @@ public enum JSONLines {
     var id: String
     var task: String
     var answer: String?
-    var is_correct: Bool?
+    var isCorrect: Bool?
     var origin: ChainOfThought.Origin?
-    var chosen_origin: ChainOfThought.Origin?
-    var rejected_origin: ChainOfThought.Origin?
+    var chosenOrigin: ChainOfThought.Origin?
+    var rejectedOrigin: ChainOfThought.Origin?
     var mistake: Mistake.Kind?
-    var mistake_step: Int?
+    var mistakeStep: Int?
   }
 
   private static func write(_ lines: [Line], to path: String) throws {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var data = Data()
     for line in lines {
