@@ -1,0 +1,146 @@
+import Foundation
+import Synchronization
+
+/// Text to token ids and back, with the ids of the Python library `tokenizers`.
+///
+/// Reads a Hugging Face `tokenizer.json` (byte-level BPE as in GPT-2, SmolLM2, Llama 3 and Qwen2; SentencePiece-style
+/// BPE with byte fallback as in Llama 2, TinyLlama and Mistral; WordLevel) or the vocabulary of a GGUF file. What such
+/// a file asks for and this library does not know is an error when it is read, never a difference in the ids.
+///
+/// The file's `truncation` and `padding` are not applied: both are the caller's, as in Transformers.
+public final class Tokenizer: Sendable {
+  /// The largest id and one: how many rows an embedding needs.
+  public let vocabularySize: Int
+  /// The token that begins a sequence, where the tokenizer's files name one.
+  public let beginningOfSequence: Int?
+  /// The token that ends a sequence. The first of these that names one: `eos_token` of `tokenizer_config.json`, of
+  /// `special_tokens_map.json`; `eos_token_id` of `generation_config.json`, of `config.json` (all beside
+  /// `tokenizer.json`; the first of a list); a token `</s>`, `<|endoftext|>`, `<|im_end|>`, `<|end_of_text|>`,
+  /// `<eos>`. (So for `beginningOfSequence`, with `<s>`, `<|begin_of_text|>`, `<bos>`.) A GGUF file names its own.
+  public let endOfSequence: Int?
+
+  private let file: String
+  private let model: TokenizerDefinition.Model
+  private let vocabulary: Vocabulary
+  private let normalizer: Normalizer?
+  private let preTokenizer: PreTokenizer
+  private let decoder: TokenDecoder
+  private let startTokens: [Int]
+  private let endTokens: [Int]
+  private let specialTokens: Set<Int>
+  /// Finds the added tokens of the text as it is, and those of the normalized text.
+  private let verbatimTokens: AddedTokenMatcher
+  private let normalizedTokens: AddedTokenMatcher
+  /// Working memory that no encoding uses at the moment.
+  private let workspaces = Mutex<[Workspace]>([])
+
+  /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a `.gguf`.
+  ///
+  /// Throws an error that names the file, the place, what was expected there and what was found.
+  public convenience init(path: String) throws {
+    try self.init(TokenizerDefinition(tokenizerJSON: path))
+  }
+
+  /// The tokenizer of a GGUF file's metadata, `file`, which errors name.
+  package convenience init(_ vocabulary: GGUFVocabulary, file: String) throws {
+    try self.init(TokenizerDefinition(vocabulary, file: file))
+  }
+
+  init(_ definition: TokenizerDefinition) throws(TokenizerError) {
+    file = definition.file
+    model = definition.model
+    normalizer = definition.normalizer
+    preTokenizer = definition.preTokenizer
+    decoder = definition.decoder
+    (startTokens, endTokens) = (definition.startTokens, definition.endTokens)
+    vocabulary = definition.vocabulary
+    vocabularySize = vocabulary.endID
+    (beginningOfSequence, endOfSequence) = (
+      definition.beginningOfSequence, definition.endOfSequence
+    )
+    specialTokens = Set(definition.addedTokens.filter(\.isSpecial).map(\.id))
+    verbatimTokens = AddedTokenMatcher(
+      definition.addedTokens.filter { !$0.isNormalized }.map { (Array($0.content.utf8), $0) })
+    normalizedTokens = AddedTokenMatcher(
+      definition.addedTokens.filter(\.isNormalized).map { [normalizer] token in
+        let content = Array(token.content.utf8)
+        return (normalizer?.normalize(content) ?? content, token)
+      })
+  }
+
+  /// The token ids of `text`. Special tokens that are written in the text (`<|im_start|>`) become their ids.
+  ///
+  /// With `addingSpecialTokens`, the tokens that the file's post-processor puts around a text are there too. A symbol
+  /// that the model neither knows nor has an unknown token or byte fallback for is left out, as in `tokenizers`.
+  public func encode(_ text: String, addingSpecialTokens: Bool = false) -> [Int] {
+    let workspace = workspaces.withLock { $0.popLast() } ?? Workspace()
+    defer { workspaces.withLock { if $0.count < 16 { $0.append(workspace) } } }
+    var ids = addingSpecialTokens ? startTokens : []
+    var text = text
+    text.withUTF8 { text in
+      ids.reserveCapacity(ids.count + text.count / 3)
+      verbatimTokens.forEachSegment(of: text) { range, token in
+        if let token {
+          ids.append(token.id)
+        } else if let normalizer {
+          normalizer.normalize(Array(text.part(range))).withUnsafeBufferPointer {
+            encodeNormalized($0, isStart: range.lowerBound == 0, into: &ids, workspace)
+          }
+        } else {
+          encodeNormalized(text.part(range), isStart: range.lowerBound == 0, into: &ids, workspace)
+        }
+      }
+    }
+    if addingSpecialTokens { ids.append(contentsOf: endTokens) }
+    return ids
+  }
+
+  private func encodeNormalized(
+    _ text: UTF8Text, isStart: Bool, into ids: inout [Int], _ workspace: Workspace
+  ) {
+    normalizedTokens.forEachSegment(of: text) { range, token in
+      if let token { return ids.append(token.id) }
+      preTokenizer.forEachPiece(of: text.part(range), isStart: isStart && range.lowerBound == 0) {
+        piece in
+        switch model {
+        case .bytePairs(let model): model.encode(piece, into: &ids, workspace)
+        case .words(let vocabulary, let unknown): ids.append(vocabulary.id(of: piece) ?? unknown)
+        }
+      }
+    }
+  }
+
+  /// The text of `ids`, which gives back what was encoded where the tokenizer's normalization loses nothing.
+  ///
+  /// Bytes that are not UTF-8 become U+FFFD; an id without a token (a padded embedding may have some) gives nothing.
+  public func decode(_ ids: [Int], skippingSpecialTokens: Bool = false) -> String {
+    decoder.text(
+      of: ids.compactMap { id in
+        skippingSpecialTokens && specialTokens.contains(id)
+          ? nil : vocabulary.content(of: id).map(Array.init)
+      })
+  }
+
+  /// The id of the token whose content is exactly `token`.
+  public func id(of token: String) -> Int? {
+    vocabulary.id(of: token.utf8)
+  }
+
+  /// The content of a token as the vocabulary writes it ("Ġthe", "▁the", "<|im_end|>").
+  public func token(of id: Int) -> String? {
+    vocabulary.content(of: id).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// `endOfSequence`, for callers that cannot do without. Throws where the tokenizer's files name none.
+  public func requiredEndOfSequence() throws -> Int {
+    guard let endOfSequence else {
+      throw TokenizerError(
+        file: file, place: "end of sequence",
+        expected:
+          "a token named in tokenizer_config.json, special_tokens_map.json, generation_config.json or "
+          + "config.json beside it, or one of \(TokenizerDefinition.endNames.joined(separator: ", "))",
+        found: "none")
+    }
+    return endOfSequence
+  }
+}
