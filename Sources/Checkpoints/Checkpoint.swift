@@ -1,0 +1,142 @@
+/// A model's configuration and tensors, read-only and memory-mapped: a Hugging Face folder or file, or a GGUF.
+///
+/// Reading is safe from several threads at once.
+public final class Checkpoint: Sendable {
+  public let configuration: ModelConfiguration
+  /// The decoder's tensors, all of them and no others, in the order of `ModelConfiguration.tensorShapes`.
+  public let tensors: [TensorDescription]
+  /// The GGUF's metadata, for the tokenizer; nil for a Hugging Face checkpoint.
+  public let gguf: GGUFFile?
+
+  private let stored: [String: StoredTensor]
+
+  /// Opens the checkpoint at `path` and checks that it holds each tensor of the decoder, in its shape, and nothing that
+  /// the decoder cannot compute. Values are read later.
+  ///
+  /// - Parameter path: a folder with `config.json` and `model.safetensors` or `model.safetensors.index.json`; a
+  ///   `.safetensors` file with `config.json` beside it; or a `.gguf` file.
+  /// - Throws: `CheckpointError`.
+  public init(path: String) throws {
+    let found: [StoredTensor]
+    if path.hasSuffix(".gguf") {
+      let file = try GGUFFile(path: path)
+      configuration = try file.configuration()
+      found = try file.huggingFaceTensors(configuration)
+      gguf = file
+    } else {
+      let isFile = path.hasSuffix(".safetensors")
+      let folder = isFile ? Checkpoint.folder(of: path) : path
+      configuration = try ModelConfiguration(huggingFace: JSONObject(path: folder + "/config.json"))
+      found =
+        try isFile
+        ? SafetensorsFile(path: path).tensors : Checkpoint.huggingFaceTensors(folder: folder)
+      gguf = nil
+    }
+    stored = try Checkpoint.checked(found, configuration, path: path)
+    tensors = configuration.tensorShapes.compactMap { [stored] in stored[$0.name]?.description }
+  }
+
+  /// Dequantizes tensor `name` into `values`, row-major.
+  ///
+  /// Throws when there is no such tensor. Precondition: `values` holds as many numbers as the tensor's shape.
+  public func read(_ name: String, into values: UnsafeMutableBufferPointer<Float>) throws {
+    try tensor(name).read(into: values)
+  }
+
+  /// The numbers of tensor `name`, dequantized, row-major. Throws when there is no such tensor.
+  public func read(_ name: String) throws -> [Float] {
+    let tensor = try tensor(name)
+    return [Float](unsafeUninitializedCapacity: tensor.description.elementCount) { values, count in
+      count = tensor.description.elementCount
+      tensor.read(into: UnsafeMutableBufferPointer(rebasing: values[..<count]))
+    }
+  }
+
+  private func tensor(_ name: String) throws -> StoredTensor {
+    guard let tensor = stored[name] else {
+      throw CheckpointError(
+        file: tensors.first?.file ?? "", place: "tensor \(name)",
+        expected: "a tensor of the decoder",
+        found: "no such tensor")
+    }
+    return tensor
+  }
+
+  private static func folder(of path: String) -> String {
+    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+  }
+
+  private static func huggingFaceTensors(folder: String) throws -> [StoredTensor] {
+    let index = folder + "/model.safetensors.index.json"
+    guard MappedFile.exists(index) else {
+      return try SafetensorsFile(path: folder + "/model.safetensors").tensors
+    }
+    guard let map = try JSONObject(path: index).object("weight_map") else {
+      throw CheckpointError(
+        file: index, place: "key weight_map", expected: "an object", found: "no such key")
+    }
+    var shards: [String: [String: StoredTensor]] = [:]
+    return try map.values.keys.sorted().map { name in
+      let shard = try map.string(name)
+      guard !shard.contains("/"), shard.hasSuffix(".safetensors") else {
+        throw map.error(name, expected: "the name of a .safetensors file in the same folder")
+      }
+      if shards[shard] == nil {
+        let tensors = try SafetensorsFile(path: "\(folder)/\(shard)").tensors
+        shards[shard] = Dictionary(uniqueKeysWithValues: tensors.map { ($0.description.name, $0) })
+      }
+      guard let tensor = shards[shard]?[name] else {
+        throw CheckpointError(
+          file: "\(folder)/\(shard)", place: "tensor \(name)",
+          expected: "a tensor, as the index says",
+          found: "no such tensor")
+      }
+      return tensor
+    }
+  }
+
+  /// The tensors by name, after a check that they are those of the decoder.
+  private static func checked(
+    _ found: [StoredTensor], _ configuration: ModelConfiguration, path: String
+  ) throws -> [String: StoredTensor] {
+    var rest: [String: StoredTensor] = [:]
+    for tensor in found {
+      guard rest.updateValue(tensor, forKey: tensor.description.name) == nil else {
+        throw CheckpointError(
+          file: tensor.description.file, place: "tensor \(tensor.description.name)",
+          expected: "one tensor of this name",
+          found: "two")
+      }
+    }
+    guard configuration.layerCount <= found.count else {
+      throw CheckpointError(
+        file: path, place: "tensors", expected: "those of \(configuration.layerCount) layers",
+        found: "\(found.count) tensors")
+    }
+    var checked: [String: StoredTensor] = [:]
+    for (name, shape) in configuration.tensorShapes {
+      guard let tensor = rest.removeValue(forKey: name) else {
+        throw CheckpointError(
+          file: path, place: "tensor \(name)", expected: "shape \(shape)", found: "no such tensor")
+      }
+      guard tensor.description.shape == shape else {
+        throw CheckpointError(
+          file: tensor.description.file, place: "tensor \(name)", expected: "shape \(shape)",
+          found: "\(tensor.description.shape)")
+      }
+      checked[name] = tensor
+    }
+    // Copies of what is known already: frequencies that old checkpoints saved, and the tied projection.
+    let extra = rest.keys.filter {
+      !$0.hasSuffix(".rotary_emb.inv_freq")
+        && !($0 == "lm_head.weight" && configuration.tiesEmbeddings)
+    }
+    if let name = extra.min(), let tensor = rest[name] {
+      throw CheckpointError(
+        file: tensor.description.file, place: "tensor \(name)",
+        expected: "only tensors of a \(configuration.architecture.rawValue) decoder",
+        found: "another one")
+    }
+    return checked
+  }
+}

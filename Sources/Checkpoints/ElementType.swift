@@ -1,0 +1,76 @@
+/// How the numbers of a tensor are stored. The quantized types pack a row in blocks that share a scale.
+///
+/// Source: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block layouts),
+/// https://huggingface.co/docs/safetensors (F32, F16, BF16).
+public enum ElementType: String, CaseIterable, Hashable, Sendable {
+  case f32 = "F32"
+  case f16 = "F16"
+  case bf16 = "BF16"
+  case q4_0 = "Q4_0"
+  case q4_1 = "Q4_1"
+  case q5_0 = "Q5_0"
+  case q5_1 = "Q5_1"
+  case q8_0 = "Q8_0"
+  case q4_K = "Q4_K"
+  case q5_K = "Q5_K"
+  case q6_K = "Q6_K"
+
+  /// How many numbers one block holds.
+  public var blockSize: Int {
+    switch self {
+    case .f32, .f16, .bf16: 1
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
+    case .q4_K, .q5_K, .q6_K: 256
+    }
+  }
+
+  /// How many bytes one block takes.
+  public var blockByteCount: Int {
+    switch self {
+    case .f32: 4
+    case .f16, .bf16: 2
+    case .q4_0: 18
+    case .q4_1: 20
+    case .q5_0: 22
+    case .q5_1: 24
+    case .q8_0: 34
+    case .q4_K: 144
+    case .q5_K: 176
+    case .q6_K: 210
+    }
+  }
+
+  /// The type with GGUF's number `code`; nil when this toolkit does not read it.
+  init?(gguf code: UInt32) {
+    switch code {
+    case 0: self = .f32
+    case 1: self = .f16
+    case 2: self = .q4_0
+    case 3: self = .q4_1
+    case 6: self = .q5_0
+    case 7: self = .q5_1
+    case 8: self = .q8_0
+    case 12: self = .q4_K
+    case 13: self = .q5_K
+    case 14: self = .q6_K
+    case 30: self = .bf16
+    default: return nil
+    }
+  }
+
+  /// The bytes that a tensor of `shape` takes; nil when a row is no whole number of blocks, a dimension is negative, or
+  /// the product does not fit.
+  func byteCount(shape: [Int]) -> Int? {
+    guard shape.allSatisfy({ $0 >= 0 }), (shape.last ?? 1).isMultiple(of: blockSize) else {
+      return nil
+    }
+    var elements = 1
+    for dimension in shape {
+      let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)
+      if overflow { return nil }
+      elements = product
+    }
+    let (bytes, overflow) = (elements / blockSize).multipliedReportingOverflow(by: blockByteCount)
+    return overflow ? nil : bytes
+  }
+}

@@ -1,0 +1,168 @@
+extension ModelConfiguration {
+  /// Reads a Hugging Face `config.json`, of Transformers 4 (`rope_theta`, `rope_scaling`) or 5 (`rope_parameters`).
+  ///
+  /// Absent keys take the defaults of Transformers' configuration classes. A feature that the decoder lacks is refused.
+  init(huggingFace json: JSONObject) throws {
+    let type = try json.string("model_type")
+    guard let architecture = Architecture(rawValue: type) else {
+      throw json.error(
+        "model_type", expected: Architecture.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    try ModelConfiguration.refuseMissingFeatures(json, architecture)
+
+    let hiddenSize = try json.integer("hidden_size")
+    let headCount = try json.integer("num_attention_heads")
+    guard headCount > 0 else {
+      throw json.error("num_attention_heads", expected: "a positive number")
+    }
+    let rope = try json.object("rope_parameters") ?? json.object("rope_scaling")
+    self.init(
+      architecture: architecture,
+      vocabularySize: try json.integer("vocab_size"),
+      hiddenSize: hiddenSize,
+      intermediateSize: try json.integer("intermediate_size"),
+      layerCount: try json.integer("num_hidden_layers"),
+      headCount: headCount,
+      // LLaMA 1 has no such key; in the other families an absent key would mean a number, not "as many".
+      keyValueHeadCount: try json.integer(
+        "num_key_value_heads",
+        absent: architecture == .llama || json.values["num_key_value_heads"] == .null
+          ? headCount : nil),
+      headDimension: try json.integer("head_dim", absent: hiddenSize / headCount),
+      rmsNormEpsilon: Float(try json.number("rms_norm_eps", absent: 1e-6)),
+      ropeTheta: try (rope?["rope_theta"] == nil ? json : rope ?? json).number(
+        "rope_theta", absent: 10000),
+      ropeScaling: try rope.flatMap { try RopeScaling(huggingFace: $0, of: json) },
+      maximumPositions: try json.integer("max_position_embeddings"),
+      slidingWindow: try ModelConfiguration.slidingWindow(json, architecture),
+      tiesEmbeddings: try json.bool("tie_word_embeddings", absent: false),
+      hasAttentionBias: architecture == .qwen2,
+      beginningOfSequence: try json.integers("bos_token_id").first,
+      endsOfSequence: try json.integers("eos_token_id"))
+    try check(file: json.file)
+  }
+
+  private static func refuseMissingFeatures(_ json: JSONObject, _ architecture: Architecture) throws
+  {
+    guard try json.string("hidden_act", absent: "silu") == "silu" else {
+      throw json.error("hidden_act", expected: "silu")
+    }
+    // Transformers gives LLaMA's output projection a bias too, which the decoder does not have.
+    let attentionBias = try json.bool("attention_bias", absent: architecture == .qwen2)
+    guard attentionBias == (architecture == .qwen2) else {
+      throw json.error(
+        "attention_bias", expected: "\(architecture == .qwen2) in \(architecture.rawValue)")
+    }
+    guard try !json.bool("mlp_bias", absent: false) else {
+      throw json.error("mlp_bias", expected: "false")
+    }
+    for key in ["num_experts", "num_local_experts"] {
+      guard try json.integer(key, absent: 0) <= 1 else {
+        throw json.error(key, expected: "a model without experts")
+      }
+    }
+    guard try json.number("partial_rotary_factor", absent: 1) == 1 else {
+      throw json.error("partial_rotary_factor", expected: "1")
+    }
+    guard json["quantization_config"] == nil else {
+      throw json.error("quantization_config", expected: "weights in F32, F16 or BF16")
+    }
+    if case .array(let types)? = json["layer_types"] {
+      let known: [JSONValue] = [.string("full_attention"), .string("sliding_attention")]
+      guard types.allSatisfy(known.contains) else {
+        throw json.error("layer_types", expected: "full_attention or sliding_attention")
+      }
+    }
+  }
+
+  private static func slidingWindow(_ json: JSONObject, _ architecture: Architecture) throws -> Int?
+  {
+    switch architecture {
+    case .llama: return nil
+    case .qwen2 where try !json.bool("use_sliding_window", absent: false): return nil
+    case .mistral, .qwen2:
+      if json.values["sliding_window"] == .null { return nil }
+      return try json.integer("sliding_window", absent: 4096)
+    }
+  }
+
+  /// The `config.json` that Transformers reads as this configuration.
+  var huggingFace: JSONValue {
+    let className =
+      switch architecture {
+      case .llama: "LlamaForCausalLM"
+      case .mistral: "MistralForCausalLM"
+      case .qwen2: "Qwen2ForCausalLM"
+      }
+    // Through its shortest text, so that 1e-5 is written as that and not as the nearest Float's many digits.
+    let epsilon = Double("\(rmsNormEpsilon)") ?? Double(rmsNormEpsilon)
+    var json: [String: JSONValue] = [
+      "architectures": .array([.string(className)]),
+      "model_type": .string(architecture.rawValue),
+      "vocab_size": .integer(vocabularySize),
+      "hidden_size": .integer(hiddenSize),
+      "intermediate_size": .integer(intermediateSize),
+      "num_hidden_layers": .integer(layerCount),
+      "num_attention_heads": .integer(headCount),
+      "num_key_value_heads": .integer(keyValueHeadCount),
+      "head_dim": .integer(headDimension),
+      "hidden_act": .string("silu"),
+      "rms_norm_eps": .number(epsilon),
+      "rope_theta": .number(ropeTheta),
+      "rope_scaling": ropeScaling?.huggingFace ?? .null,
+      "max_position_embeddings": .integer(maximumPositions),
+      "tie_word_embeddings": .bool(tiesEmbeddings),
+      "bos_token_id": beginningOfSequence.map(JSONValue.integer) ?? .null,
+      "eos_token_id": endsOfSequence.count > 1
+        ? .array(endsOfSequence.map(JSONValue.integer))
+        : endOfSequence.map(JSONValue.integer) ?? .null,
+      "torch_dtype": .string("float32"),
+    ]
+    switch architecture {
+    case .llama:
+      json["attention_bias"] = .bool(false)
+      json["mlp_bias"] = .bool(false)
+    case .mistral:
+      json["sliding_window"] = slidingWindow.map(JSONValue.integer) ?? .null
+    case .qwen2:
+      json["use_sliding_window"] = .bool(slidingWindow != nil)
+      json["sliding_window"] = slidingWindow.map(JSONValue.integer) ?? .null
+      json["max_window_layers"] = .integer(slidingWindow == nil ? layerCount : 0)
+    }
+    return .object(json)
+  }
+}
+
+extension RopeScaling {
+  /// The scaling that `rope_scaling` or `rope_parameters` of the configuration `json` states; nil when it is none.
+  init?(huggingFace rope: JSONObject, of json: JSONObject) throws {
+    let key = rope["rope_type"] == nil ? "type" : "rope_type"
+    switch try rope.string(key, absent: "default") {
+    case "default": return nil
+    case "linear": self = .linear(factor: try rope.number("factor"))
+    case "llama3":
+      self = .llama3(
+        factor: try rope.number("factor"),
+        lowFrequencyFactor: try rope.number("low_freq_factor"),
+        highFrequencyFactor: try rope.number("high_freq_factor"),
+        originalMaximumPositions: try rope.integer(
+          "original_max_position_embeddings", absent: try json.integer("max_position_embeddings")))
+    default: throw rope.error(key, expected: "default, linear or llama3")
+    }
+  }
+
+  var huggingFace: JSONValue {
+    switch self {
+    case .linear(let factor):
+      // Both names of the key: older versions of Transformers read `type`.
+      .object([
+        "rope_type": .string("linear"), "type": .string("linear"), "factor": .number(factor),
+      ])
+    case .llama3(let factor, let low, let high, let positions):
+      .object([
+        "rope_type": .string("llama3"), "factor": .number(factor), "low_freq_factor": .number(low),
+        "high_freq_factor": .number(high), "original_max_position_embeddings": .integer(positions),
+      ])
+    }
+  }
+}

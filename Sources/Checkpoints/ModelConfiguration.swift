@@ -1,0 +1,171 @@
+/// The decoder families that share the LLaMA shape, by their name in `config.json`.
+public enum Architecture: String, Codable, CaseIterable, Hashable, Sendable {
+  case llama
+  case mistral
+  case qwen2
+}
+
+/// How the rotary embedding's frequencies are stretched beyond the positions of pretraining.
+public enum RopeScaling: Codable, Hashable, Sendable {
+  /// Every frequency divided by `factor`.
+  case linear(factor: Double)
+  /// Low frequencies divided by `factor`, high ones kept, those between blended.
+  ///
+  /// With a frequency's wavelength λ = 2π / f and L = `originalMaximumPositions`: kept where λ < L /
+  /// `highFrequencyFactor`, divided where λ > L / `lowFrequencyFactor`.
+  ///
+  /// Source: `_compute_llama3_parameters` in transformers' `modeling_rope_utils.py`.
+  case llama3(
+    factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double,
+    originalMaximumPositions: Int)
+}
+
+/// The shape of a decoder of the LLaMA family, as its checkpoint declares it.
+public struct ModelConfiguration: Codable, Hashable, Sendable {
+  public var architecture: Architecture
+  public var vocabularySize: Int
+  public var hiddenSize: Int
+  /// The width of the feed-forward layer.
+  public var intermediateSize: Int
+  public var layerCount: Int
+  /// Query heads of a layer.
+  public var headCount: Int
+  /// Key and value heads of a layer, each shared by `headCount / keyValueHeadCount` query heads.
+  public var keyValueHeadCount: Int
+  public var headDimension: Int
+  public var rmsNormEpsilon: Float
+  public var ropeTheta: Double
+  /// Nil: the frequencies are used as they are.
+  public var ropeScaling: RopeScaling?
+  /// The context length, in tokens.
+  public var maximumPositions: Int
+  /// A longer sequence would need sliding-window attention, which is not the full attention computed here. Nil: none.
+  public var slidingWindow: Int?
+  /// Whether the vocabulary projection is the embedding itself.
+  public var tiesEmbeddings: Bool
+  /// Whether the query, key and value projections have biases.
+  public var hasAttentionBias: Bool
+  public var beginningOfSequence: Int?
+  /// Every token id that ends a sequence; the first is the one that training appends.
+  public var endsOfSequence: [Int]
+
+  /// The token id that training appends to a response.
+  public var endOfSequence: Int? { endsOfSequence.first }
+
+  /// A configuration with the family's usual choices where none is given.
+  ///
+  /// - Parameters:
+  ///   - keyValueHeadCount: as many as query heads when left out.
+  ///   - headDimension: `hiddenSize / headCount` when left out.
+  ///   - hasAttentionBias: true for Qwen2 alone when left out.
+  public init(
+    architecture: Architecture = .llama, vocabularySize: Int, hiddenSize: Int,
+    intermediateSize: Int, layerCount: Int,
+    headCount: Int, keyValueHeadCount: Int? = nil, headDimension: Int? = nil,
+    rmsNormEpsilon: Float = 1e-5,
+    ropeTheta: Double = 10000, ropeScaling: RopeScaling? = nil, maximumPositions: Int = 2048,
+    slidingWindow: Int? = nil, tiesEmbeddings: Bool = true, hasAttentionBias: Bool? = nil,
+    beginningOfSequence: Int? = nil, endsOfSequence: [Int] = []
+  ) {
+    precondition(headCount > 0, "\(headCount) heads")
+    self.architecture = architecture
+    self.vocabularySize = vocabularySize
+    self.hiddenSize = hiddenSize
+    self.intermediateSize = intermediateSize
+    self.layerCount = layerCount
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount ?? headCount
+    self.headDimension = headDimension ?? hiddenSize / headCount
+    self.rmsNormEpsilon = rmsNormEpsilon
+    self.ropeTheta = ropeTheta
+    self.ropeScaling = ropeScaling
+    self.maximumPositions = maximumPositions
+    self.slidingWindow = slidingWindow
+    self.tiesEmbeddings = tiesEmbeddings
+    self.hasAttentionBias = hasAttentionBias ?? (architecture == .qwen2)
+    self.beginningOfSequence = beginningOfSequence
+    self.endsOfSequence = endsOfSequence
+  }
+
+  /// The tensors of the decoder, by their Hugging Face names, with their row-major shapes: a projection is `[out, in]`.
+  public var tensorShapes: [(name: String, shape: [Int])] {
+    var shapes = [("model.embed_tokens.weight", [vocabularySize, hiddenSize])]
+    for layer in 0..<layerCount { shapes += tensorShapes(ofLayer: layer) }
+    shapes.append(("model.norm.weight", [hiddenSize]))
+    if !tiesEmbeddings { shapes.append(("lm_head.weight", [vocabularySize, hiddenSize])) }
+    return shapes
+  }
+
+  private func tensorShapes(ofLayer layer: Int) -> [(String, [Int])] {
+    let queries = headCount * headDimension
+    let keys = keyValueHeadCount * headDimension
+    let names: [(String, [Int])] = [
+      ("input_layernorm.weight", [hiddenSize]),
+      ("self_attn.q_proj.weight", [queries, hiddenSize]),
+      ("self_attn.k_proj.weight", [keys, hiddenSize]),
+      ("self_attn.v_proj.weight", [keys, hiddenSize]),
+      ("self_attn.o_proj.weight", [hiddenSize, queries]),
+      ("post_attention_layernorm.weight", [hiddenSize]),
+      ("mlp.gate_proj.weight", [intermediateSize, hiddenSize]),
+      ("mlp.up_proj.weight", [intermediateSize, hiddenSize]),
+      ("mlp.down_proj.weight", [hiddenSize, intermediateSize]),
+    ]
+    let biases: [(String, [Int])] = [
+      ("self_attn.q_proj.bias", [queries]), ("self_attn.k_proj.bias", [keys]),
+      ("self_attn.v_proj.bias", [keys]),
+    ]
+    return (names + (hasAttentionBias ? biases : [])).map {
+      ("model.layers.\(layer).\($0.0)", $0.1)
+    }
+  }
+
+  /// Throws, naming `file`, when a size makes no sense, so that later products of two sizes cannot overflow.
+  func check(file: String) throws {
+    func require(_ holds: Bool, _ place: String, _ expected: String, _ found: Any) throws {
+      guard holds else {
+        throw CheckpointError(file: file, place: place, expected: expected, found: "\(found)")
+      }
+    }
+    let sizes = [
+      ("vocabulary size", vocabularySize), ("hidden size", hiddenSize),
+      ("intermediate size", intermediateSize),
+      ("layer count", layerCount), ("head count", headCount),
+      ("key and value head count", keyValueHeadCount),
+      ("head dimension", headDimension), ("maximum positions", maximumPositions),
+      ("sliding window", slidingWindow ?? 1),
+    ]
+    for (place, size) in sizes {
+      try require(
+        (1...Int(Int32.max)).contains(size), place, "a number from 1 to \(Int32.max)", size)
+    }
+    try require(
+      headCount.isMultiple(of: keyValueHeadCount), "head count",
+      "a multiple of the \(keyValueHeadCount) key heads",
+      headCount)
+    try require(headDimension.isMultiple(of: 2), "head dimension", "an even number", headDimension)
+    try require(
+      rmsNormEpsilon.isFinite && rmsNormEpsilon >= 0, "epsilon of the RMS norm",
+      "a finite number from 0 up",
+      rmsNormEpsilon)
+    try require(
+      ropeTheta.isFinite && ropeTheta > 0, "rotary base", "a finite positive number", ropeTheta)
+    switch ropeScaling {
+    case nil: break
+    case .linear(let factor):
+      try require(
+        factor.isFinite && factor > 0, "rotary scaling factor", "a finite positive number", factor)
+    case .llama3(let factor, let low, let high, let positions):
+      try require(
+        factor.isFinite && factor > 0, "rotary scaling factor", "a finite positive number", factor)
+      try require(
+        low > 0 && high > low && high.isFinite, "rotary scaling's frequency factors",
+        "0 < low < high", (low, high))
+      try require(
+        positions > 0, "rotary scaling's original positions", "a positive number", positions)
+    }
+    for id in [beginningOfSequence].compactMap({ $0 }) + endsOfSequence {
+      try require(
+        (0..<vocabularySize).contains(id), "special token id", "an id below \(vocabularySize)", id)
+    }
+  }
+}
