@@ -1,4 +1,4 @@
-import Foundation
+import Checkpoints
 import Synchronization
 
 /// Text to token ids and back, with the ids of the Python library `tokenizers`.
@@ -36,9 +36,14 @@ public final class Tokenizer: Sendable {
 
   /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a `.gguf`.
   ///
-  /// Throws an error that names the file, the place, what was expected there and what was found.
+  /// Throws `TokenizerError` (of a damaged GGUF file `CheckpointError`), which names the file, the place, what was
+  /// expected there and what was found.
   public convenience init(path: String) throws {
-    try self.init(TokenizerDefinition(tokenizerJSON: path))
+    if path.hasSuffix(".gguf") {
+      try self.init(GGUFVocabulary(GGUFFile(path: path)), file: path)
+    } else {
+      try self.init(TokenizerDefinition(tokenizerJSON: path))
+    }
   }
 
   /// The tokenizer of a GGUF file's metadata, `file`, which errors name.
