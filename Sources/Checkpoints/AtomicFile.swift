@@ -6,7 +6,8 @@
 
 /// A file under construction: written beside its final path and moved there only when complete.
 ///
-/// An object that goes away before `commit` removes what it wrote, and leaves the final path as it was.
+/// An object that goes away before `commit` removes what it wrote, and leaves the final path as it
+/// was.
 final class AtomicFile {
   private let path: String
   private let partialPath: String

@@ -1,4 +1,5 @@
-/// A tensor to be written: its values are asked for when their turn comes, so that no second copy of a model exists.
+/// A tensor to be written: its values are asked for when their turn comes, so that no second copy
+/// of a model exists.
 public struct TensorSource {
   /// In Hugging Face's form, such as `model.layers.0.self_attn.q_proj.weight`.
   public let name: String
@@ -24,12 +25,13 @@ public struct TensorSource {
 }
 
 extension Checkpoint {
-  /// Writes `config.json` and `model.safetensors` (F32) into `folder`, made where it is missing, so that Transformers
-  /// loads them. Files of these names are replaced once the new ones are complete.
+  /// Writes `config.json` and `model.safetensors` (F32) into `folder`, made where it is missing, so
+  /// that Transformers loads them. Files of these names are replaced once the new ones are
+  /// complete.
   ///
   /// - Parameter tensors: those of `configuration.tensorShapes`, in any order.
-  /// - Throws: `CheckpointError` when a tensor is missing, unknown or of another shape, when Transformers has no
-  ///   such configuration, or when the files cannot be written.
+  /// - Throws: `CheckpointError` when a tensor is missing, unknown or of another shape, when
+  ///   Transformers has no such configuration, or when the files cannot be written.
   public static func writeHuggingFace(
     _ configuration: ModelConfiguration, tensors: [TensorSource], to folder: String
   ) throws {
@@ -70,10 +72,27 @@ extension Checkpoint {
 }
 
 extension SafetensorsFile {
-  /// Writes `tensors` as F32, in their order; the file takes its place at `path` when the caller commits it.
-  static func write(_ tensors: [TensorSource], path: String) throws -> AtomicFile {
+  /// Writes `tensors` as F32 with `metadata` to `path`, the whole file or nothing. The folder is
+  /// made where it is missing.
+  package static func save(_ tensors: [TensorSource], metadata: [String: String], to path: String)
+    throws
+  {
+    if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+      try AtomicFile.makeFolder(String(path[..<slash]))
+    }
+    try write(tensors, metadata: metadata, path: path).commit()
+  }
+
+  /// Writes `tensors` as F32, in their order; the file takes its place at `path` when the caller
+  /// commits it.
+  static func write(_ tensors: [TensorSource], metadata: [String: String] = [:], path: String)
+    throws -> AtomicFile
+  {
     // Transformers refuses a file whose metadata does not say which framework's layout it has.
-    var header: [String: JSONValue] = ["__metadata__": .object(["format": .string("pt")])]
+    let metadata = metadata.merging(["format": "pt"]) { own, _ in own }
+    var header: [String: JSONValue] = [
+      "__metadata__": .object(metadata.mapValues(JSONValue.string))
+    ]
     var end = 0
     for tensor in tensors {
       let start = end

@@ -4,8 +4,8 @@
 extension ElementType {
   /// Turns `count` stored numbers, a whole number of blocks, into `Float`.
   ///
-  /// The arithmetic, order included, is that of `gguf.quants.dequantize` in the Python package gguf, so that the
-  /// results are equal bit for bit.
+  /// The arithmetic, order included, is that of `gguf.quants.dequantize` in the Python package
+  /// gguf, so that the results are equal bit for bit.
   func dequantize(_ source: UnsafeRawPointer, count: Int, into values: UnsafeMutablePointer<Float>)
   {
     precondition(
@@ -113,8 +113,8 @@ extension ElementType {
 
 /// The half-precision number at `offset`, widened without loss.
 ///
-/// The exponent and fraction, shifted into a `Float`'s place and scaled by 2^112, give every finite number, subnormals
-/// included; infinities and NaNs need their exponent filled.
+/// The exponent and fraction, shifted into a `Float`'s place and scaled by 2^112, give every finite
+/// number, subnormals included; infinities and NaNs need their exponent filled.
 @inline(__always)
 private func half(_ source: UnsafeRawPointer, _ offset: Int) -> Float {
   let bits = UInt32(source.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
@@ -138,7 +138,8 @@ private func fifthBits(_ source: UnsafeRawPointer, _ offset: Int) -> SIMD16<UInt
   return ((SIMD16(lowHalf: low, highHalf: high) &>> shifts) & 1) &<< 4
 }
 
-/// The scale and the minimum of one of the eight groups of a Q4_K or Q5_K block, six bits each in twelve bytes.
+/// The scale and the minimum of one of the eight groups of a Q4_K or Q5_K block, six bits each in
+/// twelve bytes.
 @inline(__always)
 private func scaleAndMinimum(_ block: UnsafeRawPointer, _ group: Int) -> (Float, Float) {
   func packed(_ index: Int) -> UInt8 { block.load(fromByteOffset: 4 + index, as: UInt8.self) }

@@ -1,4 +1,5 @@
-/// How the numbers of a tensor are stored. The quantized types pack a row in blocks that share a scale.
+/// How the numbers of a tensor are stored. The quantized types pack a row in blocks that share a
+/// scale.
 ///
 /// Source: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block layouts),
 /// https://huggingface.co/docs/safetensors (F32, F16, BF16).
@@ -58,8 +59,8 @@ public enum ElementType: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// The bytes that a tensor of `shape` takes; nil when a row is no whole number of blocks, a dimension is negative, or
-  /// the product does not fit.
+  /// The bytes that a tensor of `shape` takes; nil when a row is no whole number of blocks, a
+  /// dimension is negative, or the product does not fit.
   func byteCount(shape: [Int]) -> Int? {
     guard shape.allSatisfy({ $0 >= 0 }), (shape.last ?? 1).isMultiple(of: blockSize) else {
       return nil

@@ -46,7 +46,8 @@ enum JSONValue: Codable, Hashable, Sendable {
 /// A JSON object together with the file and place it stands in, so that every error can name them.
 struct JSONObject {
   let file: String
-  /// Where in the file the object stands, a prefix of the keys in errors: empty at the top, else `"rope_scaling."`.
+  /// Where in the file the object stands, a prefix of the keys in errors: empty at the top, else
+  /// `"rope_scaling."`.
   let prefix: String
   let values: [String: JSONValue]
 
@@ -136,6 +137,11 @@ struct JSONObject {
     case nil: return nil
     default: throw error(key, expected: "an object")
     }
+  }
+
+  /// All values, which are texts. Throws where one is not.
+  func strings() throws -> [String: String] {
+    try Dictionary(uniqueKeysWithValues: values.keys.map { ($0, try string($0)) })
   }
 
   /// The whole numbers at `key`, which holds one, a list of them, or nothing.

@@ -1,6 +1,8 @@
-/// A low-rank adapter (LoRA) in PEFT's folder layout: `adapter_config.json` and `adapter_model.safetensors`.
+/// A low-rank adapter (LoRA) in PEFT's folder layout: `adapter_config.json` and
+/// `adapter_model.safetensors`.
 ///
-/// A projection W `[out, in]` becomes W + (alpha / rank) · B · A, with A `[rank, in]` and B `[out, rank]`.
+/// A projection W `[out, in]` becomes W + (alpha / rank) · B · A, with A `[rank, in]` and B `[out,
+/// rank]`.
 ///
 /// Source: Hu et al., "LoRA", arXiv 2106.09685, equation 3; PEFT's `LoraConfig`.
 public struct PEFTAdapter: Hashable, Sendable {
@@ -65,7 +67,8 @@ public struct PEFTAdapter: Hashable, Sendable {
 
   /// Reads the adapter in `folder`.
   ///
-  /// Throws `CheckpointError` when a file is missing or damaged, or when the adapter is no plain LoRA.
+  /// Throws `CheckpointError` when a file is missing or damaged, or when the adapter is no plain
+  /// LoRA.
   public init(folder: String) throws {
     let json = try JSONObject(path: folder + "/adapter_config.json")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
@@ -138,7 +141,8 @@ public struct PEFTAdapter: Hashable, Sendable {
     }
   }
 
-  /// Writes the adapter into `folder`, made where it is missing, so that PEFT loads it onto a causal language model.
+  /// Writes the adapter into `folder`, made where it is missing, so that PEFT loads it onto a
+  /// causal language model.
   public func write(to folder: String) throws {
     let json: JSONValue = .object([
       "peft_type": .string("LORA"),

@@ -1,9 +1,12 @@
-/// A `.safetensors` file: an eight-byte header length, a JSON header, then the tensors' bytes without gaps.
+/// A `.safetensors` file: an eight-byte header length, a JSON header, then the tensors' bytes
+/// without gaps.
 ///
-/// Source: https://huggingface.co/docs/safetensors (format), whose checks this reader makes too: offsets in order,
-/// without holes or overlaps, up to the file's very end.
+/// Source: https://huggingface.co/docs/safetensors (format), whose checks this reader makes too:
+/// offsets in order, without holes or overlaps, up to the file's very end.
 package struct SafetensorsFile: Sendable {
   package let tensors: [StoredTensor]
+  /// The texts of the header's `__metadata__`.
+  package let metadata: [String: String]
 
   /// The longest header that the reference reader takes.
   private static let longestHeader = 100_000_000
@@ -71,5 +74,6 @@ package struct SafetensorsFile: Sendable {
       throw failure("end of data", "the file's end, \(size - start)", "\(end - start)")
     }
     self.tensors = tensors
+    metadata = try header.object("__metadata__")?.strings() ?? [:]
   }
 }

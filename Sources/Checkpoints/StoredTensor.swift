@@ -25,7 +25,8 @@ package struct StoredTensor: Sendable {
   let file: MappedFile
   /// Bytes from the file's start.
   let offset: Int
-  /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in Hugging Face's order.
+  /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in
+  /// Hugging Face's order.
   var interleavedHeads: Int? = nil
 
   /// The numbers, dequantized, row-major.
@@ -49,8 +50,8 @@ package struct StoredTensor: Sendable {
       type.dequantize(bytes + offset, count: count, into: target)
       return
     }
-    // llama.cpp's converter turned each head's rows from (2, half) into (half, 2); here they go back.
-    // Source: `LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py.
+    // llama.cpp's converter turned each head's rows from (2, half) into (half, 2); here they go
+    // back. Source: `LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py.
     let rows = description.shape[0]
     let width = count / rows
     let rowBytes = description.byteCount / rows

@@ -112,7 +112,8 @@ public struct SHA256: Sendable {
           }
           var (a, b, c, d, e, f, g, h) = (h0, h1, h2, h3, h4, h5, h6, h7)
           for t in stride(from: 0, to: 64, by: 8) {
-            // A round changes d and h and passes each word on by one name; eight rounds bring the names back.
+            // A round changes d and h and passes each word on by one name; eight rounds bring the
+            // names back.
             round(a, b, c, &d, e, f, g, &h, k[t] &+ w[t])
             round(h, a, b, &c, d, e, f, &g, k[t &+ 1] &+ w[t &+ 1])
             round(g, h, a, &b, c, d, e, &f, k[t &+ 2] &+ w[t &+ 2])

@@ -6,14 +6,14 @@
 
 /// A seeded generator of random numbers, xoshiro256**, whose streams are told apart by name.
 ///
-/// Every random choice of the toolkit draws from one of these, passed in by the caller. Streams of one seed
-/// (`"initialisation"`, `"data order"`, `"dropout"`, `"sampling"`) are independent of each other, so that an
-/// ablation that draws more from one leaves the others as they were.
+/// Every random choice of the toolkit draws from one of these, passed in by the caller. Streams of
+/// one seed (`"initialisation"`, `"data order"`, `"dropout"`, `"sampling"`) are independent of each
+/// other, so that an ablation that draws more from one leaves the others as they were.
 ///
 /// The state is `Codable`, so that a resumed run goes on with the number it would have drawn next.
 ///
-/// Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021, https://prng.di.unimi.it
-/// (xoshiro256**, seeded by SplitMix64 as its authors advise).
+/// Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021,
+/// https://prng.di.unimi.it (xoshiro256**, seeded by SplitMix64 as its authors advise).
 public struct SeededGenerator: RandomNumberGenerator, Codable, Hashable, Sendable {
   private var s0, s1, s2, s3: UInt64
 
@@ -61,7 +61,8 @@ public struct SeededGenerator: RandomNumberGenerator, Codable, Hashable, Sendabl
 
   /// A number drawn from the normal distribution of mean 0 and variance 1.
   ///
-  /// Takes two uniform numbers and keeps nothing back, so that a generator's state is all there is to resume from.
+  /// Takes two uniform numbers and keeps nothing back, so that a generator's state is all there is
+  /// to resume from.
   ///
   /// Source: Box and Muller, "A note on the generation of random normal deviates", 1958.
   public mutating func normal() -> Double {

@@ -9,7 +9,8 @@ enum Operator: String {
   case min = "#"
   case and, or, xor, iff, nand, nor
 
-  /// The rule that a chain states before it uses the operator; nil for the usual ones, which need none.
+  /// The rule that a chain states before it uses the operator; nil for the usual ones, which need
+  /// none.
   var rule: String? {
     switch self {
     case .max: "max"
@@ -82,7 +83,8 @@ enum Algebra {
   }
 }
 
-/// An expression on its way to a value: each step works out the leftmost operation whose two sides are values.
+/// An expression on its way to a value: each step works out the leftmost operation whose two sides
+/// are values.
 ///
 ///     ( 3 # 3 ) + ( 2 @ 4 )    step  # is min ; 3 # 3 = 3 ; now 3 + ( 2 @ 4 )
 struct ExpressionState: ReasoningState {
@@ -178,8 +180,8 @@ struct ExpressionState: ReasoningState {
     }
   }
 
-  /// The step that writes `sign` between a and b, states the rule of `meaning` where there is one, and comes to
-  /// `result`.
+  /// The step that writes `sign` between a and b, states the rule of `meaning` where there is one,
+  /// and comes to `result`.
   private func step(
     _ sign: Operator, _ a: Int, _ b: Int, as meaning: Operator, result: Int, mistake: Mistake.Kind?
   ) -> ReasoningStep {

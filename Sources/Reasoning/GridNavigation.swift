@@ -1,6 +1,7 @@
 import Randomness
 
-/// A walk on a 7 by 7 grid that wraps around; the answer is the column and row it ends in. A hop goes left.
+/// A walk on a 7 by 7 grid that wraps around; the answer is the column and row it ends in. A hop
+/// goes left.
 ///
 ///     start 3 3 ; up 2 ; hop 1 ; where
 ///     step  up 2 ; y 3 + 2 = 5 ; now 3 5

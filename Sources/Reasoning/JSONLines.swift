@@ -8,8 +8,9 @@ import Foundation
 /// | chains | `prompt`, `response` | `id`, `task`, `answer`, `is_correct`, `origin`, `mistake`, `mistake_step` |
 /// | prompts | `prompt` | `id`, `task`, `answer` |
 ///
-/// `answer` is the gold one for pairs and prompts, the chain's own for chains. Other fields are passed over. Where no
-/// `id` is given it is `line 1` and so on. An empty or blank prompt, or side of a pair, is an error.
+/// `answer` is the gold one for pairs and prompts, the chain's own for chains. Other fields are
+/// passed over. Where no `id` is given it is `line 1` and so on. An empty or blank prompt, or side
+/// of a pair, is an error.
 public enum JSONLines {
   /// Reads dual chains of thought. Throws a `DataError` that names the line and field.
   public static func pairs(at path: String) throws -> [DualChainOfThought] {

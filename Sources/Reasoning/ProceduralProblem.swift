@@ -1,7 +1,7 @@
 import Randomness
 
-/// A problem made by rule, whose chains of thought can be worked out step by step: rightly, or with a mistake that is
-/// carried on to its conclusion.
+/// A problem made by rule, whose chains of thought can be worked out step by step: rightly, or with
+/// a mistake that is carried on to its conclusion.
 public struct ProceduralProblem: Sendable {
   public let question: Question
   /// Where its chains begin.
@@ -17,11 +17,11 @@ public struct ProceduralProblem: Sendable {
   /// The steps that lead to the gold answer.
   public var rightSteps: [ReasoningStep] { Self.steps(from: start) }
 
-  /// Steps with one mistake of `kind`, the later ones right given it, that end in an answer other than the gold one;
-  /// nil where no mistake of that kind does.
+  /// Steps with one mistake of `kind`, the later ones right given it, that end in an answer other
+  /// than the gold one; nil where no mistake of that kind does.
   ///
-  /// The step that goes wrong, and how, are drawn evenly from those that there are, mistakes that come to nothing
-  /// passed over.
+  /// The step that goes wrong, and how, are drawn evenly from those that there are, mistakes that
+  /// come to nothing passed over.
   public func wrongSteps(_ kind: Mistake.Kind, using random: inout SeededGenerator)
     -> [ReasoningStep]?
   {
@@ -68,14 +68,15 @@ public protocol ReasoningState: Sendable {
   var answer: String? { get }
   /// The next step. Precondition: one is left.
   var rightStep: ReasoningStep { get }
-  /// All the ways to get the next step wrong, each leading elsewhere than the right one. Precondition: one is left.
+  /// All the ways to get the next step wrong, each leading elsewhere than the right one.
+  /// Precondition: one is left.
   var mistakes: [ReasoningStep] { get }
 }
 
 /// One step of a chain of thought, with its text and where it leads.
 public struct ReasoningStep: Sendable {
-  /// What it says, words and signs parted by single spaces: the rule, if the operator has one, the operation with its
-  /// result, and what is left.
+  /// What it says, words and signs parted by single spaces: the rule, if the operator has one, the
+  /// operation with its result, and what is left.
   public let text: String
   /// The kind of mistake it makes; nil for a right one.
   public let mistake: Mistake.Kind?
@@ -88,7 +89,8 @@ public enum ProceduralTask: String, Codable, Sendable, CaseIterable {
   case arithmetic
   /// Nested Boolean expressions: `( True xor False ) and True`.
   case boolean
-  /// Who ends up with what: `Ann has red ; Bob has blue ; Cid has green ; Ann swap Bob ; all pass ; Bob has what`.
+  /// Who ends up with what: `Ann has red ; Bob has blue ; Cid has green ; Ann swap Bob ; all pass ;
+  /// Bob has what`.
   case objects
   /// Where a walk ends on a 7 by 7 grid that wraps around: `start 3 3 ; up 2 ; hop 1 ; where`.
   case navigation
@@ -117,7 +119,8 @@ public enum ProceduralTask: String, Codable, Sendable, CaseIterable {
   ///
   /// - Parameters:
   ///   - steps: how many steps its chain takes, at least one.
-  ///   - heldOut: operators that must not occur; with `showingHeldOut`, of which at least one does. Those of other
+  ///   - heldOut: operators that must not occur; with `showingHeldOut`, of which at least one does.
+  ///     Those of other
   ///     tasks are passed over. Precondition: some operators of this task are left.
   public func problem(
     id: String, steps: Int, heldOut: Set<String> = [], showingHeldOut: Bool = false,

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The words of procedural problems, as the vocabulary of a word-level tokenizer that parts them at white space.
+/// The words of procedural problems, as the vocabulary of a word-level tokenizer that parts them at
+/// white space.
 public struct WordVocabulary: Hashable, Sendable {
   /// What a word that is not in the vocabulary becomes; id 0.
   public static let unknown = "<unk>"
@@ -19,7 +20,8 @@ public struct WordVocabulary: Hashable, Sendable {
     words = all.filter { seen.insert($0).inserted }
   }
 
-  /// A `tokenizer.json` (model `WordLevel`, pre-tokenizer `WhitespaceSplit`) as Hugging Face's `tokenizers` loads it.
+  /// A `tokenizer.json` (model `WordLevel`, pre-tokenizer `WhitespaceSplit`) as Hugging Face's
+  /// `tokenizers` loads it.
   public func tokenizerJSON() throws -> Data {
     func special(_ id: Int) -> AddedToken { AddedToken(id: id, content: words[id]) }
     let encoder = JSONEncoder()

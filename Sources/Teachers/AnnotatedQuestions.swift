@@ -11,11 +11,11 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
   public private(set) var rectified: [ChainOfThought] = []
   /// Wrong chains made of `right`.
   public private(set) var corrupted: [ChainOfThought] = []
-  /// Right and wrong chain of one question: an original right one with its corruption, a rectified one with the
-  /// original wrong one; in the questions' order.
+  /// Right and wrong chain of one question: an original right one with its corruption, a rectified
+  /// one with the original wrong one; in the questions' order.
   public private(set) var pairs: [DualChainOfThought] = []
-  /// Questions without a pair, because the teacher gave no chain where one was asked for, or one whose answer was on
-  /// the wrong side of the gold one.
+  /// Questions without a pair, because the teacher gave no chain where one was asked for, or one
+  /// whose answer was on the wrong side of the gold one.
   public private(set) var withoutPair: [String] = []
 
   /// All right chains, original and rectified: what stage 1 learns from.
@@ -24,8 +24,10 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
   /// Sorts a teacher's chains.
   ///
   /// - Parameters:
-  ///   - first: for each question the teacher's first answer, with `isCorrect` known; nil where it gave none.
-  ///   - second: for each question the rectification of a wrong first answer or the corruption of a right one; nil
+  ///   - first: for each question the teacher's first answer, with `isCorrect` known; nil where it
+  ///     gave none.
+  ///   - second: for each question the rectification of a wrong first answer or the corruption of a
+  ///     right one; nil
   ///     where the teacher gave none.
   public init(_ questions: [Question], first: [ChainOfThought?], second: [ChainOfThought?]) {
     precondition(

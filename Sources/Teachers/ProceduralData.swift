@@ -1,11 +1,12 @@
 import Randomness
 import Reasoning
 
-/// The whole data set of an experiment on procedural problems: annotated questions for training, for validation, for
-/// the test in domain and out of it.
+/// The whole data set of an experiment on procedural problems: annotated questions for training,
+/// for validation, for the test in domain and out of it.
 ///
-/// No question occurs twice, within a part or in two of them. The test's questions are drawn first, each part from its
-/// own random stream, so that more or fewer training questions leave the others as they are.
+/// No question occurs twice, within a part or in two of them. The test's questions are drawn first,
+/// each part from its own random stream, so that more or fewer training questions leave the others
+/// as they are.
 public struct ProceduralData: Hashable, Codable, Sendable {
   public let train: AnnotatedQuestions
   public let validation: AnnotatedQuestions
@@ -24,7 +25,8 @@ public struct ProceduralData: Hashable, Codable, Sendable {
     /// Steps of the problems for training, validation and test; each number is equally likely.
     public var steps: ClosedRange<Int>
     public var outOfDomainSteps: ClosedRange<Int>
-    /// Operators that occur out of domain alone, at least one in each problem of a task that has any of them.
+    /// Operators that occur out of domain alone, at least one in each problem of a task that has
+    /// any of them.
     public var heldOutOperators: Set<String>
     /// How often the teacher's first answer is right, from 0 to 1.
     public var teacherAccuracy: Double
@@ -97,7 +99,8 @@ public struct ProceduralData: Hashable, Codable, Sendable {
     }
   }
 
-  /// Makes the data set. Throws a `Failure` that names all settings that are wrong, or the task that ran dry.
+  /// Makes the data set. Throws a `Failure` that names all settings that are wrong, or the task
+  /// that ran dry.
   public init(_ settings: Settings) throws {
     guard settings.problems.isEmpty else { throw Failure.settings(settings.problems) }
     var seen: Set<String> = []

@@ -1,16 +1,19 @@
 import Randomness
 import Reasoning
 
-/// A simulated teacher of procedural problems, that is right at a given rate and makes mistakes of chosen kinds.
+/// A simulated teacher of procedural problems, that is right at a given rate and makes mistakes of
+/// chosen kinds.
 ///
-/// What it answers depends on its seed, the request and the question alone, not on what it was asked before.
+/// What it answers depends on its seed, the request and the question alone, not on what it was
+/// asked before.
 public struct ProceduralTeacher: Teacher {
   /// How often its first answer is right, from 0 to 1.
   public let accuracy: Double
   /// How often each kind of mistake is the one it makes, relative to the others.
   ///
-  /// A question that allows no mistake of the kind drawn gets one of another kind, drawn by the same proportions; so
-  /// knowledge, which needs an operator with a rule, falls somewhat short of its share.
+  /// A question that allows no mistake of the kind drawn gets one of another kind, drawn by the
+  /// same proportions; so knowledge, which needs an operator with a rule, falls somewhat short of
+  /// its share.
   public let mistakeShares: MistakeShares
 
   /// The relative frequencies of the kinds of mistake.
@@ -25,8 +28,8 @@ public struct ProceduralTeacher: Teacher {
       self.calculation = calculation
     }
 
-    /// The kinds that occur, in a random order whose first has each kind in proportion, the second each of the others
-    /// in proportion, and so on.
+    /// The kinds that occur, in a random order whose first has each kind in proportion, the second
+    /// each of the others in proportion, and so on.
     fileprivate func order(using random: inout SeededGenerator) -> [Mistake.Kind] {
       var rest: [(kind: Mistake.Kind, share: Double)] = [
         (.logical, logical), (.knowledge, knowledge), (.calculation, calculation),
@@ -66,8 +69,8 @@ public struct ProceduralTeacher: Teacher {
     self.seed = seed
   }
 
-  /// A right chain at the teacher's rate, else one with a mistake; a right one too where no mistake leads to a wrong
-  /// answer.
+  /// A right chain at the teacher's rate, else one with a mistake; a right one too where no mistake
+  /// leads to a wrong answer.
   public func annotate(_ question: Question) throws -> ChainOfThought? {
     let problem = try problem(of: question)
     var random = SeededGenerator(seed: seed, stream: "annotate \(question.id)")
@@ -80,7 +83,8 @@ public struct ProceduralTeacher: Teacher {
     return problem.chain(of: problem.rightSteps, origin: .rectified)
   }
 
-  /// The right chain with a mistake in one step, carried on to another answer; nil where none leads to one.
+  /// The right chain with a mistake in one step, carried on to another answer; nil where none leads
+  /// to one.
   public func corrupt(_ question: Question, right: ChainOfThought) throws -> ChainOfThought? {
     let problem = try problem(of: question)
     var random = SeededGenerator(seed: seed, stream: "corrupt \(question.id)")

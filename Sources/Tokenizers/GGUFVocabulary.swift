@@ -11,7 +11,8 @@ package struct GGUFVocabulary: Sendable {
   package var tokens: [String]
   /// `scores`: what orders the merges of a "llama" model, higher first.
   package var scores: [Float]
-  /// `token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all normal.
+  /// `token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all
+  /// normal.
   package var tokenTypes: [Int]
   /// `merges` of a "gpt2" model, "a b".
   package var merges: [String]
@@ -206,8 +207,9 @@ extension TokenizerDefinition {
     if source.addsEnd ?? false, let id = endOfSequence { endTokens = [id] }
   }
 
-  /// The merges of a SentencePiece vocabulary: every way to write a normal token as two others, the pair whose token
-  /// has the highest score first. Tokens of one score share a rank: of those the leftmost is merged first.
+  /// The merges of a SentencePiece vocabulary: every way to write a normal token as two others, the
+  /// pair whose token has the highest score first. Tokens of one score share a rank: of those the
+  /// leftmost is merged first.
   private static func merges(of vocabulary: Vocabulary, _ source: GGUFVocabulary) -> (
     MergeTable, [Int32]
   ) {

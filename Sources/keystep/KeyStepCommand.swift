@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import LinearAlgebra
 
-/// The command line: parses, runs, and turns every error into one message and an exit status, 1 for a
-/// run that failed and 2 for a call that makes no sense.
+/// The command line: parses, runs, and turns every error into one message and an exit status, 1 for
+/// a run that failed and 2 for a call that makes no sense.
 @main
 struct KeyStepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
