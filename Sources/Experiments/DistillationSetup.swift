@@ -10,8 +10,8 @@ import Reasoning
 import Teachers
 import Tokenizers
 
-/// What the runs of a distillation experiment have in common: data, the student, EDIT's two stages, and
-/// how a student is measured. An experiment adds arms and axes.
+/// What the runs of a distillation experiment have in common: data, the student, EDIT's two stages,
+/// and how a student is measured. An experiment adds arms and axes.
 public struct DistillationSetup: Sendable {
   public let data: ExperimentData
   /// The pretrained student; nil where one is trained from scratch.
@@ -33,29 +33,37 @@ public struct DistillationSetup: Sendable {
       ? [
         Setting("student", .text, [], help: "a .gguf file or a Hugging Face folder"),
         Setting("pairs", .text, [], help: "dual pairs as JSON lines"),
-        Setting("validation_questions", count, [.integer(60)], help: "held out to choose on"),
+        Setting("validation_questions", count, [.integer(40)], help: "held out to choose on"),
         Setting("test_questions", count, [.integer(100)], help: "held out to score once"),
-        Setting("max_new_tokens", .integer(1...8192), [.integer(200)], help: "of an answer"),
+        Setting("max_new_tokens", .integer(1...8192), [.integer(160)], help: "of an answer"),
         Setting("lora_rank", .integer(1...4096), [.integer(64)], help: "rank of the adapter"),
         Setting("lora_alpha", .number(0...4096), [.integer(32)], help: "its alpha"),
         Setting("lora_dropout", .number(0...0.99), [.number(0.05)], help: "its dropout"),
       ]
       : [
-        Setting("train_questions", count, [.integer(4000)], smoke: [.integer(64)], help: "of the teacher's"),
-        Setting("validation_questions", count, [.integer(200)], smoke: [.integer(16)], help: "to choose on"),
-        Setting("test_questions", count, [.integer(500)], smoke: [.integer(16)], help: "of each test"),
-        Setting("max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)], help: "of an answer"),
+        Setting(
+          "train_questions", count, [.integer(4000)], smoke: [.integer(64)],
+          help: "of the teacher's"),
+        Setting(
+          "validation_questions", count, [.integer(200)], smoke: [.integer(16)],
+          help: "to choose on"),
+        Setting(
+          "test_questions", count, [.integer(500)], smoke: [.integer(16)], help: "of each test"),
+        Setting(
+          "max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)],
+          help: "of an answer"),
       ]
     return data + [
-      Setting("data_seed", .integer(0...Int.max), [.integer(1)], help: "of problems, or of the split"),
       Setting(
-        "stage1_steps", count, [.integer(checkpoint ? 38 : 1200)], smoke: [.integer(3)],
+        "data_seed", .integer(0...Int.max), [.integer(1)], help: "of problems, or of the split"),
+      Setting(
+        "stage1_steps", count, [.integer(checkpoint ? 20 : 1200)], smoke: [.integer(3)],
         help: "of supervised fine-tuning"),
       Setting(
         "stage1_learning_rate", rate, [.number(checkpoint ? 2e-4 : 2e-3)],
         help: "highest of stage 1"),
       Setting(
-        "stage2_steps", count, [.integer(checkpoint ? 19 : 60)], smoke: [.integer(2)],
+        "stage2_steps", count, [.integer(checkpoint ? 20 : 60)], smoke: [.integer(2)],
         help: "of the second stage"),
       Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
     ]
@@ -107,8 +115,11 @@ public struct DistillationSetup: Sendable {
     func percent(_ value: Double) -> String { "\((1000 * value).rounded() / 10) %" }
     let tests = data.tests.map { test in
       let floors = GuessingFloor.byTask(test.questions)
-      let byTask = floors.count > 1 ? ", " + floors.map { "\($0.task) \(percent($0.accuracy))" }
-        .joined(separator: ", ") : ""
+      let byTask =
+        floors.count > 1
+        ? ", "
+          + floors.map { "\($0.task) \(percent($0.accuracy))" }
+          .joined(separator: ", ") : ""
       return "\(test.name): \(test.questions.count) questions, guessing floor "
         + percent(test.guessingFloor) + byTask
     }
@@ -141,7 +152,10 @@ public struct DistillationSetup: Sendable {
   /// settings.
   public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
     let run = context.settings
-    let names = ["seed", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps", "stage1_learning_rate", "batch_size"]
+    let names = [
+      "seed", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps", "stage1_learning_rate",
+      "batch_size",
+    ]
     var key = run.values.filter { names.contains($0.key) }
     key["chains"] = .text(SHA256.hex(of: chains.map(\.id).joined(separator: "\n")))
     let decoder = try untrained(run)
@@ -193,7 +207,9 @@ public struct DistillationSetup: Sendable {
     return [
       Metric("\(name) first loss", unit: "nats", value: reports.first?.loss ?? 0),
       Metric("\(name) last loss", unit: "nats", value: reports.last?.loss ?? 0),
-      Metric("\(name) gradient norm", unit: "nats", value: reports.map(\.gradientNorm).reduce(0, +) / Double(reports.count)),
+      Metric(
+        "\(name) gradient norm", unit: "nats",
+        value: reports.map(\.gradientNorm).reduce(0, +) / Double(reports.count)),
       Metric("\(name) speed", unit: "useful tokens/s", value: Double(tokens) / max(seconds, 1e-9)),
     ]
   }

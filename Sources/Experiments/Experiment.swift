@@ -15,8 +15,8 @@ public struct Arm: Sendable {
   }
 }
 
-/// An experiment: its question, its grid, and how one run of it goes. The library does the rest: plan,
-/// progress, records, resuming, CSV.
+/// An experiment: its question, its grid, and how one run of it goes. The library does the rest:
+/// plan, progress, records, resuming, CSV.
 public struct Experiment: Sendable {
   public let name: String
   /// What it asks, in one line.
@@ -54,7 +54,8 @@ public struct Experiment: Sendable {
   }
 }
 
-/// What an experiment prepares with: the settings that have one value in all runs, and room for files.
+/// What an experiment prepares with: the settings that have one value in all runs, and room for
+/// files.
 public struct PreparationContext: Sendable {
   public let settings: RunSettings
   public let folder: String

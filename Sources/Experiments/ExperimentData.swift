@@ -37,8 +37,8 @@ public struct ExperimentData: Sendable {
 extension ExperimentData {
   /// Procedural problems with a simulated teacher's chains, and the word-level tokenizer for them.
   ///
-  /// `folder` takes the tokenizer's file. Throws where the settings are wrong or the folder cannot be
-  /// written.
+  /// `folder` takes the tokenizer's file. Throws where the settings are wrong or the folder cannot
+  /// be written.
   public init(procedural settings: ProceduralData.Settings, folder: String) throws {
     let data = try ProceduralData(settings)
     let json = try WordVocabulary(settings.tasks).tokenizerJSON()
@@ -69,8 +69,8 @@ extension ExperimentData {
       ])
   }
 
-  /// Dual pairs of a file, split by question. Stage 1 learns from their right chains; all count as the
-  /// teacher's own.
+  /// Dual pairs of a file, split by question. Stage 1 learns from their right chains; all count as
+  /// the teacher's own.
   public init(
     pairs path: String, for student: Student, validation: Int, test: Int, splitSeed: UInt64
   ) throws {

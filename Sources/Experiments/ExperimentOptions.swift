@@ -115,7 +115,9 @@ struct ExperimentOptions: Sendable {
     }
     let settings = experiment.settings.map { setting in
       let values = setting.values.map(\.description).joined(separator: ",")
-      return (setting.flag, "\(setting.help) (\(setting.allowed); \(values.isEmpty ? "none" : values))")
+      return (
+        setting.flag, "\(setting.help) (\(setting.allowed); \(values.isEmpty ? "none" : values))"
+      )
     }
     return """
       \(experiment.name): \(experiment.question)

@@ -4,9 +4,9 @@ import LanguageModel
 import LinearAlgebra
 
 extension Experiment {
-  /// The whole of an experiment's executable: reads the flags, runs what is missing of the plan, writes
-  /// the CSV, prints a summary, and ends the process with status 0, 1 where a run failed, or 2 where
-  /// the call made no sense.
+  /// The whole of an experiment's executable: reads the flags, runs what is missing of the plan,
+  /// writes the CSV, prints a summary, and ends the process with status 0, 1 where a run failed, or
+  /// 2 where the call made no sense.
   public func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
     BLAS.useWidestKernels()
     BLAS.threadCount = 1
@@ -86,7 +86,8 @@ extension Experiment {
     try table.write(to: options.output)
     print("\n" + table.summary)
     if found.count < plan.count {
-      print("\n\(plan.count - found.count) of \(plan.count) runs are missing; the same call makes them")
+      print(
+        "\n\(plan.count - found.count) of \(plan.count) runs are missing; the same call makes them")
     }
     print("\nCSV: \(options.output) (\(found.count) runs); records: \(folder)")
     return isWhole

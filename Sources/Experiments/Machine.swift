@@ -24,7 +24,8 @@ enum Machine {
     return name ?? "unknown"
   }
 
-  /// The checked-out commit and whether a tracked file differs from it; `unknown` outside a repository.
+  /// The checked-out commit and whether a tracked file differs from it; `unknown` outside a
+  /// repository.
   static func commit() -> (hash: String, isModified: Bool) {
     guard let hash = git(["rev-parse", "HEAD"])?.trimmingCharacters(in: .whitespacesAndNewlines),
       !hash.isEmpty

@@ -18,7 +18,10 @@ struct ResultTable {
     let settings = experiment.settings.map(\.name)
     let header =
       ["experiment", "run", "arm"] + settings
-      + ["seed", "split", "metric", "unit", "value", "low_95", "high_95", "count", "run_seconds", "commit"]
+      + [
+        "seed", "split", "metric", "unit", "value", "low_95", "high_95", "count", "run_seconds",
+        "commit",
+      ]
     var rows = [header]
     for record in records {
       let start =
@@ -31,7 +34,8 @@ struct ResultTable {
           start + [
             metric.split, metric.name, metric.unit, "\(metric.value)",
             metric.low.map { "\($0)" } ?? "", metric.high.map { "\($0)" } ?? "",
-            metric.count > 0 ? "\(metric.count)" : "", "\((1000 * record.seconds).rounded() / 1000)",
+            metric.count > 0 ? "\(metric.count)" : "",
+            "\((1000 * record.seconds).rounded() / 1000)",
             String(commit),
           ])
       }
@@ -57,12 +61,18 @@ struct ResultTable {
   /// interval, and the difference to the reference arm, paired by seed.
   var summary: String {
     let points = Dictionary(grouping: records) { label($0) }
-    let order = records.map { label($0) }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    let order = records.map { label($0) }.reduce(into: [String]()) {
+      if !$0.contains($1) { $0.append($1) }
+    }
     var lines: [String] = []
     for key in experiment.summary {
       let reference = values(of: key, in: records.filter { arm($0) == experiment.reference })
-      let isPercentage = records.contains { $0.metrics.contains { $0.key == key && $0.unit == "share" } }
-      var rows = [[key, "mean", "95 % interval", "minus \(experiment.reference)", "95 % interval", "seeds"]]
+      let isPercentage = records.contains {
+        $0.metrics.contains { $0.key == key && $0.unit == "share" }
+      }
+      var rows = [
+        [key, "mean", "95 % interval", "minus \(experiment.reference)", "95 % interval", "seeds"]
+      ]
       for point in order {
         let found = values(of: key, in: points[point] ?? [])
         guard !found.isEmpty else { continue }
@@ -72,7 +82,10 @@ struct ResultTable {
         if arm(points[point]?.first) != experiment.reference, !seeds.isEmpty {
           let difference = Estimate.pairedDifference(
             seeds.compactMap { found[$0] }, minus: seeds.compactMap { reference[$0] })
-          row += [figure(difference.value, isPercentage, signed: true), interval(difference, isPercentage, signed: true)]
+          row += [
+            figure(difference.value, isPercentage, signed: true),
+            interval(difference, isPercentage, signed: true),
+          ]
         } else {
           row += ["", ""]
         }
@@ -109,14 +122,16 @@ struct ResultTable {
     return (signed && value > 0 ? "+" : "") + text + (isPercentage ? " %" : "")
   }
 
-  private func interval(_ estimate: Estimate, _ isPercentage: Bool, signed: Bool = false) -> String {
+  private func interval(_ estimate: Estimate, _ isPercentage: Bool, signed: Bool = false) -> String
+  {
     guard estimate.low.isFinite, estimate.high.isFinite else { return "one seed" }
     return "\(figure(estimate.low, isPercentage, signed: signed)) … "
       + figure(estimate.high, isPercentage, signed: signed)
   }
 
   private static func aligned(_ rows: [[String]]) -> String {
-    let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0
+    }
     return rows.map { row in
       zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
         .joined(separator: "  ").trimmingTrailingSpaces

@@ -22,8 +22,8 @@ public struct RunContext: Sendable {
     return try stages.stage("\(name)\n\(key.canonicalText)\(sums.joined())", make: make)
   }
 
-  /// Says how far the run's present part has come, and throws `CancellationError` where the experiment
-  /// was interrupted. Cheap; to be called at every step.
+  /// Says how far the run's present part has come, and throws `CancellationError` where the
+  /// experiment was interrupted. Cheap; to be called at every step.
   public func report(_ part: String, _ fraction: Double) throws {
     if Interruption.isRequested { throw CancellationError() }
     progress.report(identity, part, fraction)
@@ -58,7 +58,8 @@ final class ProgressBoard: @unchecked Sendable {
   private var sharedSeconds: [Double] = []
   /// Shared stages that no run has made yet.
   private var stagesLeft: Int
-  private var running: [String: (name: String, part: String, fraction: Double, shared: Double)] = [:]
+  private var running: [String: (name: String, part: String, fraction: Double, shared: Double)] =
+    [:]
   private let start = ContinuousClock.now
   private var lastLine = ContinuousClock.now - .seconds(60)
   private let isTerminal = isatty(STDERR_FILENO) == 1
@@ -127,7 +128,8 @@ final class ProgressBoard: @unchecked Sendable {
     line("\(done) of \(total) runs, \(remaining)  \(parts.joined(separator: " | "))", final: false)
   }
 
-  /// The time left: what is left of runs and of shared stages at the mean time that one took so far.
+  /// The time left: what is left of runs and of shared stages at the mean time that one took so
+  /// far.
   private var remaining: String {
     guard !ownSeconds.isEmpty else { return "the time left is not known yet" }
     let own = ownSeconds.reduce(0, +) / Double(ownSeconds.count)

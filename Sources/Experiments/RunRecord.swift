@@ -36,8 +36,8 @@ struct RecordStore: Sendable {
 
   private func path(_ identity: String) -> String { "\(folder)/\(identity).json" }
 
-  /// The record of a run that finished; nil where there is none, it failed, or it cannot be read, so
-  /// that the run is made again.
+  /// The record of a run that finished; nil where there is none, it failed, or it cannot be read,
+  /// so that the run is made again.
   func finished(_ identity: String) -> RunRecord? {
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601

@@ -103,7 +103,8 @@ public struct RunSettings: Sendable, Hashable {
     values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
   }
 
-  /// The number of a setting. Precondition: the experiment declares it for this run's arm, as a number.
+  /// The number of a setting. Precondition: the experiment declares it for this run's arm, as a
+  /// number.
   public func number(_ name: String) -> Double {
     switch values[name] {
     case .number(let value): value

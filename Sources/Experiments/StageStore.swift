@@ -11,7 +11,8 @@ final class StageStore: @unchecked Sendable {
 
   /// The folder of the stage with this key; `make` fills it where it is missing.
   ///
-  /// One that is being made by another run is waited for. A folder takes its name only when it is whole.
+  /// One that is being made by another run is waited for. A folder takes its name only when it is
+  /// whole.
   func stage(_ key: String, make: (String) throws -> Void) throws -> String {
     let name = String(SHA256.hex(of: key).prefix(16))
     let path = "\(folder)/\(name)"
@@ -41,7 +42,7 @@ final class StageStore: @unchecked Sendable {
     // Another process may have made the same one meanwhile; then its own is as good.
     do {
       try FileManager.default.moveItem(atPath: partial, toPath: path)
-    } catch where FileManager.default.fileExists(atPath: path) {
+    } catch  where FileManager.default.fileExists(atPath: path) {
       try? FileManager.default.removeItem(atPath: partial)
     }
     return path

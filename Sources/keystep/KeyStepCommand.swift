@@ -13,7 +13,8 @@ struct KeyStepCommand: ParsableCommand {
       Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl
       """,
     subcommands: [
-      PairCommand.self, ProblemsCommand.self, AlignCommand.self, LossCommand.self, TrainCommand.self, InfoCommand.self,
+      PairCommand.self, ProblemsCommand.self, AlignCommand.self, LossCommand.self,
+      TrainCommand.self, InfoCommand.self,
     ])
 
   static func main() {

@@ -42,8 +42,9 @@ struct ProblemsCommand: ParsableCommand {
       try JSONLines.write(part.questions.map(JSONLines.Prompt.init), to: path + ".prompts.jsonl")
       try JSONLines.write(part.rightAndRectified, to: path + ".chains.jsonl")
       try JSONLines.write(part.pairs, to: path + ".pairs.jsonl")
-      print("\(name): \(part.questions.count) questions, \(part.right.count) answered right, "
-        + "\(part.rectified.count) rectified, \(part.pairs.count) dual pairs")
+      print(
+        "\(name): \(part.questions.count) questions, \(part.right.count) answered right, "
+          + "\(part.rectified.count) rectified, \(part.pairs.count) dual pairs")
     }
   }
 }

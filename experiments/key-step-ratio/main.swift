@@ -17,8 +17,8 @@ let experiment = Experiment(
       help: "stage 1 trained on for as many steps as stage 2 takes"),
     Arm("KRSL", help: "stage 2: key tokens weighted"),
     Arm(
-      "random positions", without: ["gamma"],
-      help: "stage 2 with as many weighted tokens at random places"),
+      "random positions", without: ["alpha", "beta", "gamma"],
+      help: "stage 2 with as many weighted tokens at random places, weighted as in the paper"),
   ],
   reference: "stage 1",
   settings: DistillationSetup.settings(checkpoint: usesCheckpoint) + [
@@ -27,7 +27,10 @@ let experiment = Experiment(
       help: "of the second stage, the same for every arm"),
     Setting("alpha", .number(0...100), [.integer(1)], help: "weight of right key tokens"),
     Setting(
-      "beta", .number(-100...0), [.number(-0.5), .number(-0.1), .number(-0.025), .integer(0)],
+      "beta", .number(-100...0),
+      usesCheckpoint
+        ? [.number(-0.1), .number(-0.025), .integer(0)]
+        : [.number(-0.5), .number(-0.1), .number(-0.025), .integer(0)],
       smoke: [.number(-0.025)], help: "weight of wrong key tokens; the ratio is beta / alpha"),
     Setting(
       "gamma", .number(0...100), usesCheckpoint ? [.integer(0)] : [.integer(0), .integer(1)],
@@ -54,18 +57,19 @@ let experiment = Experiment(
     if settings.arm == "stage 1 longer" {
       training = try setup.secondStage(student, .chainsOfThought(chains), run)
     } else if settings.arm != "stage 1" {
-      let weights = KeyStepWeights(
-        alpha: Float(settings.number("alpha")), beta: Float(settings.number("beta")),
-        gamma: settings.arm == "KRSL" ? Float(settings.number("gamma")) : 0)
       let guardThreshold = Float(settings.number("guard"))
-      var generator = SeededGenerator(seed: settings.seed, stream: "random positions")
-      training = try setup.secondStage(
-        student,
-        settings.arm == "KRSL"
-          ? .keySteps(setup.data.pairs, weights: weights, guardThreshold: guardThreshold)
-          : .randomPositions(
-            setup.data.pairs, weights: weights, guardThreshold: guardThreshold,
-            using: &generator), run)
+      let objective: Objective
+      if settings.arm == "KRSL" {
+        let weights = KeyStepWeights(
+          alpha: Float(settings.number("alpha")), beta: Float(settings.number("beta")),
+          gamma: Float(settings.number("gamma")))
+        objective = .keySteps(setup.data.pairs, weights: weights, guardThreshold: guardThreshold)
+      } else {
+        var generator = SeededGenerator(seed: settings.seed, stream: "random positions")
+        objective = .randomPositions(
+          setup.data.pairs, guardThreshold: guardThreshold, using: &generator)
+      }
+      training = try setup.secondStage(student, objective, run)
     }
     return training + (try setup.measure(student, run))
   }
