@@ -26,7 +26,7 @@ extension Matrix {
   /// columns).
   ///
   /// Source: LAPACK `geqrf` and `orgqr`. The signs are those of LAPACK; R's diagonal may be
-  /// negative.
+  /// negative. Throws `LAPACKError` where an element is not a number.
   public func qrDecomposition() throws -> (q: Matrix, r: Matrix) {
     let k = min(rows, columns)
     var triangle = Matrix(rows: k, columns: columns)
@@ -43,7 +43,8 @@ extension Matrix {
 
   /// The eigenvalues of a symmetric matrix in rising order, and its eigenvectors as columns.
   ///
-  /// Only the upper triangle is read. Source: LAPACK `syevd`. Precondition: the matrix is square.
+  /// Only the upper triangle is read. Source: LAPACK `syevd`. Throws `LAPACKError` where it does not
+  /// converge or an element read is not a number. Precondition: the matrix is square.
   public func symmetricEigendecomposition() throws -> (eigenvalues: [Scalar], eigenvectors: Matrix)
   {
     precondition(rows == columns, "a matrix of \(rows) × \(columns) is not symmetric")
@@ -57,8 +58,10 @@ extension Matrix {
   /// The X of least Euclidean norm among those that make ‖A X - B‖ least, column by column, and A's
   /// rank.
   ///
-  /// Singular values below the machine's precision times the largest count as zero. Source: LAPACK
-  /// `gelsd`. Precondition: A and B have as many rows.
+  /// Singular values below max(rows, columns) times the machine's precision times the largest count
+  /// as zero, as in numpy's `lstsq`: the precision alone is less than the rounding in A itself.
+  /// Source: LAPACK `gelsd`. Throws `LAPACKError` where it does not converge or an element is not
+  /// a number. Precondition: A and B have as many rows.
   public func leastSquares(_ b: Matrix) throws -> (solution: Matrix, rank: Int) {
     precondition(rows == b.rows, "\(rows) equations but \(b.rows) right-hand sides")
     var solution = Matrix(rows: columns, columns: b.columns)
@@ -70,7 +73,9 @@ extension Matrix {
     var rank: Int32 = 0
     try LAPACKError.check(
       "gelsd",
-      Scalar.gelsd(Int32(rows), Int32(columns), Int32(b.columns), &a, &x, &singularValues, &rank))
+      Scalar.gelsd(
+        Int32(rows), Int32(columns), Int32(b.columns), &a, &x, &singularValues,
+        Scalar(max(rows, columns)) * .ulpOfOne, &rank))
     solution.elements = Array(x[..<(columns * b.columns)])
     return (solution, Int(rank))
   }
@@ -109,10 +114,9 @@ extension Float: LAPACKScalar {
   }
   public static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Float], _ b: inout [Float],
-    _ s: inout [Float],
-    _ rank: inout Int32
+    _ s: inout [Float], _ rcond: Float, _ rank: inout Int32
   ) -> Int32 {
-    LAPACKE_sgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, -1, &rank)
+    LAPACKE_sgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
   }
 }
 
@@ -149,9 +153,8 @@ extension Double: LAPACKScalar {
   }
   public static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Double], _ b: inout [Double],
-    _ s: inout [Double],
-    _ rank: inout Int32
+    _ s: inout [Double], _ rcond: Double, _ rank: inout Int32
   ) -> Int32 {
-    LAPACKE_dgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, -1, &rank)
+    LAPACKE_dgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
   }
 }

@@ -13,7 +13,7 @@ public protocol LAPACKScalar: BinaryFloatingPoint, Sendable {
   static func syevd(_ n: Int32, _ a: inout [Self], _ w: inout [Self]) -> Int32
   static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Self], _ b: inout [Self], _ s: inout [Self],
-    _ rank: inout Int32
+    _ rcond: Self, _ rank: inout Int32
   ) -> Int32
 }
 
