@@ -92,17 +92,25 @@ public struct Matrix<Scalar: LAPACKScalar>: Equatable, Sendable {
 /// A LAPACK routine that gave no result.
 public struct LAPACKError: Error, CustomStringConvertible {
   public let routine: String
-  /// LAPACK's `info`: below zero, the number of the argument that was wrong (or not a number);
+  /// LAPACK's `info`: below zero, the number of the argument that was wrong (or not finite);
   /// above, where it stopped.
   public let info: Int
 
   public var description: String {
     info < 0
-      ? "\(routine): argument \(-info) is wrong or holds a value that is not a number"
+      ? "\(routine): argument \(-info) is wrong or holds a value that is not finite"
       : "\(routine): no convergence (info \(info))"
   }
 
   static func check(_ routine: String, _ info: Int32) throws {
     if info != 0 { throw LAPACKError(routine: routine, info: Int(info)) }
+  }
+
+  /// LAPACKE itself looks for NaNs alone, where it was built to, and an infinity comes back as
+  /// numbers that mean nothing.
+  static func requireFinite<Scalar: LAPACKScalar>(
+    _ routine: String, argument: Int, _ elements: some Sequence<Scalar>
+  ) throws {
+    if !elements.allSatisfy(\.isFinite) { throw LAPACKError(routine: routine, info: -argument) }
   }
 }
