@@ -1,22 +1,27 @@
-/// A model's configuration and tensors, read-only and memory-mapped: a Hugging Face folder or file, or a GGUF.
+/// A model's configuration and tensors, read-only and memory-mapped: a Hugging Face folder or file,
+/// or a GGUF.
 ///
 /// Reading is safe from several threads at once.
 public final class Checkpoint: Sendable {
   public let configuration: ModelConfiguration
-  /// The decoder's tensors, all of them and no others, in the order of `ModelConfiguration.tensorShapes`.
+  /// The decoder's tensors, all of them and no others, in the order of
+  /// `ModelConfiguration.tensorShapes`.
   public let tensors: [TensorDescription]
   /// The GGUF's metadata, for the tokenizer; nil for a Hugging Face checkpoint.
   public let gguf: GGUFFile?
 
+  private let path: String
   private let stored: [String: StoredTensor]
 
-  /// Opens the checkpoint at `path` and checks that it holds each tensor of the decoder, in its shape, and nothing that
-  /// the decoder cannot compute. Values are read later.
+  /// Opens the checkpoint at `path` and checks that it holds each tensor of the decoder, in its
+  /// shape, and nothing that the decoder cannot compute. Values are read later.
   ///
-  /// - Parameter path: a folder with `config.json` and `model.safetensors` or `model.safetensors.index.json`; a
-  ///   `.safetensors` file with `config.json` beside it; or a `.gguf` file.
+  /// - Parameter path: a folder with `config.json` and `model.safetensors` or
+  ///   `model.safetensors.index.json`; a `.safetensors` file with `config.json` beside it; or a
+  ///   `.gguf` file.
   /// - Throws: `CheckpointError`.
   public init(path: String) throws {
+    self.path = path
     let found: [StoredTensor]
     if path.hasSuffix(".gguf") {
       let file = try GGUFFile(path: path)
@@ -26,7 +31,7 @@ public final class Checkpoint: Sendable {
     } else {
       let isFile = path.hasSuffix(".safetensors")
       let folder = isFile ? Checkpoint.folder(of: path) : path
-      configuration = try ModelConfiguration(huggingFace: JSONObject(path: folder + "/config.json"))
+      configuration = try ModelConfiguration(huggingFacePath: folder + "/config.json")
       found =
         try isFile
         ? SafetensorsFile(path: path).tensors : Checkpoint.huggingFaceTensors(folder: folder)
@@ -38,24 +43,21 @@ public final class Checkpoint: Sendable {
 
   /// Dequantizes tensor `name` into `values`, row-major.
   ///
-  /// Throws when there is no such tensor. Precondition: `values` holds as many numbers as the tensor's shape.
+  /// Throws when there is no such tensor. Precondition: `values` holds as many numbers as the
+  /// tensor's shape.
   public func read(_ name: String, into values: UnsafeMutableBufferPointer<Float>) throws {
     try tensor(name).read(into: values)
   }
 
   /// The numbers of tensor `name`, dequantized, row-major. Throws when there is no such tensor.
   public func read(_ name: String) throws -> [Float] {
-    let tensor = try tensor(name)
-    return [Float](unsafeUninitializedCapacity: tensor.description.elementCount) { values, count in
-      count = tensor.description.elementCount
-      tensor.read(into: UnsafeMutableBufferPointer(rebasing: values[..<count]))
-    }
+    try tensor(name).values
   }
 
   private func tensor(_ name: String) throws -> StoredTensor {
     guard let tensor = stored[name] else {
       throw CheckpointError(
-        file: tensors.first?.file ?? "", place: "tensor \(name)",
+        file: path, place: "tensor \(name)",
         expected: "a tensor of the decoder",
         found: "no such tensor")
     }
@@ -126,7 +128,8 @@ public final class Checkpoint: Sendable {
       }
       checked[name] = tensor
     }
-    // Copies of what is known already: frequencies that old checkpoints saved, and the tied projection.
+    // Copies of what is known already: frequencies that old checkpoints saved, and the tied
+    // projection.
     let extra = rest.keys.filter {
       !$0.hasSuffix(".rotary_emb.inv_freq")
         && !($0 == "lm_head.weight" && configuration.tiesEmbeddings)

@@ -4,8 +4,8 @@
 extension ElementType {
   /// Turns `count` stored numbers, a whole number of blocks, into `Float`.
   ///
-  /// The arithmetic, order included, is that of `gguf.quants.dequantize` in the Python package gguf, so that the
-  /// results are equal bit for bit.
+  /// The arithmetic, order included, is that of `gguf.quants.dequantize` in the Python package
+  /// gguf, so that the results are equal bit for bit.
   func dequantize(_ source: UnsafeRawPointer, count: Int, into values: UnsafeMutablePointer<Float>)
   {
     precondition(
@@ -20,14 +20,14 @@ extension ElementType {
         values[i] = Float(
           bitPattern: UInt32(source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)) << 16)
       }
-    case .q4_0:
+    case .q40:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let q = bytes16(block, 2)
         store((q & 15).asFloats(minus: 8) * d, to: out)
         store((q &>> 4).asFloats(minus: 8) * d, to: out + 16)
       }
-    case .q4_1:
+    case .q41:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let m = half(block, 2)
@@ -35,14 +35,14 @@ extension ElementType {
         store((q & 15).asFloats() * d + m, to: out)
         store((q &>> 4).asFloats() * d + m, to: out + 16)
       }
-    case .q5_0:
+    case .q50:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let ql = bytes16(block, 6)
         store((ql & 15 | fifthBits(block, 2)).asFloats(minus: 16) * d, to: out)
         store((ql &>> 4 | fifthBits(block, 4)).asFloats(minus: 16) * d, to: out + 16)
       }
-    case .q5_1:
+    case .q51:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         let m = half(block, 2)
@@ -50,7 +50,7 @@ extension ElementType {
         store((ql & 15 | fifthBits(block, 4)).asFloats() * d + m, to: out)
         store((ql &>> 4 | fifthBits(block, 6)).asFloats() * d + m, to: out + 16)
       }
-    case .q8_0:
+    case .q80:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 0)
         for part in 0..<2 {
@@ -58,7 +58,7 @@ extension ElementType {
           store((bytes16(block, 2 + 16 * part) ^ 128).asFloats(minus: 128) * d, to: out + 16 * part)
         }
       }
-    case .q4_K:
+    case .q4K:
       forEachBlock(source, count, values) { block, out in
         for group in 0..<8 {
           let (d, m) = scaleAndMinimum(block, group)
@@ -69,7 +69,7 @@ extension ElementType {
           }
         }
       }
-    case .q5_K:
+    case .q5K:
       forEachBlock(source, count, values) { block, out in
         for group in 0..<8 {
           let (d, m) = scaleAndMinimum(block, group)
@@ -81,7 +81,7 @@ extension ElementType {
           }
         }
       }
-    case .q6_K:
+    case .q6K:
       forEachBlock(source, count, values) { block, out in
         let d = half(block, 208)
         for group in 0..<8 {  // 32 weights each; four groups share 64 bytes of ql and 32 of qh
@@ -113,8 +113,8 @@ extension ElementType {
 
 /// The half-precision number at `offset`, widened without loss.
 ///
-/// The exponent and fraction, shifted into a `Float`'s place and scaled by 2^112, give every finite number, subnormals
-/// included; infinities and NaNs need their exponent filled.
+/// The exponent and fraction, shifted into a `Float`'s place and scaled by 2^112, give every finite
+/// number, subnormals included; infinities and NaNs need their exponent filled.
 @inline(__always)
 private func half(_ source: UnsafeRawPointer, _ offset: Int) -> Float {
   let bits = UInt32(source.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
@@ -138,7 +138,8 @@ private func fifthBits(_ source: UnsafeRawPointer, _ offset: Int) -> SIMD16<UInt
   return ((SIMD16(lowHalf: low, highHalf: high) &>> shifts) & 1) &<< 4
 }
 
-/// The scale and the minimum of one of the eight groups of a Q4_K or Q5_K block, six bits each in twelve bytes.
+/// The scale and the minimum of one of the eight groups of a Q4_K or Q5_K block, six bits each in
+/// twelve bytes.
 @inline(__always)
 private func scaleAndMinimum(_ block: UnsafeRawPointer, _ group: Int) -> (Float, Float) {
   func packed(_ index: Int) -> UInt8 { block.load(fromByteOffset: 4 + index, as: UInt8.self) }

@@ -1,4 +1,5 @@
-/// How the numbers of a tensor are stored. The quantized types pack a row in blocks that share a scale.
+/// How the numbers of a tensor are stored. The quantized types pack a row in blocks that share a
+/// scale.
 ///
 /// Source: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block layouts),
 /// https://huggingface.co/docs/safetensors (F32, F16, BF16).
@@ -6,21 +7,21 @@ public enum ElementType: String, CaseIterable, Hashable, Sendable {
   case f32 = "F32"
   case f16 = "F16"
   case bf16 = "BF16"
-  case q4_0 = "Q4_0"
-  case q4_1 = "Q4_1"
-  case q5_0 = "Q5_0"
-  case q5_1 = "Q5_1"
-  case q8_0 = "Q8_0"
-  case q4_K = "Q4_K"
-  case q5_K = "Q5_K"
-  case q6_K = "Q6_K"
+  case q40 = "Q4_0"
+  case q41 = "Q4_1"
+  case q50 = "Q5_0"
+  case q51 = "Q5_1"
+  case q80 = "Q8_0"
+  case q4K = "Q4_K"
+  case q5K = "Q5_K"
+  case q6K = "Q6_K"
 
   /// How many numbers one block holds.
   public var blockSize: Int {
     switch self {
     case .f32, .f16, .bf16: 1
-    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
-    case .q4_K, .q5_K, .q6_K: 256
+    case .q40, .q41, .q50, .q51, .q80: 32
+    case .q4K, .q5K, .q6K: 256
     }
   }
 
@@ -29,14 +30,14 @@ public enum ElementType: String, CaseIterable, Hashable, Sendable {
     switch self {
     case .f32: 4
     case .f16, .bf16: 2
-    case .q4_0: 18
-    case .q4_1: 20
-    case .q5_0: 22
-    case .q5_1: 24
-    case .q8_0: 34
-    case .q4_K: 144
-    case .q5_K: 176
-    case .q6_K: 210
+    case .q40: 18
+    case .q41: 20
+    case .q50: 22
+    case .q51: 24
+    case .q80: 34
+    case .q4K: 144
+    case .q5K: 176
+    case .q6K: 210
     }
   }
 
@@ -45,21 +46,21 @@ public enum ElementType: String, CaseIterable, Hashable, Sendable {
     switch code {
     case 0: self = .f32
     case 1: self = .f16
-    case 2: self = .q4_0
-    case 3: self = .q4_1
-    case 6: self = .q5_0
-    case 7: self = .q5_1
-    case 8: self = .q8_0
-    case 12: self = .q4_K
-    case 13: self = .q5_K
-    case 14: self = .q6_K
+    case 2: self = .q40
+    case 3: self = .q41
+    case 6: self = .q50
+    case 7: self = .q51
+    case 8: self = .q80
+    case 12: self = .q4K
+    case 13: self = .q5K
+    case 14: self = .q6K
     case 30: self = .bf16
     default: return nil
     }
   }
 
-  /// The bytes that a tensor of `shape` takes; nil when a row is no whole number of blocks, a dimension is negative, or
-  /// the product does not fit.
+  /// The bytes that a tensor of `shape` takes; nil when a row is no whole number of blocks, a
+  /// dimension is negative, or the product does not fit.
   func byteCount(shape: [Int]) -> Int? {
     guard shape.allSatisfy({ $0 >= 0 }), (shape.last ?? 1).isMultiple(of: blockSize) else {
       return nil

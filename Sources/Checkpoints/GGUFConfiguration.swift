@@ -3,7 +3,8 @@ import Foundation
 extension GGUFFile {
   /// The decoder that the metadata and the tensors describe.
   ///
-  /// A LLaMA file may hold a Mistral model, which GGUF does not tell apart, nor does it store Mistral's window there.
+  /// A LLaMA file may hold a Mistral model, which GGUF does not tell apart, nor does it store
+  /// Mistral's window there.
   func configuration() throws -> ModelConfiguration {
     let name = try string("general.architecture")
     guard let architecture = [Architecture.llama, .qwen2].first(where: { $0.rawValue == name })
@@ -78,7 +79,8 @@ extension GGUFFile {
     }
   }
 
-  /// Hugging Face's name of the tensor that GGUF calls `name`; nil when the decoder has no such tensor.
+  /// Hugging Face's name of the tensor that GGUF calls `name`; nil when the decoder has no such
+  /// tensor.
   ///
   /// Source: `gguf.constants.TENSOR_NAMES` and `gguf.tensor_mapping` of the Python package gguf.
   private static func huggingFaceName(_ name: String) -> String? {
@@ -118,7 +120,8 @@ extension GGUFFile {
     }
   }
 
-  /// Linear scaling stands in the metadata; Llama 3's was turned into one divisor for each frequency.
+  /// Linear scaling stands in the metadata; Llama 3's was turned into one divisor for each
+  /// frequency.
   private func ropeScaling(_ configuration: ModelConfiguration) throws -> RopeScaling? {
     let prefix = configuration.architecture.rawValue
     switch try string("\(prefix).rope.scaling.type", absent: "none") {

@@ -10,7 +10,8 @@ public enum GGUFValue: Hashable, Sendable {
   case bools([Bool])
 }
 
-/// A GGUF file, version 2 or 3, memory-mapped: typed metadata (the tokenizer's tables among it) and tensors.
+/// A GGUF file, version 2 or 3, memory-mapped: typed metadata (the tokenizer's tables among it) and
+/// tensors.
 ///
 /// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public struct GGUFFile: Sendable {
@@ -22,7 +23,8 @@ public struct GGUFFile: Sendable {
 
   /// Reads everything but the tensors' values.
   ///
-  /// Throws `CheckpointError` when the file is damaged, of another version or byte order, or holds a type not read here.
+  /// Throws `CheckpointError` when the file is damaged, of another version or byte order, or holds
+  /// a type not read here.
   public init(path: String) throws {
     let file = try MappedFile(path: path)
     var reader = GGUFReader(path: path, bytes: file.bytes)
@@ -91,7 +93,8 @@ public struct GGUFFile: Sendable {
   }
 }
 
-/// Reads a GGUF header from its start to its end; every read is checked against the bytes that are left.
+/// Reads a GGUF header from its start to its end; every read is checked against the bytes that are
+/// left.
 private struct GGUFReader {
   let path: String
   let bytes: UnsafeRawBufferPointer
@@ -175,7 +178,8 @@ private struct GGUFReader {
   private mutating func array(_ place: String) throws -> GGUFValue {
     let code = try number(UInt32.self, "type of \(place)")
     let count = try size("length of \(place)")
-    // Every element takes at least a byte, so that a damaged length is seen before anything is stored.
+    // Every element takes at least a byte, so that a damaged length is seen before anything is
+    // stored.
     guard count <= bytes.count - offset else {
       throw failure(
         place, "at most the \(bytes.count - offset) elements that fit in the file", "\(count)")
@@ -194,7 +198,8 @@ private struct GGUFReader {
     }
   }
 
-  /// The description of tensor number `index`: name, row-major shape, type and offset from the data's start.
+  /// The description of tensor number `index`: name, row-major shape, type and offset from the
+  /// data's start.
   mutating func tensor(_ index: Int) throws -> (
     name: String, shape: [Int], type: ElementType, offset: Int
   ) {

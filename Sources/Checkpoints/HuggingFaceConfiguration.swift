@@ -1,7 +1,14 @@
 extension ModelConfiguration {
-  /// Reads a Hugging Face `config.json`, of Transformers 4 (`rope_theta`, `rope_scaling`) or 5 (`rope_parameters`).
+  /// Reads the Hugging Face `config.json` at `path`, with the checks of `Checkpoint`.
+  package init(huggingFacePath path: String) throws {
+    try self.init(huggingFace: JSONObject(path: path))
+  }
+
+  /// Reads a Hugging Face `config.json`, of Transformers 4 (`rope_theta`, `rope_scaling`) or 5
+  /// (`rope_parameters`).
   ///
-  /// Absent keys take the defaults of Transformers' configuration classes. A feature that the decoder lacks is refused.
+  /// Absent keys take the defaults of Transformers' configuration classes. A feature that the
+  /// decoder lacks is refused.
   init(huggingFace json: JSONObject) throws {
     let type = try json.string("model_type")
     guard let architecture = Architecture(rawValue: type) else {
@@ -23,7 +30,8 @@ extension ModelConfiguration {
       intermediateSize: try json.integer("intermediate_size"),
       layerCount: try json.integer("num_hidden_layers"),
       headCount: headCount,
-      // LLaMA 1 has no such key; in the other families an absent key would mean a number, not "as many".
+      // LLaMA 1 has no such key; in the other families an absent key would mean a number, not "as
+      // many".
       keyValueHeadCount: try json.integer(
         "num_key_value_heads",
         absent: architecture == .llama || json.values["num_key_value_heads"] == .null
@@ -94,7 +102,8 @@ extension ModelConfiguration {
       case .mistral: "MistralForCausalLM"
       case .qwen2: "Qwen2ForCausalLM"
       }
-    // Through its shortest text, so that 1e-5 is written as that and not as the nearest Float's many digits.
+    // Through its shortest text, so that 1e-5 is written as that and not as the nearest Float's
+    // many digits.
     let epsilon = Double("\(rmsNormEpsilon)") ?? Double(rmsNormEpsilon)
     var json: [String: JSONValue] = [
       "architectures": .array([.string(className)]),
@@ -134,7 +143,8 @@ extension ModelConfiguration {
 }
 
 extension RopeScaling {
-  /// The scaling that `rope_scaling` or `rope_parameters` of the configuration `json` states; nil when it is none.
+  /// The scaling that `rope_scaling` or `rope_parameters` of the configuration `json` states; nil
+  /// when it is none.
   init?(huggingFace rope: JSONObject, of json: JSONObject) throws {
     let key = rope["rope_type"] == nil ? "type" : "rope_type"
     switch try rope.string(key, absent: "default") {

@@ -46,7 +46,8 @@ enum JSONValue: Codable, Hashable, Sendable {
 /// A JSON object together with the file and place it stands in, so that every error can name them.
 struct JSONObject {
   let file: String
-  /// Where in the file the object stands, a prefix of the keys in errors: empty at the top, else `"rope_scaling."`.
+  /// Where in the file the object stands, a prefix of the keys in errors: empty at the top, else
+  /// `"rope_scaling."`.
   let prefix: String
   let values: [String: JSONValue]
 
@@ -138,6 +139,11 @@ struct JSONObject {
     }
   }
 
+  /// All values, which are texts. Throws where one is not.
+  func strings() throws -> [String: String] {
+    try Dictionary(uniqueKeysWithValues: values.keys.map { ($0, try string($0)) })
+  }
+
   /// The whole numbers at `key`, which holds one, a list of them, or nothing.
   func integers(_ key: String) throws -> [Int] {
     switch self[key] {
@@ -155,7 +161,13 @@ struct JSONObject {
   }
 }
 
-extension JSONValue {
+extension JSONValue: CustomStringConvertible {
+  /// The start of the value's JSON text.
+  var description: String {
+    let text = (try? encoded(pretty: false)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    return text.count > 80 ? text.prefix(80) + "…" : text
+  }
+
   /// The value as JSON text, keys sorted so that equal values give equal bytes.
   func encoded(pretty: Bool) throws -> [UInt8] {
     let encoder = JSONEncoder()

@@ -6,8 +6,8 @@
 
 /// A file's bytes, mapped read-only for as long as this object lives.
 ///
-/// Sendable because nothing writes through the mapping. A file that is cut short by someone else while it is mapped
-/// ends the process with a bus error, as with every mapping.
+/// Sendable because nothing writes through the mapping. A file that is cut short by someone else
+/// while it is mapped ends the process with a bus error, as with every mapping.
 final class MappedFile: @unchecked Sendable {
   let path: String
   let bytes: UnsafeRawBufferPointer

@@ -11,8 +11,8 @@ public enum RopeScaling: Codable, Hashable, Sendable {
   case linear(factor: Double)
   /// Low frequencies divided by `factor`, high ones kept, those between blended.
   ///
-  /// With a frequency's wavelength λ = 2π / f and L = `originalMaximumPositions`: kept where λ < L /
-  /// `highFrequencyFactor`, divided where λ > L / `lowFrequencyFactor`.
+  /// With a frequency's wavelength λ = 2π / f and L = `originalMaximumPositions`: kept where λ < L
+  /// / `highFrequencyFactor`, divided where λ > L / `lowFrequencyFactor`.
   ///
   /// Source: `_compute_llama3_parameters` in transformers' `modeling_rope_utils.py`.
   case llama3(
@@ -39,7 +39,8 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var ropeScaling: RopeScaling?
   /// The context length, in tokens.
   public var maximumPositions: Int
-  /// A longer sequence would need sliding-window attention, which is not the full attention computed here. Nil: none.
+  /// A longer sequence would need sliding-window attention, which is not the full attention
+  /// computed here. Nil: none.
   public var slidingWindow: Int?
   /// Whether the vocabulary projection is the embedding itself.
   public var tiesEmbeddings: Bool
@@ -87,7 +88,8 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     self.endsOfSequence = endsOfSequence
   }
 
-  /// The tensors of the decoder, by their Hugging Face names, with their row-major shapes: a projection is `[out, in]`.
+  /// The tensors of the decoder, by their Hugging Face names, with their row-major shapes: a
+  /// projection is `[out, in]`.
   public var tensorShapes: [(name: String, shape: [Int])] {
     var shapes = [("model.embed_tokens.weight", [vocabularySize, hiddenSize])]
     for layer in 0..<layerCount { shapes += tensorShapes(ofLayer: layer) }
@@ -119,7 +121,8 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     }
   }
 
-  /// Throws, naming `file`, when a size makes no sense, so that later products of two sizes cannot overflow.
+  /// Throws, naming `file`, when a size makes no sense, so that later products of two sizes cannot
+  /// overflow.
   func check(file: String) throws {
     func require(_ holds: Bool, _ place: String, _ expected: String, _ found: Any) throws {
       guard holds else {

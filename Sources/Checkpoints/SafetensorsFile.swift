@@ -1,14 +1,17 @@
-/// A `.safetensors` file: an eight-byte header length, a JSON header, then the tensors' bytes without gaps.
+/// A `.safetensors` file: an eight-byte header length, a JSON header, then the tensors' bytes
+/// without gaps.
 ///
-/// Source: https://huggingface.co/docs/safetensors (format), whose checks this reader makes too: offsets in order,
-/// without holes or overlaps, up to the file's very end.
-struct SafetensorsFile: Sendable {
-  let tensors: [StoredTensor]
+/// Source: https://huggingface.co/docs/safetensors (format), whose checks this reader makes too:
+/// offsets in order, without holes or overlaps, up to the file's very end.
+package struct SafetensorsFile: Sendable {
+  package let tensors: [StoredTensor]
+  /// The texts of the header's `__metadata__`.
+  package let metadata: [String: String]
 
   /// The longest header that the reference reader takes.
   private static let longestHeader = 100_000_000
 
-  init(path: String) throws {
+  package init(path: String) throws {
     let file = try MappedFile(path: path)
     let size = file.bytes.count
     func failure(_ place: String, _ expected: String, _ found: String) -> CheckpointError {
@@ -71,5 +74,6 @@ struct SafetensorsFile: Sendable {
       throw failure("end of data", "the file's end, \(size - start)", "\(end - start)")
     }
     self.tensors = tensors
+    metadata = try header.object("__metadata__")?.strings() ?? [:]
   }
 }

@@ -20,13 +20,23 @@ public struct TensorDescription: Hashable, Sendable {
 }
 
 /// A tensor and where its bytes lie.
-struct StoredTensor: Sendable {
-  var description: TensorDescription
+package struct StoredTensor: Sendable {
+  package internal(set) var description: TensorDescription
   let file: MappedFile
   /// Bytes from the file's start.
   let offset: Int
-  /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in Hugging Face's order.
+  /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in
+  /// Hugging Face's order.
   var interleavedHeads: Int? = nil
+
+  /// The numbers, dequantized, row-major.
+  package var values: [Float] {
+    let elementCount = description.elementCount
+    return [Float](unsafeUninitializedCapacity: elementCount) { values, count in
+      read(into: UnsafeMutableBufferPointer(rebasing: values[..<elementCount]))
+      count = elementCount
+    }
+  }
 
   /// Dequantizes into `values`, row-major, which holds exactly as many numbers as the tensor.
   func read(into values: UnsafeMutableBufferPointer<Float>) {
@@ -40,8 +50,8 @@ struct StoredTensor: Sendable {
       type.dequantize(bytes + offset, count: count, into: target)
       return
     }
-    // llama.cpp's converter turned each head's rows from (2, half) into (half, 2); here they go back.
-    // Source: `LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py.
+    // llama.cpp's converter turned each head's rows from (2, half) into (half, 2); here they go
+    // back. Source: `LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py.
     let rows = description.shape[0]
     let width = count / rows
     let rowBytes = description.byteCount / rows

@@ -70,7 +70,8 @@ public final class AdamW: @unchecked Sendable {
         let (range, decay) = cut[index]
         let at = range.lowerBound
         ks_adamw(
-          parameters.buffer.base + at, gradients.buffer.base + at, self.firstMoments.buffer.base + at,
+          parameters.buffer.base + at, gradients.buffer.base + at,
+          self.firstMoments.buffer.base + at,
           self.secondMoments.buffer.base + at, range.count, gradientScale, learningRate, s.beta1,
           s.beta2, s.epsilon, decay, correction1, correction2)
       }

@@ -5,7 +5,8 @@ public enum LearningRateSchedule: Sendable, Hashable, Codable {
   case constant
   /// × `factor` after each epoch, as EDIT has it with 0.95.
   case exponentialPerEpoch(factor: Double)
-  /// Rises linearly over `warmUp` steps, then falls along half a cosine to `floor` at the last step.
+  /// Rises linearly over `warmUp` steps, then falls along half a cosine to `floor` at the last
+  /// step.
   case cosine(warmUp: Int, floor: Double)
 
   /// The factor at `step`, counted from 0, of `stepCount`, in `epoch`, counted from 0.

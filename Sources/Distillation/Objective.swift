@@ -60,8 +60,8 @@ extension Objective {
 public struct KeyTokenChoice: Sendable, Hashable, Codable {
   /// Whether both sides' key tokens come from one script instead of one for each side.
   public var sharesScript: Bool
-  /// Whether the wrong side's key tokens are only those of the first divergent run: what follows from
-  /// a mistake is often right given its prefix.
+  /// Whether the wrong side's key tokens are only those of the first divergent run: what follows
+  /// from a mistake is often right given its prefix.
   public var onlyFirstWrongRun: Bool
 
   public init(sharesScript: Bool = false, onlyFirstWrongRun: Bool = false) {
@@ -82,7 +82,8 @@ extension Objective {
   ///     L = mean over pairs of  1/|r+| Σ w+_t (-log p_t)  +  1/|r-| Σ w-_t (-log p_t)
   ///
   /// with the weights of `KeyStepWeights`. A wrong-side token whose -log p is already above
-  /// `guardThreshold` (nats) gets weight 0, from the forward pass's own value and without a gradient.
+  /// `guardThreshold` (nats) gets weight 0, from the forward pass's own value and without a
+  /// gradient.
   ///
   /// Source: arXiv 2405.19737, section 3.3; the guard is that of the authors' code
   /// (https://github.com/C-W-D/CasCoD).
@@ -98,8 +99,8 @@ extension Objective {
     return Objective(examples: examples, rule: guarded(above: guardThreshold))
   }
 
-  /// The control of KRSL: as many weighted tokens on each side, at places drawn evenly from all of the
-  /// response's.
+  /// The control of KRSL: as many weighted tokens on each side, at places drawn evenly from all of
+  /// the response's.
   public static func randomPositions(
     _ pairs: [TokenizedPair], weights: KeyStepWeights = KeyStepWeights(),
     guardThreshold: Float = 20,

@@ -2,8 +2,8 @@ import KeySteps
 import Reasoning
 import Tokenizers
 
-/// A prompt and a response as token ids, tokenized apart and joined, because that is what the student
-/// sees when it answers.
+/// A prompt and a response as token ids, tokenized apart and joined, because that is what the
+/// student sees when it answers.
 public struct TokenizedChain: Sendable, Hashable {
   /// Names the example in messages.
   public var id: String
@@ -58,8 +58,8 @@ public struct ExampleTokenizer: Sendable {
     self.vocabularySize = vocabularySize
   }
 
-  /// The pairs of `file` as token ids. Throws a `DataError` that names the file and the pair where a
-  /// prompt has no token, or a sequence is longer than the model's context.
+  /// The pairs of `file` as token ids. Throws a `DataError` that names the file and the pair where
+  /// a prompt has no token, or a sequence is longer than the model's context.
   public func tokenize(_ pairs: [DualChainOfThought], file: String) throws -> [TokenizedPair] {
     try pairs.enumerated().map { index, pair in
       let place = "pair \(index + 1) (\(pair.questionID))"

@@ -53,8 +53,8 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
     learningRate: 5e-6, schedule: .exponentialPerEpoch(factor: 0.95), length: .epochs(10),
     batchSize: 256, dropout: 0.05)
 
-  /// The steps that this length makes over `exampleCount` examples. The last batch of an epoch may be
-  /// smaller than the others.
+  /// The steps that this length makes over `exampleCount` examples. The last batch of an epoch may
+  /// be smaller than the others.
   public func stepCount(exampleCount: Int) -> Int {
     switch length {
     case .steps(let steps): steps
@@ -112,8 +112,9 @@ public final class Trainer {
   private var order: (epoch: Int, indices: [Int])?
 
   /// Precondition: the objective has examples and the settings make sense.
-  public init(_ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, workers: Workers)
-  {
+  public init(
+    _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, workers: Workers
+  ) {
     precondition(!objective.examples.isEmpty, "no examples to train on")
     precondition(settings.batchSize >= 1, "a batch of \(settings.batchSize) examples")
     self.decoder = decoder
@@ -128,8 +129,8 @@ public final class Trainer {
   public var nextStep: Int { optimiser.stepCount }
   public var stepCount: Int { settings.stepCount(exampleCount: objective.examples.count) }
 
-  /// Takes the steps that are left, with a report after each. `shouldStop` is asked before each step;
-  /// a run that was stopped can be saved and gone on with.
+  /// Takes the steps that are left, with a report after each. `shouldStop` is asked before each
+  /// step; a run that was stopped can be saved and gone on with.
   ///
   /// Throws a `TrainingError` where the loss or the gradient is not finite; the parameters are then
   /// those before that step.

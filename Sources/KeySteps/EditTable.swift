@@ -1,8 +1,8 @@
-/// The table of Levenshtein distances between every start of one token sequence and every start of another, kept as
-/// two bits an entry, from which minimum edit scripts are traced back.
+/// The table of Levenshtein distances between every start of one token sequence and every start of
+/// another, kept as two bits an entry, from which minimum edit scripts are traced back.
 ///
-/// Legend: a (n tokens, the rows) and b (m tokens, the columns); D(i, j) is the distance between the first i tokens
-/// of a and the first j of b; p is the length of their common start.
+/// Legend: a (n tokens, the rows) and b (m tokens, the columns); D(i, j) is the distance between
+/// the first i tokens of a and the first j of b; p is the length of their common start.
 ///
 /// The two bits of an entry are all that a back-trace with unit costs asks for:
 ///
@@ -11,18 +11,22 @@
 ///
 /// A column of 64 rows is computed in one go, in about twenty operations on words.
 ///
-/// The common start is trimmed first. That cannot change a script: D(p, j) = j - p and D(i, p) = i - p for all
-/// j, i ≥ p, so a path that reaches row p or column p has its one way along it to (p, p), whatever it prefers, and
-/// from there on every step is a match. (A common *end* must stay, as ties are broken in it.)
+/// The common start is trimmed first. That cannot change a script: D(p, j) = j - p and D(i, p) = i
+/// - p for all j, i ≥ p, so a path that reaches row p or column p has its one way along it to (p,
+/// p), whatever it prefers, and from there on every step is a match. (A common *end* must stay, as
+/// ties are broken in it.)
 ///
-/// Source: Myers, "A fast bit-vector algorithm for approximate string matching", JACM 46(3), 1999, in the form of
-/// Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", NJC 10, 2003.
+/// Source: Myers, "A fast bit-vector algorithm for approximate string matching", JACM 46(3), 1999,
+/// in the form of Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit
+/// distances", NJC 10, 2003.
 struct EditTable {
-  /// Which of several minimum scripts the back-trace takes, from the end of both sides to their start.
+  /// Which of several minimum scripts the back-trace takes, from the end of both sides to their
+  /// start.
   enum Preference {
     /// Deleting from a, then inserting from b, then the diagonal: the script from a to b.
     case deleting
-    /// Inserting from b, then deleting from a, then the diagonal: the script from b to a, whose deletions these are.
+    /// Inserting from b, then deleting from a, then the diagonal: the script from b to a, whose
+    /// deletions these are.
     case inserting
   }
 
@@ -35,7 +39,8 @@ struct EditTable {
 
   /// Words that hold the rows after the common start, one bit a row.
   private let words: Int
-  /// `above` and `before` in turns: column c of the trimmed table, word w, at `2 * (c * words + w)` and the one after.
+  /// `above` and `before` in turns: column c of the trimmed table, word w, at `2 * (c * words + w)`
+  /// and the one after.
   private let bits: [UInt64]
 
   init(from a: [Int], to b: [Int]) {
@@ -57,7 +62,8 @@ struct EditTable {
     bits = Array(unsafeUninitializedCapacity: 2 * m * words) { bits, count in
       let occurrences = Occurrences(of: a[p...], words: words)
       withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * words) { column in
-        // D rises by one from row to row in column 0: the positive deltas are all set, the negative ones all clear.
+        // D rises by one from row to row in column 0: the positive deltas are all set, the negative
+        // ones all clear.
         for w in 0..<words { (column[2 * w], column[2 * w + 1]) = (.max, 0) }
         for c in 0..<m {
           let kind = occurrences.kind(of: b[p + c])
@@ -90,9 +96,9 @@ struct EditTable {
     self.distance = distance
   }
 
-  /// Walks the minimum script that `preference` picks, from the end to the start: calls `delete` with the index of
-  /// each of a's tokens that it deletes or replaces, `insert` with that of each of b's that it inserts or puts there.
-  /// Indices fall.
+  /// Walks the minimum script that `preference` picks, from the end to the start: calls `delete`
+  /// with the index of each of a's tokens that it deletes or replaces, `insert` with that of each
+  /// of b's that it inserts or puts there. Indices fall.
   func trace(
     _ a: [Int], _ b: [Int], preferring preference: Preference,
     delete: (Int) -> Void, insert: (Int) -> Void
@@ -131,7 +137,8 @@ struct EditTable {
   }
 }
 
-/// In which rows each token of a sequence stands, as bits, found by hashing (open addressing, half the slots free).
+/// In which rows each token of a sequence stands, as bits, found by hashing (open addressing, half
+/// the slots free).
 private struct Occurrences {
   private let words: Int
   /// The kind of the token that hashes to a slot, counted from 1; 0 where the slot is empty.

@@ -3,9 +3,11 @@
 ///     w+_t = α on key tokens of the right chain, γ on its other tokens
 ///     w-_t = β on key tokens of the wrong chain, 0 on its others
 ///
-/// With β negative a step down the loss Σ w_t (-log p) / |r| lowers the likelihood of the wrong key tokens.
+/// With β negative a step down the loss Σ w_t (-log p) / |r| lowers the likelihood of the wrong key
+/// tokens.
 ///
-/// Source: Dai, Li, Zhou, Hu, arXiv 2405.19737, section 3.3; the values are those of its experiments.
+/// Source: Dai, Li, Zhou, Hu, arXiv 2405.19737, section 3.3; the values are those of its
+/// experiments.
 public struct KeyStepWeights: Hashable, Sendable, Codable {
   /// On key tokens of the right chain.
   public var alpha: Float

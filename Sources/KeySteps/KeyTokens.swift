@@ -1,24 +1,25 @@
 /// The key tokens of a dual pair of responses: where its right and its wrong chain of thought part.
 ///
-/// A token of either side is a *key token* when the minimum edit script (Levenshtein, unit costs) from its own side to
-/// the other deletes or replaces it. Of several minimum scripts the back-trace, from the end to the start, prefers a
-/// deletion, then an insertion, then the diagonal (match or replacement).
+/// A token of either side is a *key token* when the minimum edit script (Levenshtein, unit costs)
+/// from its own side to the other deletes or replaces it. Of several minimum scripts the
+/// back-trace, from the end to the start, prefers a deletion, then an insertion, then the diagonal
+/// (match or replacement).
 ///
 ///     right  4 + 3 = 0 ; ans 0        right key  + 0 0
 ///     wrong  4 * 3 = 5 ; ans 5        wrong key  * 5 5
 ///
 /// Where a side is empty, every token of the other is a key token; equal sides have none.
 ///
-/// Source: Dai, Li, Zhou, Hu, arXiv 2405.19737, section 3.3; ties as in `edit_dis_precal.py` of the authors' code
-/// (https://github.com/C-W-D/CasCoD).
+/// Source: Dai, Li, Zhou, Hu, arXiv 2405.19737, section 3.3; ties as in `edit_dis_precal.py` of the
+/// authors' code (https://github.com/C-W-D/CasCoD).
 public struct KeyTokens: Hashable, Sendable {
   /// Which scripts the two sides' key tokens come from.
   public enum Scripts: Hashable, Sendable {
-    /// Each side's from the script from itself to the other, as in the authors' code. With several minimum scripts the
-    /// two need not be each other's reverse.
+    /// Each side's from the script from itself to the other, as in the authors' code. With several
+    /// minimum scripts the two need not be each other's reverse.
     case eachSide
-    /// Both from the script from the right side to the wrong one: what it deletes or replaces on the right, what it
-    /// inserts or puts there on the wrong.
+    /// Both from the script from the right side to the wrong one: what it deletes or replaces on
+    /// the right, what it inserts or puts there on the wrong.
     case shared
   }
 
@@ -33,7 +34,8 @@ public struct KeyTokens: Hashable, Sendable {
   /// The Levenshtein distance of the two sides: the edits of a minimum script.
   public let distance: Int
 
-  /// Finds the key tokens of the responses `right` and `wrong`, token ids with their end-of-sequence tokens.
+  /// Finds the key tokens of the responses `right` and `wrong`, token ids with their
+  /// end-of-sequence tokens.
   ///
   /// Time grows with the product of the two lengths over 64; one table serves both sides.
   public init(right: [Int], wrong: [Int], scripts: Scripts = .eachSide) {

@@ -169,4 +169,11 @@ public struct Prediction: Sendable, Hashable {
   public let index: Int
   /// Its weight there.
   public let weight: Float
+
+  public init(tree: Int, segment: Int, index: Int, weight: Float) {
+    self.tree = tree
+    self.segment = segment
+    self.index = index
+    self.weight = weight
+  }
 }

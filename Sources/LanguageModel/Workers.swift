@@ -17,7 +17,8 @@ public func concurrently(_ count: Int, _ body: @Sendable (Int) -> Void) {
   DispatchQueue.concurrentPerform(iterations: count, execute: body)
 }
 
-/// The results of two pieces of work done side by side; throws the first one's error, or the second's.
+/// The results of two pieces of work done side by side; throws the first one's error, or the
+/// second's.
 public func concurrently<A: Sendable, B: Sendable>(
   _ first: @Sendable () throws -> A, _ second: @Sendable () throws -> B
 ) throws -> (A, B) {

@@ -60,17 +60,20 @@ public enum BLAS {
     return true
   }
 
-  /// Runs AVX-512 kernels on a processor that has them where OpenBLAS chose others, and returns the
-  /// core's name.
+  /// Makes OpenBLAS run the widest kernels that the processor has, and returns the core's name.
   ///
-  /// OpenBLAS chooses by processor model, and a version older than the processor falls back on
-  /// kernels of half the width: 0.3.21 takes Zen 5 for `Haswell` and reaches 105 of its 210
-  /// GFLOP/s. A choice that the user made with `OPENBLAS_CORETYPE` is left alone.
+  /// On a processor with AVX-512 that OpenBLAS runs with narrower kernels, those of `SkylakeX` take
+  /// over: twice the speed on Zen 5 (105 against 210 GFLOP/s a core). Narrower ones come from a
+  /// library that is older than the processor, and from an `OPENBLAS_CORETYPE` that a machine's
+  /// image sets for other programs; so what decides here is `KEYSTEP_BLAS_CORE`: the core it names,
+  /// where it is set, is taken instead.
   @discardableResult
   public static func useWidestKernels() -> String {
     #if arch(x86_64)
       let wide = ["skylakex", "cooperlake", "sapphirerapids"]
-      if getenv("OPENBLAS_CORETYPE") == nil, hasAVX512, !wide.contains(coreName.lowercased()) {
+      if let chosen = getenv("KEYSTEP_BLAS_CORE") {
+        setCore(String(cString: chosen))
+      } else if hasAVX512, !wide.contains(coreName.lowercased()) {
         setCore("SkylakeX")
       }
     #endif

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// A seeded generator of random numbers, xoshiro256**, whose streams are told apart by name.
 ///
@@ -55,10 +59,16 @@ public struct SeededGenerator: RandomNumberGenerator, Codable, Hashable, Sendabl
     uniform() < probability
   }
 
-  /// A number drawn from the normal distribution of mean 0 and variance 1 (Box and Muller, 1958;
-  /// one of the pair is used, so that the state alone says what comes next).
+  /// A number drawn from the normal distribution of mean 0 and variance 1.
+  ///
+  /// Takes two uniform numbers and keeps nothing back, so that a generator's state is all there is
+  /// to resume from.
+  ///
+  /// Source: Box and Muller, "A note on the generation of random normal deviates", 1958.
   public mutating func normal() -> Double {
-    (-2 * log(1 - uniform())).squareRoot() * cos(2 * Double.pi * uniform())
+    // 1 - u lies in (0, 1], where the logarithm is finite.
+    let radius = (-2 * log(1 - uniform())).squareRoot()
+    return radius * cos(2 * Double.pi * uniform())
   }
 
   private func rotated(_ x: UInt64, by k: UInt64) -> UInt64 {

@@ -5,7 +5,8 @@
 /// | where | after the rule's cue | after the last of the known cues, or in the whole text |
 /// | equal when | the texts are, but for the space about them and one full stop at the end | the values are: the same option, truth value, number, brackets or words |
 ///
-/// Strict rules are those with which the published accuracies were made, and reproduce them exactly.
+/// Strict rules are those with which the published accuracies were made, and reproduce them
+/// exactly.
 public struct AnswerRule: Hashable, Sendable {
   /// What stands before the answer.
   public var cue: String
@@ -42,6 +43,13 @@ public struct AnswerRule: Hashable, Sendable {
   /// That of the procedural tasks: what follows the last "ans ".
   public static let procedural = AnswerRule(cue: "ans ", occurrence: .last)
 
+  /// The rule that chains for the questions of `task` are read by: those of the procedural tasks
+  /// and of `"gsm8k"` theirs, all others BIG-Bench Hard's.
+  public static func usual(forTask task: String) -> AnswerRule {
+    if ProceduralTask(rawValue: task) != nil { return .procedural }
+    return task == "gsm8k" ? .gsm8k : .bigBenchHard
+  }
+
   /// The same cue with the other way of matching.
   public func matching(_ matching: Matching) -> AnswerRule {
     var rule = self
@@ -53,7 +61,8 @@ public struct AnswerRule: Hashable, Sendable {
   public struct Reading: Hashable, Sendable {
     /// The answer; nil where there is none.
     public var answer: String?
-    /// Whether the answer was told apart from the rest: by its cue, or as a value of the gold answer's kind.
+    /// Whether the answer was told apart from the rest: by its cue, or as a value of the gold
+    /// answer's kind.
     public var isParsed: Bool
     /// Whether it is the gold answer.
     public var isCorrect: Bool
@@ -61,8 +70,8 @@ public struct AnswerRule: Hashable, Sendable {
 
   /// Finds the answer in `response` and compares it with `gold`.
   ///
-  /// - Parameter options: those of a multiple-choice question; flexible matching then takes an option's text for its
-  ///   label.
+  /// - Parameter options: those of a multiple-choice question; flexible matching then takes an
+  ///   option's text for its label.
   public func read(_ response: String, gold: String, options: [Question.Option] = []) -> Reading {
     switch matching {
     case .strict:
@@ -83,7 +92,8 @@ public struct AnswerRule: Hashable, Sendable {
     }
   }
 
-  /// The answer in `response`, as strict matching finds it; nil where the cue is missing and the rule wants it.
+  /// The answer in `response`, as strict matching finds it; nil where the cue is missing and the
+  /// rule wants it.
   public func answer(in response: String) -> String? {
     (text(after: cue, in: response) ?? (takesWholeTextWithoutCue ? response : nil)).map(plain)
   }

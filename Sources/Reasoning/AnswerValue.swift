@@ -1,10 +1,12 @@
 /// What an answer says, whatever its spelling: two answers with the same value are the same answer.
 enum AnswerValue: Hashable, CustomStringConvertible {
-  /// The letters or digits of options, sorted: mostly one, several where all of them are (or are said to be) right.
+  /// The letters or digits of options, sorted: mostly one, several where all of them are (or are
+  /// said to be) right.
   case labels([String])
   /// One of two words that exclude each other: yes and no, true and false, valid and invalid.
   case truth(String)
-  /// A number's digits, with a sign if negative, and no zeros or point that change nothing: `-3.5`, `1000`.
+  /// A number's digits, with a sign if negative, and no zeros or point that change nothing: `-3.5`,
+  /// `1000`.
   case number(String)
   /// Brackets in their order.
   case brackets(String)
@@ -46,8 +48,8 @@ enum AnswerValue: Hashable, CustomStringConvertible {
 
   /// The value of this one's kind that `text` states; nil where it states none.
   ///
-  /// - Parameter afterCue: whether `text` is what follows a cue, so that the answer is at its start; else it is a
-  ///   whole response, with its answer at the end.
+  /// - Parameter afterCue: whether `text` is what follows a cue, so that the answer is at its
+  ///   start; else it is a whole response, with its answer at the end.
   func sameKind(in text: String, afterCue: Bool, _ options: [Question.Option]) -> AnswerValue? {
     switch self {
     case .labels:
@@ -98,9 +100,10 @@ enum AnswerValue: Hashable, CustomStringConvertible {
   /// What options go by where they are not known.
   private static let letters = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789".map(String.init))
 
-  /// The labels that `text` states: those in parentheses if there are any, else those that stand by themselves; the
-  /// first after a cue, the last in a whole response, together with those that "or", "and" or a comma joins to it (so
-  /// that "(A) or (B)" is no way to be right).
+  /// The labels that `text` states: those in parentheses if there are any, else those that stand by
+  /// themselves (but for "I", where options are not known); the first after a cue, the last in a
+  /// whole response, together with those that "or", "and" or a comma joins to it (so that "(A) or
+  /// (B)" is no way to be right).
   private static func labels(in text: String, afterCue: Bool, among options: [Question.Option])
     -> [String]?
   {
@@ -113,7 +116,9 @@ enum AnswerValue: Hashable, CustomStringConvertible {
       let after = i + 1 < characters.count ? characters[i + 1] : " "
       if before == "(", after == ")" {
         inParentheses.append((character.uppercased(), i - 1, i + 2))
-      } else if !character.isLowercase, !isInWord(before), !isInWord(after) {
+      } else if !character.isLowercase, character != "I" || !options.isEmpty, !isInWord(before),
+        !isInWord(after)
+      {
         alone.append((character.uppercased(), i, i + 1))
       }
     }
@@ -138,8 +143,8 @@ enum AnswerValue: Hashable, CustomStringConvertible {
     character.isLetter || character.isNumber || character == "'" || character == "’"
   }
 
-  /// The numbers written in `text`, in canonical digits: signs, commas between digits, decimals; currencies, units and
-  /// percent signs about them are left out.
+  /// The numbers written in `text`, in canonical digits: signs, commas between digits, decimals;
+  /// currencies, units and percent signs about them are left out.
   static func numbers(in text: String) -> [String] {
     let characters = Array(text)
     func isDigit(_ i: Int) -> Bool {

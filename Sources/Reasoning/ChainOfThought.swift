@@ -6,8 +6,8 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
   public var task: String
   /// What the student reads before it.
   public var prompt: String
-  /// The response, exactly as a student is to write it, with the space it begins with and without the
-  /// end-of-sequence token.
+  /// The response, exactly as a student is to write it, with the space it begins with and without
+  /// the end-of-sequence token.
   public var text: String
   /// The answer it ends with; nil where none was looked for or none was found.
   public var answer: String?

@@ -1,4 +1,5 @@
-/// What is wrong with a data file: which file, where in it, what was expected there and what was found.
+/// What is wrong with a data file: which file, where in it, what was expected there and what was
+/// found.
 public struct DataError: Error, Hashable, CustomStringConvertible {
   public let file: String
   /// Where in the file (`"line 3"`, `"example 17"`); nil for the file as a whole.

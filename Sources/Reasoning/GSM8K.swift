@@ -13,7 +13,8 @@ public enum GSM8K {
   public struct Solution: Hashable, Sendable {
     /// `6b_finetuning` and so on.
     public var model: String
-    /// The chain and, after `A: `, its answer, with the calculator notes (`<<48/2=24>>`) as they are.
+    /// The chain and, after `A: `, its answer, with the calculator notes (`<<48/2=24>>`) as they
+    /// are.
     public var text: String
     public var isCorrect: Bool
   }
@@ -25,7 +26,8 @@ public enum GSM8K {
 
   /// Reads lines of `{"question", "ground_truth", "6b_finetuning": {"solution", "is_correct"}, …}`.
   ///
-  /// A model that a line leaves out has no solution there. Throws a `DataError` that names the line and field.
+  /// A model that a line leaves out has no solution there. Throws a `DataError` that names the line
+  /// and field.
   public static func solutions(at path: String) throws -> [Entry] {
     try JSONRecord.lines(of: path).enumerated().map { number, line in
       let gold = try line.filledString("ground_truth")
@@ -60,8 +62,8 @@ public enum GSM8K {
     public var repeatedQuestions: Int
   }
 
-  /// For each question with a right and a wrong solution, those two that lie the fewest edits apart; of equally near
-  /// ones the first right one and its first wrong one.
+  /// For each question with a right and a wrong solution, those two that lie the fewest edits
+  /// apart; of equally near ones the first right one and its first wrong one.
   ///
   /// - Parameter tokens: the token ids of a response; the distance is counted in them.
   public static func dualChains(of entries: [Entry], tokens: (String) -> [Int]) -> DualChains {

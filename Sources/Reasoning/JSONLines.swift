@@ -8,8 +8,9 @@ import Foundation
 /// | chains | `prompt`, `response` | `id`, `task`, `answer`, `is_correct`, `origin`, `mistake`, `mistake_step` |
 /// | prompts | `prompt` | `id`, `task`, `answer` |
 ///
-/// `answer` is the gold one for pairs and prompts, the chain's own for chains. Other fields are passed over. Where no
-/// `id` is given it is `line 1` and so on. An empty or blank prompt, or side of a pair, is an error.
+/// `answer` is the gold one for pairs and prompts, the chain's own for chains. Other fields are
+/// passed over. Where no `id` is given it is `line 1` and so on. An empty or blank prompt, or side
+/// of a pair, is an error.
 public enum JSONLines {
   /// Reads dual chains of thought. Throws a `DataError` that names the line and field.
   public static func pairs(at path: String) throws -> [DualChainOfThought] {
@@ -80,9 +81,9 @@ public enum JSONLines {
         Line(
           prompt: pair.prompt, chosen: pair.right.text, rejected: pair.wrong.text,
           id: pair.questionID, task: pair.task,
-          answer: pair.goldAnswer, chosen_origin: pair.right.origin,
-          rejected_origin: pair.wrong.origin,
-          mistake: pair.wrong.mistake?.kind, mistake_step: pair.wrong.mistake?.step)
+          answer: pair.goldAnswer, chosenOrigin: pair.right.origin,
+          rejectedOrigin: pair.wrong.origin,
+          mistake: pair.wrong.mistake?.kind, mistakeStep: pair.wrong.mistake?.step)
       }, to: path)
   }
 
@@ -93,8 +94,8 @@ public enum JSONLines {
         Line(
           prompt: chain.prompt, response: chain.text, id: chain.questionID, task: chain.task,
           answer: chain.answer,
-          is_correct: chain.isCorrect, origin: chain.origin, mistake: chain.mistake?.kind,
-          mistake_step: chain.mistake?.step)
+          isCorrect: chain.isCorrect, origin: chain.origin, mistake: chain.mistake?.kind,
+          mistakeStep: chain.mistake?.step)
       }, to: path)
   }
 
@@ -105,7 +106,7 @@ public enum JSONLines {
       to: path)
   }
 
-  /// A line of any of the files, its properties named as the fields are.
+  /// A line of any of the files; a field's name is its property's in snake case.
   private struct Line: Encodable {
     var prompt: String
     var chosen: String?
@@ -114,16 +115,17 @@ public enum JSONLines {
     var id: String
     var task: String
     var answer: String?
-    var is_correct: Bool?
+    var isCorrect: Bool?
     var origin: ChainOfThought.Origin?
-    var chosen_origin: ChainOfThought.Origin?
-    var rejected_origin: ChainOfThought.Origin?
+    var chosenOrigin: ChainOfThought.Origin?
+    var rejectedOrigin: ChainOfThought.Origin?
     var mistake: Mistake.Kind?
-    var mistake_step: Int?
+    var mistakeStep: Int?
   }
 
   private static func write(_ lines: [Line], to path: String) throws {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var data = Data()
     for line in lines {

@@ -98,7 +98,8 @@ struct JSONRecord {
 
   /// The truth value at `key`; nil where the field is absent or null.
   func optionalBool(_ key: String) throws -> Bool? {
-    fields[key].map { $0 is NSNull } ?? true ? nil : try bool(key)
+    if fields[key] == nil || fields[key] is NSNull { return nil }
+    return try bool(key)
   }
 
   /// The truth value at `key`.

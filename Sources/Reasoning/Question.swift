@@ -2,7 +2,8 @@
 public struct Question: Hashable, Codable, Sendable {
   /// Unique within its data set.
   public var id: String
-  /// The task it belongs to, by which scores and guessing floors are told apart: `"navigate"`, `"gsm8k"`.
+  /// The task it belongs to, by which scores and guessing floors are told apart: `"navigate"`,
+  /// `"gsm8k"`.
   public var task: String
   /// What is asked, with its options where it has some.
   public var text: String
@@ -34,8 +35,8 @@ public struct Question: Hashable, Codable, Sendable {
   /// What the student reads: `Q: {question}\nA:`. A response to it begins with one space.
   public var prompt: String { "Q: \(text)\nA:" }
 
-  /// The question's text with case and runs of white space evened out: questions that agree in it are the same
-  /// question asked twice.
+  /// The question's text with case and runs of white space evened out: questions that agree in it
+  /// are the same question asked twice.
   public var normalisedText: String { Self.normalised(text) }
 
   static func normalised(_ text: String) -> String {

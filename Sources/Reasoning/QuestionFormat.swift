@@ -8,14 +8,15 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
   case gsm8k
   /// ARC as the paper's authors lay it out: `[{"input", "target"}]`.
   case arc
-  /// AGIEval v1's English multiple-choice sets: lines of `{"passage", "question", "options", "label"}`; the task is the
-  /// file's name.
+  /// AGIEval v1's English multiple-choice sets: lines of `{"passage", "question", "options",
+  /// "label"}`; the task is the file's name.
   case agiEval = "agieval"
 
-  /// Reads the questions of the file at `path`. Ids are the task's name and the question's number in the file, from 0.
+  /// Reads the questions of the file at `path`. Ids are the task's name and the question's number
+  /// in the file, from 0.
   ///
-  /// Questions that a file repeats are all returned (`Question.normalisedText` finds them). Throws a `DataError` that
-  /// names the line or example, and the field.
+  /// Questions that a file repeats are all returned (`Question.normalisedText` finds them). Throws
+  /// a `DataError` that names the line or example, and the field.
   public func questions(at path: String) throws -> [Question] {
     let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     switch self {
@@ -55,7 +56,8 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
       answer: try example.filledString("target"))
   }
 
-  /// The options that stand after a line `Options:`, each on a line that begins with its label: `(A) 12/24/1937`.
+  /// The options that stand after a line `Options:`, each on a line that begins with its label:
+  /// `(A) 12/24/1937`.
   private func options(in text: String) -> [Question.Option] {
     guard let heading = text.ranges(of: "Options:").last else { return [] }
     return text[heading.upperBound...].split(separator: "\n").compactMap { line in
@@ -70,7 +72,8 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
   private func agiEvalQuestion(_ line: JSONRecord, id: String, task: String) throws -> Question {
     let written = try line.strings("options")
     let letters = written.indices.map { String(UnicodeScalar(UInt8(ascii: "A") + UInt8($0 % 26))) }
-    // Some sets write (A), some A) or A., some the letter and a space; a bare text keeps all of itself.
+    // Some sets write (A), some A) or A., some the letter and a space; a bare text keeps all of
+    // itself.
     let marks = ["(%)", "%)", "%.", "% "].map { mark in
       letters.map { mark.replacing("%", with: $0) }
     }

@@ -1,9 +1,10 @@
 import Randomness
 
-/// Which questions are for training, which for validation, which for the test: seeded, and written down with a run.
+/// Which questions are for training, which for validation, which for the test: seeded, and written
+/// down with a run.
 ///
-/// The split depends on the seed and the questions alone, not on their order. Questions that repeat, in their
-/// normalised text, go together.
+/// The split depends on the seed and the questions alone, not on their order. Questions that
+/// repeat, in their normalised text, go together.
 public struct QuestionSplit: Hashable, Codable, Sendable {
   public enum Part: String, Codable, Sendable, CaseIterable { case train, validation, test }
 
@@ -15,8 +16,8 @@ public struct QuestionSplit: Hashable, Codable, Sendable {
 
   /// Splits `questions` (an id and a text each) at random.
   ///
-  /// A part takes whole groups of repeated questions until it has at least as many as asked for; the rest is for
-  /// training.
+  /// A part takes whole groups of repeated questions until it has at least as many as asked for;
+  /// the rest is for training.
   ///
   /// - Parameters:
   ///   - validation, test: how many questions each takes.

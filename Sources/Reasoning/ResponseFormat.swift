@@ -2,12 +2,13 @@ import Foundation
 
 /// The files of responses that are scored, each with the rule by which its accuracy was published.
 public enum ResponseFormat: String, CaseIterable, Sendable {
-  /// The outputs published with BIG-Bench Hard: `{"outputs": [{"input", "prediction", "target"}]}`; the task is the
-  /// file's name.
+  /// The outputs published with BIG-Bench Hard: `{"outputs": [{"input", "prediction", "target"}]}`;
+  /// the task is the file's name.
   case bigBenchHard = "bbh"
   /// GSM8K's model solutions; see `GSM8K.solutions`.
   case gsm8kSolutions = "gsm8k-solutions"
-  /// Lines of `{"response", "answer"}`, the answer being the gold one, with `id` and `task` where they are known.
+  /// Lines of `{"response", "answer"}`, the answer being the gold one, with `id` and `task` where
+  /// they are known.
   case jsonLines = "jsonl"
 
   /// The rule that reproduces what was published.
@@ -19,7 +20,8 @@ public enum ResponseFormat: String, CaseIterable, Sendable {
     }
   }
 
-  /// Reads the responses of the file at `path`. Throws a `DataError` that names the line or output, and the field.
+  /// Reads the responses of the file at `path`. Throws a `DataError` that names the line or output,
+  /// and the field.
   public func responses(at path: String) throws -> [Score.Response] {
     let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     switch self {

@@ -2,13 +2,13 @@
 public struct Score: Hashable, Sendable {
   public var correct: Int
   public var total: Int
-  /// Responses in which no answer was found: those without the cue (strict) or any value of the gold answer's kind
-  /// (flexible).
+  /// Responses in which no answer was found: those without the cue (strict) or any value of the
+  /// gold answer's kind (flexible).
   public var unparsed: Int
   public var items: [Item]
 
-  /// Correct responses over all, from 0 to 1; 0 where there are none. A hundred times it is, to the last bit, the
-  /// percentage that BIG-Bench Hard publishes.
+  /// Correct responses over all, from 0 to 1; 0 where there are none. A hundred times it is, to the
+  /// last bit, the percentage that BIG-Bench Hard publishes.
   public var accuracy: Double { total == 0 ? 0 : Double(correct) / Double(total) }
 
   /// One response and how it was read.
@@ -60,7 +60,8 @@ public struct Score: Hashable, Sendable {
   }
 }
 
-/// What a guess of the same answer for each question of a task scores: the share of its most frequent gold answer.
+/// What a guess of the same answer for each question of a task scores: the share of its most
+/// frequent gold answer.
 public struct GuessingFloor: Hashable, Codable, Sendable {
   public var task: String
   /// The most frequent gold answer, of several the first in alphabetical order.
@@ -69,7 +70,8 @@ public struct GuessingFloor: Hashable, Codable, Sendable {
   public var accuracy: Double
   public var questions: Int
 
-  /// The floor of each task in `questions`, by name of task. Questions without a gold answer are left out.
+  /// The floor of each task in `questions`, by name of task. Questions without a gold answer are
+  /// left out.
   public static func byTask(_ questions: [Question]) -> [GuessingFloor] {
     Dictionary(grouping: questions.filter { $0.answer != nil }, by: \.task).map { task, questions in
       let counts = Dictionary(grouping: questions.compactMap(\.answer)) { $0 }.mapValues(\.count)

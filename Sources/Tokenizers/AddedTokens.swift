@@ -29,7 +29,8 @@ struct AddedTokenMatcher: Sendable {
     for byte in patterns.indices { patterns[byte].sort { $0.content.count > $1.content.count } }
   }
 
-  /// Calls `body` with the runs of text between added tokens (`token` nil; never empty) and with the tokens.
+  /// Calls `body` with the runs of text between added tokens (`token` nil; never empty) and with
+  /// the tokens.
   func forEachSegment(of text: UTF8Text, _ body: (Range<Int>, _ token: AddedToken?) -> Void) {
     var (segmentStart, index) = (0, 0)
     while !isEmpty, index < text.count {

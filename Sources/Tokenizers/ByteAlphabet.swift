@@ -1,5 +1,5 @@
-/// GPT-2's way to write any byte as a visible character: the printable ones of Latin-1 stand for themselves, the
-/// others, in order, for U+0100 and on.
+/// GPT-2's way to write any byte as a visible character: the printable ones of Latin-1 stand for
+/// themselves, the others, in order, for U+0100 and on.
 ///
 /// Source: `bytes_to_unicode` in https://github.com/openai/gpt-2/blob/master/src/encoder.py
 enum ByteAlphabet {

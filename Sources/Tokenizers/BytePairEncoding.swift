@@ -1,16 +1,18 @@
-/// Byte-pair encoding: a piece of text becomes a row of symbols, and the pair of neighbours that stands first in the
-/// list of merges is joined, the leftmost first, until no pair of neighbours is in the list.
+/// Byte-pair encoding: a piece of text becomes a row of symbols, and the pair of neighbours that
+/// stands first in the list of merges is joined, the leftmost first, until no pair of neighbours is
+/// in the list.
 ///
 /// Pairs wait in a heap, so a piece of n symbols takes O(n log n).
 ///
-/// Source: Sennrich, Haddow and Birch 2016, arXiv 1508.07909; details as in the `tokenizers` library, 0.23.
+/// Source: Sennrich, Haddow and Birch 2016, arXiv 1508.07909; details as in the `tokenizers`
+/// library, 0.23.
 struct BytePairEncoding: Sendable {
   /// What a piece is made of before the first merge.
   enum Symbols: Sendable {
     /// One symbol for each byte; the ids of the 256, -1 where the vocabulary lacks one.
     case bytes([Int32])
-    /// One symbol for each Unicode scalar. `fallback`: the ids of "<0x00>" to "<0xFF>", -1 where missing, for
-    /// scalars that the vocabulary lacks; nil where the model does without.
+    /// One symbol for each Unicode scalar. `fallback`: the ids of "<0x00>" to "<0xFF>", -1 where
+    /// missing, for scalars that the vocabulary lacks; nil where the model does without.
     case scalars(fallback: [Int32]?)
   }
 
@@ -23,7 +25,8 @@ struct BytePairEncoding: Sendable {
   var fusesUnknown = false
   /// Whether a piece that is a token becomes that token at once, whatever the merges say.
   var ignoresMerges = false
-  /// Whether no merge joins something with a "▁" to its right, so that text can be cut before each run of them.
+  /// Whether no merge joins something with a "▁" to its right, so that text can be cut before each
+  /// run of them.
   var cutsAtMetaspace = false
 
   /// Appends the tokens of `piece` to `ids`.
@@ -65,7 +68,8 @@ struct BytePairEncoding: Sendable {
   }
 
   private func appendSymbols(of piece: UTF8Text, to workspace: Workspace) {
-    // An unknown symbol waits here for others to fuse with. It waits past bytes of the fallback, as in `tokenizers`.
+    // An unknown symbol waits here for others to fuse with. It waits past bytes of the fallback, as
+    // in `tokenizers`.
     var waiting: Int32?
     func append(_ id: Int32) {
       if let unknown = waiting { workspace.symbols.append(unknown) }
@@ -121,8 +125,8 @@ struct MergeTable: Sendable {
     merges = Array(repeating: Merge(rank: 0, result: 0), count: size)
   }
 
-  /// Adds a merge; a pair that is there already takes the new rank, as a repeated line of a merges file does.
-  /// Precondition: no more pairs are added than there is room for.
+  /// Adds a merge; a pair that is there already takes the new rank, as a repeated line of a merges
+  /// file does. Precondition: no more pairs are added than there is room for.
   mutating func insert(_ left: Int32, _ right: Int32, _ merge: Merge) {
     let slot = slot(of: left, right)
     keys[slot] = Self.key(left, right)
@@ -150,15 +154,16 @@ struct MergeTable: Sendable {
   }
 }
 
-/// The working memory of one encoding at a time, used again by the next. (Sendable unchecked: `Tokenizer` lends it to
-/// one call after another.)
+/// The working memory of one encoding at a time, used again by the next. (Sendable unchecked:
+/// `Tokenizer` lends it to one call after another.)
 final class Workspace: @unchecked Sendable {
   /// The ids of the piece's symbols; -1 where a merge took a symbol into the one before it.
   var symbols: [Int32] = []
   let cache = PieceCache()
   private var previous: [Int32] = []
   private var next: [Int32] = []
-  /// A binary heap, least first, of (rank of a pair, position of its left symbol), packed into one word each.
+  /// A binary heap, least first, of (rank of a pair, position of its left symbol), packed into one
+  /// word each.
   private var heap: [UInt64] = []
 
   func restart() {
@@ -227,7 +232,8 @@ final class Workspace: @unchecked Sendable {
   }
 }
 
-/// The tokens of pieces met before. Bounded: each piece has one slot, and the last one to come keeps it.
+/// The tokens of pieces met before. Bounded: each piece has one slot, and the last one to come
+/// keeps it.
 final class PieceCache {
   /// A piece of at most 23 bytes with its length, in three words.
   struct Key: Equatable {

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// The vocabulary that a GGUF file's metadata holds, key by key (`tokenizer.ggml.…`).
 ///
 /// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
@@ -9,7 +11,8 @@ package struct GGUFVocabulary: Sendable {
   package var tokens: [String]
   /// `scores`: what orders the merges of a "llama" model, higher first.
   package var scores: [Float]
-  /// `token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all normal.
+  /// `token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all
+  /// normal.
   package var tokenTypes: [Int]
   /// `merges` of a "gpt2" model, "a b".
   package var merges: [String]
@@ -39,6 +42,66 @@ package struct GGUFVocabulary: Sendable {
   }
 }
 
+extension GGUFVocabulary {
+  /// The vocabulary in the metadata of `file`.
+  init(_ file: GGUFFile) throws(TokenizerError) {
+    func error(_ key: String, expected: String) -> TokenizerError {
+      let found =
+        switch file.metadata[key] {
+        case nil: "no such key"
+        case .string: "a string"
+        case .integer: "an integer"
+        case .number: "a number"
+        case .bool: "a truth value"
+        case .strings, .integers, .numbers, .bools: "an array"
+        }
+      return TokenizerError(file: file.path, place: "key \(key)", expected: expected, found: found)
+    }
+    /// The value of `tokenizer.ggml.{key}` that `cast` takes out; nil where there is no such key.
+    func value<Value>(
+      _ key: String, _ expected: String, _ cast: (GGUFValue) -> Value?
+    ) throws(TokenizerError) -> Value? {
+      guard let stored = file.metadata["tokenizer.ggml.\(key)"] else { return nil }
+      guard let value = cast(stored) else {
+        throw error("tokenizer.ggml.\(key)", expected: expected)
+      }
+      return value
+    }
+    func string(_ key: String) throws(TokenizerError) -> String? {
+      try value(key, "a string") { if case .string(let value) = $0 { value } else { nil } }
+    }
+    func strings(_ key: String) throws(TokenizerError) -> [String]? {
+      try value(key, "an array of strings") {
+        if case .strings(let values) = $0 { values } else { nil }
+      }
+    }
+    func integer(_ key: String) throws(TokenizerError) -> Int? {
+      try value(key, "an integer") { if case .integer(let value) = $0 { value } else { nil } }
+    }
+    func boolean(_ key: String) throws(TokenizerError) -> Bool? {
+      try value(key, "a truth value") { if case .bool(let value) = $0 { value } else { nil } }
+    }
+    guard let model = try string("model") else {
+      throw error("tokenizer.ggml.model", expected: "a string")
+    }
+    guard let tokens = try strings("tokens") else {
+      throw error("tokenizer.ggml.tokens", expected: "an array of strings")
+    }
+    self.init(
+      model: model, pre: try string("pre"), tokens: tokens,
+      scores: try value("scores", "an array of numbers") {
+        if case .numbers(let values) = $0 { values.map(Float.init) } else { nil }
+      } ?? [],
+      tokenTypes: try value("token_type", "an array of integers") {
+        if case .integers(let values) = $0 { values } else { nil }
+      } ?? [],
+      merges: try strings("merges") ?? [],
+      beginningOfSequence: try integer("bos_token_id"), endOfSequence: try integer("eos_token_id"),
+      unknown: try integer("unknown_token_id"), addsBeginning: try boolean("add_bos_token"),
+      addsEnd: try boolean("add_eos_token"), addsSpacePrefix: try boolean("add_space_prefix"))
+  }
+}
+
 extension TokenizerDefinition {
   private enum TokenType {
     static let normal = 1
@@ -49,7 +112,8 @@ extension TokenizerDefinition {
   /// The tokenizer that `source`, the metadata of `file`, describes.
   init(_ source: GGUFVocabulary, file: String) throws(TokenizerError) {
     func error(_ key: String, expected: String, found: String) -> TokenizerError {
-      TokenizerError(file: file, place: "tokenizer.ggml.\(key)", expected: expected, found: found)
+      TokenizerError(
+        file: file, place: "key tokenizer.ggml.\(key)", expected: expected, found: found)
     }
     let count = source.tokens.count
     guard (1...Vocabulary.largestSize).contains(count) else {
@@ -143,8 +207,9 @@ extension TokenizerDefinition {
     if source.addsEnd ?? false, let id = endOfSequence { endTokens = [id] }
   }
 
-  /// The merges of a SentencePiece vocabulary: every way to write a normal token as two others, the pair whose token
-  /// has the highest score first. Tokens of one score share a rank: of those the leftmost is merged first.
+  /// The merges of a SentencePiece vocabulary: every way to write a normal token as two others, the
+  /// pair whose token has the highest score first. Tokens of one score share a rank: of those the
+  /// leftmost is merged first.
   private static func merges(of vocabulary: Vocabulary, _ source: GGUFVocabulary) -> (
     MergeTable, [Int32]
   ) {

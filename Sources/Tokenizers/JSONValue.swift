@@ -1,8 +1,8 @@
 /// A JSON value whose strings keep the scalars of the file as they are.
 ///
-/// Foundation's reader puts objects into dictionaries keyed by `String`, whose equality is canonical equivalence:
-/// a vocabulary with both "é" (one scalar) and "é" (two) would lose one of them. Here an object is a list of
-/// members in the order of the file.
+/// Foundation's reader puts objects into dictionaries keyed by `String`, whose equality is
+/// canonical equivalence: a vocabulary with both "é" (one scalar) and "é" (two) would lose one of
+/// them. Here an object is a list of members in the order of the file.
 enum JSONValue: Sendable {
   case null
   case boolean(Bool)

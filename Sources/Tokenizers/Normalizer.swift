@@ -27,7 +27,8 @@ enum Normalizer: Sendable {
 }
 
 extension [UInt8] {
-  /// These bytes with each occurrence of `pattern`, from left to right, replaced. An empty pattern changes nothing.
+  /// These bytes with each occurrence of `pattern`, from left to right, replaced. An empty pattern
+  /// changes nothing.
   func replacing(_ pattern: [UInt8], with content: [UInt8]) -> [UInt8] {
     guard let first = pattern.first else { return self }
     var result: [UInt8] = []

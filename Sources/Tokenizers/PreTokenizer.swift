@@ -6,7 +6,8 @@ struct PreTokenizer: Sendable {
     case digits(individually: Bool)
     /// A space before the text where it does not begin with one.
     case prefixSpace
-    /// Spaces become "▁", and one is put before the text; with `splitting`, each "▁" begins a piece.
+    /// Spaces become "▁", and one is put before the text; with `splitting`, each "▁" begins a
+    /// piece.
     case metaspace(prepending: PrependScheme, splitting: Bool)
     /// Runs of `\w` and runs of what is neither `\w` nor white space; white space is dropped.
     case words
@@ -19,10 +20,12 @@ struct PreTokenizer: Sendable {
   }
 
   var steps: [Step] = []
-  /// Whether the model's symbols are the bytes of a piece, written in GPT-2's alphabet of 256 characters.
+  /// Whether the model's symbols are the bytes of a piece, written in GPT-2's alphabet of 256
+  /// characters.
   var isByteLevel = false
 
-  /// Calls `body` with each piece of `text`, in order. `isStart` says whether `text` begins the whole input.
+  /// Calls `body` with each piece of `text`, in order. `isStart` says whether `text` begins the
+  /// whole input.
   func forEachPiece(of text: UTF8Text, isStart: Bool, _ body: (UTF8Text) -> Void) {
     apply(steps[...], to: text, isStart: isStart, body)
   }
@@ -89,7 +92,8 @@ struct PreTokenizer: Sendable {
     }
   }
 
-  /// Calls `emit` with each longest run of scalars of one `kind`; scalars without a kind are dropped.
+  /// Calls `emit` with each longest run of scalars of one `kind`; scalars without a kind are
+  /// dropped.
   private func emitRuns(
     of text: UTF8Text, _ emit: (Range<Int>) -> Void, kind: (Unicode.Scalar) -> Int?
   ) {

@@ -1,7 +1,8 @@
 /// The published patterns that cut text into the pieces inside which byte-level BPE merges.
 ///
-/// Each is a hand-written scanner that finds the match which the regular expression finds by backtracking; since
-/// every pattern matches at every position, a text is cut by matching again and again where the last match ended.
+/// Each is a hand-written scanner that finds the match which the regular expression finds by
+/// backtracking; since every pattern matches at every position, a text is cut by matching again and
+/// again where the last match ended.
 enum SplitPattern: String, CaseIterable, Sendable {
   /// GPT-2, and after its digits SmolLM2.
   case gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
@@ -63,8 +64,8 @@ enum SplitPattern: String, CaseIterable, Sendable {
     return lastNewline > start ? lastNewline : whitespaceEnd(in: text, from: start)
   }
 
-  /// `\s+(?!\S)|\s+`: a run of white space without its last scalar, which goes with what follows; all of it at the
-  /// end of the text or where it is a single one.
+  /// `\s+(?!\S)|\s+`: a run of white space without its last scalar, which goes with what follows;
+  /// all of it at the end of the text or where it is a single one.
   private static func whitespaceEnd(in text: UTF8Text, from start: Int) -> Int {
     let end = text.endOfRun(from: start) { $0.isWhitespace }
     guard end < text.count else { return end }

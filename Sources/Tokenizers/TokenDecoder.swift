@@ -1,5 +1,5 @@
-/// How the contents of tokens become text again: each step turns a list of strings, in UTF-8, into another, and the
-/// last list is joined.
+/// How the contents of tokens become text again: each step turns a list of strings, in UTF-8, into
+/// another, and the last list is joined.
 enum TokenDecoder: Sendable {
   /// GPT-2's alphabet back to bytes; a token with a character outside it stands for itself.
   case byteLevel

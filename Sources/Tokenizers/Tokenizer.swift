@@ -1,22 +1,25 @@
-import Foundation
+import Checkpoints
 import Synchronization
 
 /// Text to token ids and back, with the ids of the Python library `tokenizers`.
 ///
-/// Reads a Hugging Face `tokenizer.json` (byte-level BPE as in GPT-2, SmolLM2, Llama 3 and Qwen2; SentencePiece-style
-/// BPE with byte fallback as in Llama 2, TinyLlama and Mistral; WordLevel) or the vocabulary of a GGUF file. What such
-/// a file asks for and this library does not know is an error when it is read, never a difference in the ids.
+/// Reads a Hugging Face `tokenizer.json` (byte-level BPE as in GPT-2, SmolLM2, Llama 3 and Qwen2;
+/// SentencePiece-style BPE with byte fallback as in Llama 2, TinyLlama and Mistral; WordLevel) or
+/// the vocabulary of a GGUF file. What such a file asks for and this library does not know is an
+/// error when it is read, never a difference in the ids.
 ///
-/// The file's `truncation` and `padding` are not applied: both are the caller's, as in Transformers.
+/// The file's `truncation` and `padding` are not applied: both are the caller's, as in
+/// Transformers.
 public final class Tokenizer: Sendable {
   /// The largest id and one: how many rows an embedding needs.
   public let vocabularySize: Int
   /// The token that begins a sequence, where the tokenizer's files name one.
   public let beginningOfSequence: Int?
-  /// The token that ends a sequence. The first of these that names one: `eos_token` of `tokenizer_config.json`, of
-  /// `special_tokens_map.json`; `eos_token_id` of `generation_config.json`, of `config.json` (all beside
-  /// `tokenizer.json`; the first of a list); a token `</s>`, `<|endoftext|>`, `<|im_end|>`, `<|end_of_text|>`,
-  /// `<eos>`. (So for `beginningOfSequence`, with `<s>`, `<|begin_of_text|>`, `<bos>`.) A GGUF file names its own.
+  /// The token that ends a sequence. The first of these that names one: `eos_token` of
+  /// `tokenizer_config.json`, of `special_tokens_map.json`; `eos_token_id` of
+  /// `generation_config.json`, of `config.json` (all beside `tokenizer.json`; the first of a list);
+  /// a token `</s>`, `<|endoftext|>`, `<|im_end|>`, `<|end_of_text|>`, `<eos>`. (So for
+  /// `beginningOfSequence`, with `<s>`, `<|begin_of_text|>`, `<bos>`.) A GGUF file names its own.
   public let endOfSequence: Int?
 
   private let file: String
@@ -34,11 +37,17 @@ public final class Tokenizer: Sendable {
   /// Working memory that no encoding uses at the moment.
   private let workspaces = Mutex<[Workspace]>([])
 
-  /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a `.gguf`.
+  /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a
+  /// `.gguf`.
   ///
-  /// Throws an error that names the file, the place, what was expected there and what was found.
+  /// Throws `TokenizerError` (of a damaged GGUF file `CheckpointError`), which names the file, the
+  /// place, what was expected there and what was found.
   public convenience init(path: String) throws {
-    try self.init(TokenizerDefinition(tokenizerJSON: path))
+    if path.hasSuffix(".gguf") {
+      try self.init(GGUFVocabulary(GGUFFile(path: path)), file: path)
+    } else {
+      try self.init(TokenizerDefinition(tokenizerJSON: path))
+    }
   }
 
   /// The tokenizer of a GGUF file's metadata, `file`, which errors name.
@@ -68,10 +77,12 @@ public final class Tokenizer: Sendable {
       })
   }
 
-  /// The token ids of `text`. Special tokens that are written in the text (`<|im_start|>`) become their ids.
+  /// The token ids of `text`. Special tokens that are written in the text (`<|im_start|>`) become
+  /// their ids.
   ///
-  /// With `addingSpecialTokens`, the tokens that the file's post-processor puts around a text are there too. A symbol
-  /// that the model neither knows nor has an unknown token or byte fallback for is left out, as in `tokenizers`.
+  /// With `addingSpecialTokens`, the tokens that the file's post-processor puts around a text are
+  /// there too. A symbol that the model neither knows nor has an unknown token or byte fallback for
+  /// is left out, as in `tokenizers`.
   public func encode(_ text: String, addingSpecialTokens: Bool = false) -> [Int] {
     let workspace = workspaces.withLock { $0.popLast() } ?? Workspace()
     defer { workspaces.withLock { if $0.count < 16 { $0.append(workspace) } } }
@@ -110,9 +121,11 @@ public final class Tokenizer: Sendable {
     }
   }
 
-  /// The text of `ids`, which gives back what was encoded where the tokenizer's normalization loses nothing.
+  /// The text of `ids`, which gives back what was encoded where the tokenizer's normalization loses
+  /// nothing.
   ///
-  /// Bytes that are not UTF-8 become U+FFFD; an id without a token (a padded embedding may have some) gives nothing.
+  /// Bytes that are not UTF-8 become U+FFFD; an id without a token (a padded embedding may have
+  /// some) gives nothing.
   public func decode(_ ids: [Int], skippingSpecialTokens: Bool = false) -> String {
     decoder.text(
       of: ids.compactMap { id in
@@ -131,7 +144,8 @@ public final class Tokenizer: Sendable {
     vocabulary.content(of: id).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// `endOfSequence`, for callers that cannot do without. Throws where the tokenizer's files name none.
+  /// `endOfSequence`, for callers that cannot do without. Throws where the tokenizer's files name
+  /// none.
   public func requiredEndOfSequence() throws -> Int {
     guard let endOfSequence else {
       throw TokenizerError(

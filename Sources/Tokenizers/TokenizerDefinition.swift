@@ -44,7 +44,8 @@ extension BytePairEncoding {
     } else {
       symbols = .scalars(fallback: nil)
     }
-    // A "▁" after anything but another keeps its left side only if some merge makes a token of both.
+    // A "▁" after anything but another keeps its left side only if some merge makes a token of
+    // both.
     cutsAtMetaspace =
       !isByteLevel && vocabulary.id(of: metaspace) != nil
       && mergeResults.allSatisfy { id in

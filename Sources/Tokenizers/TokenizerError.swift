@@ -2,7 +2,8 @@
 public struct TokenizerError: Error, Equatable, CustomStringConvertible {
   /// The file as the caller named it, or a description of where the vocabulary came from.
   public let file: String
-  /// The place in the file, as a JSON path (`$.pre_tokenizer.type`), a metadata key or a byte offset.
+  /// The place in the file, as a JSON path (`$.pre_tokenizer.type`), a metadata key or a byte
+  /// offset.
   public let place: String
   public let expected: String
   public let found: String

@@ -1,8 +1,8 @@
 import Foundation
 
 extension TokenizerDefinition {
-  /// Reads `path`, a `tokenizer.json` or a folder that holds one, and the files beside it that name the tokens which
-  /// begin and end a sequence.
+  /// Reads `path`, a `tokenizer.json` or a folder that holds one, and the files beside it that name
+  /// the tokens which begin and end a sequence.
   init(tokenizerJSON path: String) throws(TokenizerError) {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
@@ -323,7 +323,8 @@ extension PreTokenizer {
             "one of \(SplitPattern.allCases.map { "\($0): \($0.rawValue)" }.joined(separator: " or "))"
         )
       }
-      // The patterns match everywhere: to keep the matches and to keep what separates them is the same.
+      // The patterns match everywhere: to keep the matches and to keep what separates them is the
+      // same.
       let behavior = try node.member("behavior")
       switch (try behavior.string(), try node.member("invert").boolean(default: false)) {
       case ("Isolated", _), ("Removed", true): steps.append(.split(pattern))

@@ -55,15 +55,18 @@ struct AlignCommand: ParsableCommand {
   }
 
   /// The response's text with each run of key tokens coloured or in brackets.
-  private func marked(_ tokens: [Int], _ keys: [Int], colour: Int, _ tokenizer: Tokenizer) -> String {
-    let isColoured = isatty(STDOUT_FILENO) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+  private func marked(_ tokens: [Int], _ keys: [Int], colour: Int, _ tokenizer: Tokenizer) -> String
+  {
+    let isColoured =
+      isatty(STDOUT_FILENO) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     let keys = Set(keys)
     var result = ""
     var start = 0
     while start < tokens.count {
       var end = start + 1
       while end < tokens.count, keys.contains(end) == keys.contains(start) { end += 1 }
-      let text = tokenizer.decode(Array(tokens[start..<end])).replacingOccurrences(of: "\n", with: "⏎")
+      let text = tokenizer.decode(Array(tokens[start..<end])).replacingOccurrences(
+        of: "\n", with: "⏎")
       if !keys.contains(start) {
         result += text
       } else if isColoured {

@@ -17,7 +17,8 @@ struct InfoCommand: ParsableCommand {
     let checkpoint = try Checkpoint(path: path)
     let c = checkpoint.configuration
     let parameters = checkpoint.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    print("""
+    print(
+      """
       architecture   \(c.architecture.rawValue)
       parameters     \(parameters)
       layers         \(c.layerCount)
@@ -39,7 +40,9 @@ struct InfoCommand: ParsableCommand {
       }
     }
     let tokenizer = try Tokenizer(path: path)
-    func name(_ id: Int?) -> String { id.map { "\($0) \(tokenizer.token(of: $0) ?? "")" } ?? "none" }
+    func name(_ id: Int?) -> String {
+      id.map { "\($0) \(tokenizer.token(of: $0) ?? "")" } ?? "none"
+    }
     print("tokenizer      \(tokenizer.vocabularySize) tokens")
     print("  begins with  \(name(tokenizer.beginningOfSequence))")
     print("  ends with    \(name(tokenizer.endOfSequence))")

@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import LinearAlgebra
 
-/// The command line: parses, runs, and turns every error into one message and an exit status, 1 for a
-/// run that failed and 2 for a call that makes no sense.
+/// The command line: parses, runs, and turns every error into one message and an exit status, 1 for
+/// a run that failed and 2 for a call that makes no sense.
 @main
 struct KeyStepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,7 +13,7 @@ struct KeyStepCommand: ParsableCommand {
       Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl
       """,
     subcommands: [
-      PairCommand.self, AlignCommand.self, LossCommand.self, TrainCommand.self, InfoCommand.self,
+      PairCommand.self, ProblemsCommand.self, AlignCommand.self, LossCommand.self, TrainCommand.self, InfoCommand.self,
     ])
 
   static func main() {

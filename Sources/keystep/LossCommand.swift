@@ -60,7 +60,9 @@ struct LossCommand: ParsableCommand {
               index: index, chosenLoss: loss.loss - rejected, rejectedLoss: rejected,
               loss: loss.loss))
         } else {
-          print("pair \(index): chosen \(loss.loss - rejected), rejected \(rejected), loss \(loss.loss)")
+          print(
+            "pair \(index): chosen \(loss.loss - rejected), rejected \(rejected), loss \(loss.loss)"
+          )
         }
         index += 1
       }

@@ -31,7 +31,8 @@ struct KeyStepOptions: ParsableArguments {
   var weights: KeyStepWeights { KeyStepWeights(alpha: alpha, beta: beta, gamma: gamma) }
 
   func validate() throws {
-    for (name, value) in [("alpha", alpha), ("beta", beta), ("gamma", gamma)] where !value.isFinite {
+    for (name, value) in [("alpha", alpha), ("beta", beta), ("gamma", gamma)] where !value.isFinite
+    {
       throw ValidationError("--\(name) wants a finite number, not \(value)")
     }
     if guardThreshold.isNaN { throw ValidationError("--guard wants a number of nats") }

@@ -63,6 +63,15 @@ struct TrainCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Draw a new order for each epoch.")
   var shuffle = true
   @OptionGroup var workers: WorkerOptions
+  @Option(
+    help:
+      "The folder for what was trained: a PEFT adapter, or a Hugging Face folder with --tuning full."
+  )
+  var output: String?
+  @Option(help: "Save the run's state in --output every so many steps, and when it ends.")
+  var saveEvery: Int?
+  @Flag(help: "Go on from the state in --output.")
+  var resume = false
   @Flag(help: "Print a JSON line for each step.")
   var json = false
 
@@ -83,11 +92,17 @@ struct TrainCommand: ParsableCommand {
     if preset != nil, tokenizer == nil { problems.append("--preset wants --tokenizer") }
     if (pairs == nil) == (chains == nil) { problems.append("give either --pairs or --chains") }
     if objective == .krsl, chains != nil { problems.append("krsl wants --pairs, not --chains") }
+    if output == nil, saveEvery != nil || resume {
+      problems.append("--save-every and --resume want --output")
+    }
     if steps != nil, epochs != nil { problems.append("give --steps or --epochs, not both") }
     for (name, value) in [
       ("batch-pairs", batchPairs), ("steps", steps), ("epochs", epochs), ("lora-rank", loraRank),
+      ("save-every", saveEvery),
     ] {
-      if let value, value < 1 { problems.append("--\(name) wants a number from 1 up, not \(value)") }
+      if let value, value < 1 {
+        problems.append("--\(name) wants a number from 1 up, not \(value)")
+      }
     }
     if let learningRate, !(learningRate >= 0 && learningRate.isFinite) {
       problems.append("--learning-rate wants a finite number from 0 up, not \(learningRate)")
@@ -123,7 +138,14 @@ struct TrainCommand: ParsableCommand {
     let objective = try objective(student)
     let trainer = Trainer(
       student.decoder, objective, settings, workers: Workers(count: workers.workers))
+    let state = output.map { $0 + "/training_state.safetensors" }
+    if resume, let state { try trainer.restore(from: state) }
+    // A folder that cannot be written is found before any work is lost.
+    if let output { try student.write(to: output) }
     try trainer.run { report in
+      if let saveEvery, let state, (report.step + 1).isMultiple(of: saveEvery) {
+        try trainer.save(to: state)
+      }
       let rate = Double(report.usefulTokens) / report.seconds
       if json {
         try printJSONLine(
@@ -138,6 +160,8 @@ struct TrainCommand: ParsableCommand {
             + "gradient norm \(report.gradientNorm), \(Int(rate)) tokens/s")
       }
     }
+    if let output { try student.write(to: output) }
+    if saveEvery != nil, let state { try trainer.save(to: state) }
   }
 
   private func student() throws -> Student {

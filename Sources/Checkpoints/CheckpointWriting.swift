@@ -1,0 +1,123 @@
+/// A tensor to be written: its values are asked for when their turn comes, so that no second copy
+/// of a model exists.
+public struct TensorSource {
+  /// In Hugging Face's form, such as `model.layers.0.self_attn.q_proj.weight`.
+  public let name: String
+  /// Row-major; a projection is `[out, in]`.
+  public let shape: [Int]
+  /// Calls its argument once, with the values in row-major order.
+  let withValues: ((UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
+
+  /// A tensor whose values `withValues` lends to its argument, which it calls once.
+  public init(
+    name: String, shape: [Int],
+    withValues: @escaping ((UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
+  ) {
+    self.name = name
+    self.shape = shape
+    self.withValues = withValues
+  }
+
+  /// A tensor of the numbers in `values`.
+  public init(name: String, shape: [Int], values: [Float]) {
+    self.init(name: name, shape: shape) { body in try values.withUnsafeBufferPointer(body) }
+  }
+}
+
+extension Checkpoint {
+  /// Writes `config.json` and `model.safetensors` (F32) into `folder`, made where it is missing, so
+  /// that Transformers loads them. Files of these names are replaced once the new ones are
+  /// complete.
+  ///
+  /// - Parameter tensors: those of `configuration.tensorShapes`, in any order.
+  /// - Throws: `CheckpointError` when a tensor is missing, unknown or of another shape, when
+  ///   Transformers has no such configuration, or when the files cannot be written.
+  public static func writeHuggingFace(
+    _ configuration: ModelConfiguration, tensors: [TensorSource], to folder: String
+  ) throws {
+    let path = folder + "/model.safetensors"
+    try configuration.check(file: folder + "/config.json")
+    guard configuration.hasAttentionBias == (configuration.architecture == .qwen2) else {
+      throw CheckpointError(
+        file: folder + "/config.json", place: "attention bias",
+        expected:
+          "\(configuration.architecture == .qwen2) in \(configuration.architecture.rawValue)",
+        found: "\(configuration.hasAttentionBias)")
+    }
+    var expected = Dictionary(uniqueKeysWithValues: configuration.tensorShapes)
+    for tensor in tensors {
+      guard let shape = expected.removeValue(forKey: tensor.name) else {
+        throw CheckpointError(
+          file: path, place: "tensor \(tensor.name)", expected: "each tensor of the decoder once",
+          found: "another one")
+      }
+      guard shape == tensor.shape else {
+        throw CheckpointError(
+          file: path, place: "tensor \(tensor.name)", expected: "shape \(shape)",
+          found: "\(tensor.shape)")
+      }
+    }
+    if let missing = expected.keys.min() {
+      throw CheckpointError(
+        file: path, place: "tensor \(missing)", expected: "a tensor to write",
+        found: "no such tensor")
+    }
+    try AtomicFile.makeFolder(folder)
+    let weights = try SafetensorsFile.write(tensors, path: path)
+    let json = try AtomicFile(path: folder + "/config.json")
+    try configuration.huggingFace.encoded(pretty: true).withUnsafeBytes(json.write)
+    try weights.commit()
+    try json.commit()
+  }
+}
+
+extension SafetensorsFile {
+  /// Writes `tensors` as F32 with `metadata` to `path`, the whole file or nothing. The folder is
+  /// made where it is missing.
+  package static func save(_ tensors: [TensorSource], metadata: [String: String], to path: String)
+    throws
+  {
+    if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+      try AtomicFile.makeFolder(String(path[..<slash]))
+    }
+    try write(tensors, metadata: metadata, path: path).commit()
+  }
+
+  /// Writes `tensors` as F32, in their order; the file takes its place at `path` when the caller
+  /// commits it.
+  static func write(_ tensors: [TensorSource], metadata: [String: String] = [:], path: String)
+    throws -> AtomicFile
+  {
+    // Transformers refuses a file whose metadata does not say which framework's layout it has.
+    let metadata = metadata.merging(["format": "pt"]) { own, _ in own }
+    var header: [String: JSONValue] = [
+      "__metadata__": .object(metadata.mapValues(JSONValue.string))
+    ]
+    var end = 0
+    for tensor in tensors {
+      let start = end
+      end += 4 * tensor.shape.reduce(1, *)
+      header[tensor.name] = .object([
+        "dtype": .string(ElementType.f32.rawValue),
+        "shape": .array(tensor.shape.map(JSONValue.integer)),
+        "data_offsets": .array([.integer(start), .integer(end)]),
+      ])
+    }
+    var bytes = try JSONValue.object(header).encoded(pretty: false)
+    while !bytes.count.isMultiple(of: 8) { bytes.append(UInt8(ascii: " ")) }
+
+    let file = try AtomicFile(path: path)
+    try withUnsafeBytes(of: UInt64(bytes.count).littleEndian, file.write)
+    try bytes.withUnsafeBytes(file.write)
+    for tensor in tensors {
+      try tensor.withValues { values in
+        let count = tensor.shape.reduce(1, *)
+        precondition(
+          values.count == count,
+          "\(tensor.name) has \(values.count) values for shape \(tensor.shape)")
+        try file.write(UnsafeRawBufferPointer(values))
+      }
+    }
+    return file
+  }
+}

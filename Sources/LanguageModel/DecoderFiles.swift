@@ -1,0 +1,83 @@
+import Checkpoints
+
+extension ParameterStore {
+  /// The tensors for a writer, none copied, each name with `prefix` before it.
+  package func sources(prefix: String = "") -> [TensorSource] {
+    slots.map { slot in
+      TensorSource(name: prefix + slot.name, shape: slot.shape) { body in
+        try body(UnsafeBufferPointer(self[slot.name]))
+      }
+    }
+  }
+}
+
+extension Decoder {
+  /// Writes the model as a Hugging Face folder (`config.json`, `model.safetensors` in F32) that
+  /// Transformers loads; the adapter is left out. Throws a `CheckpointError` where a file cannot be
+  /// written.
+  public func write(to folder: String) throws {
+    try Checkpoint.writeHuggingFace(configuration, tensors: parameters.sources(), to: folder)
+  }
+}
+
+extension LowRankAdapter {
+  /// The adapter that PEFT wrote for a model of this shape.
+  ///
+  /// Throws a `CheckpointError` that names `file` where it adapts something else than the seven
+  /// projections of every layer it names, or has other shapes.
+  public convenience init(_ stored: PEFTAdapter, for model: ModelConfiguration, file: String) throws
+  {
+    let targets = try stored.targetModules.map { name in
+      guard let target = ProjectionName(rawValue: name) else {
+        throw CheckpointError(
+          file: file, place: "target module \(name)",
+          expected: ProjectionName.allCases.map(\.rawValue).joined(separator: ", "), found: name)
+      }
+      return target
+    }
+    self.init(
+      empty: LowRankConfiguration(
+        rank: stored.rank, alpha: Float(stored.alpha), dropout: Float(stored.dropout),
+        targets: ProjectionName.allCases.filter(targets.contains)), for: model)
+    var missing = Set(parameters.slots.map(\.name))
+    for factors in stored.factors {
+      for (side, values, shape) in [
+        ("A", factors.a, [stored.rank, factors.inputSize]),
+        ("B", factors.b, [factors.outputSize, stored.rank]),
+      ] {
+        let name = "\(factors.module).lora_\(side).weight"
+        guard let slot = parameters.slot(name), slot.shape == shape else {
+          throw CheckpointError(
+            file: file, place: "tensor \(name)",
+            expected: parameters.slot(name).map { "shape \($0.shape)" }
+              ?? "a projection of the model",
+            found: "\(shape)")
+        }
+        _ = parameters[name].update(fromContentsOf: values)
+        missing.remove(name)
+      }
+    }
+    if let name = missing.min() {
+      throw CheckpointError(
+        file: file, place: "tensor \(name)", expected: "one for every layer",
+        found: "no such tensor")
+    }
+  }
+
+  /// Writes the adapter so that PEFT loads it (`adapter_config.json`, `adapter_model.safetensors`).
+  public func write(to folder: String, baseModel: String?) throws {
+    let suffix = ".lora_A.weight"
+    let factors = parameters.slots.filter { $0.name.hasSuffix(suffix) }.compactMap {
+      slot -> PEFTAdapter.Factors? in
+      let module = String(slot.name.dropLast(suffix.count))
+      guard let b = parameters.slot(module + ".lora_B.weight") else { return nil }
+      return PEFTAdapter.Factors(
+        module: module, inputSize: slot.shape[1], outputSize: b.shape[0],
+        a: Array(parameters[slot.name]), b: Array(parameters[b.name]))
+    }
+    try PEFTAdapter(
+      rank: configuration.rank, alpha: Double(configuration.alpha),
+      dropout: Double(configuration.dropout), baseModel: baseModel, factors: factors
+    ).write(to: folder)
+  }
+}

@@ -1,0 +1,149 @@
+import Randomness
+import Reasoning
+
+/// The whole data set of an experiment on procedural problems: annotated questions for training,
+/// for validation, for the test in domain and out of it.
+///
+/// No question occurs twice, within a part or in two of them. The test's questions are drawn first,
+/// each part from its own random stream, so that more or fewer training questions leave the others
+/// as they are.
+public struct ProceduralData: Hashable, Codable, Sendable {
+  public let train: AnnotatedQuestions
+  public let validation: AnnotatedQuestions
+  public let test: AnnotatedQuestions
+  public let outOfDomain: AnnotatedQuestions
+
+  /// What a data set is made of.
+  public struct Settings: Hashable, Codable, Sendable {
+    /// Problems of these take turns.
+    public var tasks: [ProceduralTask]
+    /// Questions of each part.
+    public var trainQuestions: Int
+    public var validationQuestions: Int
+    public var testQuestions: Int
+    public var outOfDomainQuestions: Int
+    /// Steps of the problems for training, validation and test; each number is equally likely.
+    public var steps: ClosedRange<Int>
+    public var outOfDomainSteps: ClosedRange<Int>
+    /// Operators that occur out of domain alone, at least one in each problem of a task that has
+    /// any of them.
+    public var heldOutOperators: Set<String>
+    /// How often the teacher's first answer is right, from 0 to 1.
+    public var teacherAccuracy: Double
+    public var mistakeShares: ProceduralTeacher.MistakeShares
+    public var seed: UInt64
+
+    public init(
+      tasks: [ProceduralTask] = [.arithmetic, .boolean], trainQuestions: Int = 1000,
+      validationQuestions: Int = 200,
+      testQuestions: Int = 500, outOfDomainQuestions: Int = 500, steps: ClosedRange<Int> = 2...4,
+      outOfDomainSteps: ClosedRange<Int> = 5...5, heldOutOperators: Set<String> = [],
+      teacherAccuracy: Double = 0.7,
+      mistakeShares: ProceduralTeacher.MistakeShares = .init(), seed: UInt64
+    ) {
+      self.tasks = tasks
+      self.trainQuestions = trainQuestions
+      self.validationQuestions = validationQuestions
+      self.testQuestions = testQuestions
+      self.outOfDomainQuestions = outOfDomainQuestions
+      self.steps = steps
+      self.outOfDomainSteps = outOfDomainSteps
+      self.heldOutOperators = heldOutOperators
+      self.teacherAccuracy = teacherAccuracy
+      self.mistakeShares = mistakeShares
+      self.seed = seed
+    }
+
+    /// What is wrong with these settings, all of it; empty where nothing is.
+    public var problems: [String] {
+      var problems: [String] = []
+      if tasks.isEmpty { problems.append("tasks: expected at least one, found none") }
+      for task in tasks where heldOutOperators.isSuperset(of: task.operators) {
+        problems.append("held-out operators: \(task.rawValue) has no others")
+      }
+      for name in heldOutOperators.subtracting(tasks.flatMap(\.operators)).sorted() {
+        problems.append("held-out operators: no task has \"\(name)\"")
+      }
+      for (name, steps) in [("steps", steps), ("out-of-domain steps", outOfDomainSteps)]
+      where steps.lowerBound < 1 {
+        problems.append("\(name): expected 1 or more, found \(steps.lowerBound)")
+      }
+      for count in [trainQuestions, validationQuestions, testQuestions, outOfDomainQuestions]
+      where count < 0 {
+        problems.append("questions: expected 0 or more, found \(count)")
+      }
+      if !(0...1).contains(teacherAccuracy) {
+        problems.append("teacher accuracy: expected 0 to 1, found \(teacherAccuracy)")
+      }
+      let shares = [mistakeShares.logical, mistakeShares.knowledge, mistakeShares.calculation]
+      if shares.contains(where: { !$0.isFinite || $0 < 0 }) || shares.allSatisfy({ $0 == 0 }) {
+        problems.append("mistake shares: expected 0 or more, not all 0, found \(shares)")
+      }
+      return problems
+    }
+  }
+
+  /// Why a data set can't be made.
+  public enum Failure: Error, Hashable, CustomStringConvertible {
+    case settings([String])
+    /// A task has too few different problems.
+    case exhausted(task: ProceduralTask, part: String, found: Int, expected: Int)
+
+    public var description: String {
+      switch self {
+      case .settings(let problems): problems.joined(separator: "\n")
+      case .exhausted(let task, let part, let found, let expected):
+        "\(part): \(expected) different questions were asked for, but after \(found) of them \(task.rawValue) has "
+          + "hardly any new ones; ask for fewer questions or allow more steps"
+      }
+    }
+  }
+
+  /// Makes the data set. Throws a `Failure` that names all settings that are wrong, or the task
+  /// that ran dry.
+  public init(_ settings: Settings) throws {
+    guard settings.problems.isEmpty else { throw Failure.settings(settings.problems) }
+    var seen: Set<String> = []
+
+    func draw(_ part: String, _ count: Int, steps: ClosedRange<Int>, showingHeldOut: Bool) throws
+      -> [ProceduralProblem]
+    {
+      var random = SeededGenerator(seed: settings.seed, stream: "\(part) questions")
+      return try (0..<count).map { number in
+        let task = settings.tasks[number % settings.tasks.count]
+        for _ in 0..<1000 {
+          let problem = task.problem(
+            id: "\(part)-\(number)", steps: steps.lowerBound + random.index(below: steps.count),
+            heldOut: settings.heldOutOperators, showingHeldOut: showingHeldOut, using: &random)
+          if seen.insert(problem.question.normalisedText).inserted { return problem }
+        }
+        throw Failure.exhausted(task: task, part: part, found: number, expected: count)
+      }
+    }
+
+    func annotated(_ problems: [ProceduralProblem]) throws -> AnnotatedQuestions {
+      let teacher = ProceduralTeacher(
+        problems, accuracy: settings.teacherAccuracy, mistakeShares: settings.mistakeShares,
+        seed: settings.seed)
+      let questions = problems.map(\.question)
+      let first = try questions.map(teacher.annotate)
+      let second = try zip(questions, first).map { question, first in
+        if let first, first.isCorrect == true { return try teacher.corrupt(question, right: first) }
+        return try teacher.rectify(question)
+      }
+      return AnnotatedQuestions(questions, first: first, second: second)
+    }
+
+    test = try annotated(
+      draw("test", settings.testQuestions, steps: settings.steps, showingHeldOut: false))
+    outOfDomain = try annotated(
+      draw(
+        "out-of-domain", settings.outOfDomainQuestions, steps: settings.outOfDomainSteps,
+        showingHeldOut: true))
+    validation = try annotated(
+      draw("validation", settings.validationQuestions, steps: settings.steps, showingHeldOut: false)
+    )
+    train = try annotated(
+      draw("train", settings.trainQuestions, steps: settings.steps, showingHeldOut: false))
+  }
+}

@@ -1,0 +1,140 @@
+import Reasoning
+import Testing
+
+@Suite("Answers")
+struct AnswerRuleTests {
+  @Test(
+    "are matched strictly on the text after the cue, but for space and one full stop",
+    arguments: [
+      ("So the answer is (B).", "(B)", true),
+      ("So the answer is   True  ", "True", true),
+      ("So the answer is true.", "True", false),
+      ("So the answer is Nuts, Inc.", "Nuts, Inc.", true),
+      ("So the answer is B.", "(B)", false),
+      ("the answer is (A). No, the answer is (B).", "(B)", false),
+      ("(B)", "(B)", true),
+      ("So The answer is (B).", "(B)", false),
+      ("So the answer is\n] ) >.", "] ) >", true),
+    ])
+  func strict(response: String, gold: String, isCorrect: Bool) {
+    #expect(AnswerRule.bigBenchHard.read(response, gold: gold).isCorrect == isCorrect)
+  }
+
+  @Test("without the cue are unparsed, whether or not the whole text counts")
+  func withoutCue() {
+    let whole = AnswerRule.bigBenchHard.read("(B)", gold: "(B)")
+    #expect(whole.isCorrect && !whole.isParsed)
+    let none = AnswerRule.gsm8k.read("He has 3", gold: "3")
+    #expect(!none.isCorrect && !none.isParsed && none.answer == nil)
+  }
+
+  @Test("of GSM8K stand after the last mark, their commas left out")
+  func gsm8k() {
+    #expect(AnswerRule.gsm8k.read("1,000 each\nA: 5600", gold: "5,600").isCorrect)
+    #expect(AnswerRule.gsm8k.read("A: 3\nA: 4", gold: "4").isCorrect)
+    #expect(!AnswerRule.gsm8k.read("A: 4.0", gold: "4").isCorrect)
+  }
+
+  @Test("of procedural chains stand after the last ans")
+  func procedural() {
+    #expect(AnswerRule.procedural.read(" 3 + 4 = 0 ; ans 0", gold: "0").isCorrect)
+    #expect(
+      AnswerRule.procedural.read(" up 2 ; y 3 + 2 = 5 ; now 3 5 ; ans 3 5 ", gold: "3 5").isCorrect)
+    #expect(!AnswerRule.procedural.read(" 3 + 4 = 0 ; now 0", gold: "0").isParsed)
+  }
+
+  @Test("are read by the rule of the question's task")
+  func usualRules() {
+    #expect(AnswerRule.usual(forTask: "arithmetic") == .procedural)
+    #expect(AnswerRule.usual(forTask: "gsm8k") == .gsm8k)
+    #expect(AnswerRule.usual(forTask: "navigate") == .bigBenchHard)
+  }
+
+  private static let birds = [
+    Question.Option(label: "A", text: "the wren"),
+    Question.Option(label: "B", text: "the penguin, of course"),
+  ]
+
+  @Test(
+    "are matched flexibly by value",
+    arguments: [
+      // Letters, in and out of parentheses.
+      ("So the answer is (B).", "(B)", true), ("So the answer is B", "(B)", true),
+      ("the answer is b)", "(B)", false),
+      ("The answer is: **B**.", "B", true), ("the answer is (A) or (B).", "(B)", false),
+      ("the answer is A and C", "(A) (C)", true), ("(A) is out, so (B) it is", "(B)", true),
+      ("the answer is A.", "(B)", false), ("I don't know", "(A)", false),
+      // Digits as labels.
+      ("the answer is (2)", "(2)", true), ("the answer is 2.", "(2)", true),
+      ("the answer is (1)", "(2)", false),
+      // Truth values.
+      ("so the answer is YES!", "yes", true), ("so the answer is no", "Yes", false),
+      ("the answer is true", "True", true),
+      ("the answer is not valid", "invalid", true),
+      ("the answer is deductively invalid.", "valid", false),
+      ("the answer is invalid", "invalid", true),
+      // Numbers.
+      ("the answer is $29.00", "29", true), ("the answer is 1,000 rolls.", "1000", true),
+      ("#### 1000", "1,000", true),
+      ("the answer is 3.14.", "3.14", true), ("the answer is -8", "-8", true),
+      ("the answer is -$8", "-8", true),
+      ("the answer is 8", "-8", false), ("the answer is 50%", "50", true),
+      ("the answer is 12 * 4 = 48", "48", true),
+      ("the answer is 3.50 euros", "3.5", true), ("the answer is 007", "7", true),
+      ("it makes 3 and then 4", "4", true),
+      ("the answer is 10-3 = 7", "7", true), ("the answer is five", "5", false),
+      ("the answer is .5", "0.5", true),
+      // Brackets and words.
+      ("the answer is ])>", "] ) >", true), ("the answer is ] > )", "] ) >", false),
+      ("the answer is \"Apple, pear\".", "apple pear", true),
+      ("the answer is pear apple", "apple pear", false),
+      ("the answer is 12/24/1937", "12/24/1937", true),
+      ("the answer is 12/25/1937", "12/24/1937", false),
+      // The last of several cues.
+      ("the answer is 3. Wait, the answer is 4.", "4", true),
+      ("Answer: 3\nthe answer is 4", "3", false),
+    ])
+  func flexible(response: String, gold: String, isCorrect: Bool) {
+    let reading = AnswerRule.bigBenchHard.matching(.flexible).read(response, gold: gold)
+    #expect(reading.isCorrect == isCorrect, "\(reading)")
+  }
+
+  @Test("may give an option's text for its label, and the gold answer too")
+  func optionTexts() {
+    let rule = AnswerRule.bigBenchHard.matching(.flexible)
+    #expect(
+      rule.read("the answer is the penguin, of course.", gold: "(B)", options: Self.birds).isCorrect
+    )
+    #expect(
+      rule.read("the answer is (B)", gold: "the penguin, of course", options: Self.birds).isCorrect)
+    #expect(!rule.read("the answer is the wren", gold: "(B)", options: Self.birds).isCorrect)
+    // An option whose text is another one's label.
+    let gases = [Question.Option(label: "A", text: "C"), Question.Option(label: "C", text: "O")]
+    #expect(rule.read("the answer is (C)", gold: "(C)", options: gases).isCorrect)
+  }
+
+  @Test("are counted in a score: correct, unparsed and each item")
+  func score() {
+    let responses = [("1", "A: 5", "5"), ("2", "A: 6", "5"), ("3", "six", "6")].map {
+      Score.Response(id: $0, task: "sums", text: $1, gold: $2)
+    }
+    let score = Score(responses, by: .gsm8k)
+    #expect((score.correct, score.total, score.unparsed) == (1, 3, 1))
+    #expect(score.accuracy == 1.0 / 3)
+    #expect(score.items.map(\.isCorrect) == [true, false, false])
+    #expect(score.items.map(\.answer) == ["5", "6", nil])
+    #expect(Score([], by: .gsm8k).accuracy == 0)
+  }
+
+  @Test("have a guessing floor: each task's most frequent one")
+  func floor() {
+    let questions = [("a", "x"), ("a", "x"), ("a", "y"), ("b", "z"), ("b", "w"), ("b", nil)].map {
+      Question(id: "", task: $0, text: "", answer: $1)
+    }
+    let floors = GuessingFloor.byTask(questions)
+    #expect(floors.map(\.task) == ["a", "b"])
+    #expect(floors.map(\.answer) == ["x", "w"])
+    #expect(floors.map(\.accuracy) == [2.0 / 3, 0.5])
+    #expect(abs(GuessingFloor.overall(questions) - 0.6) < 1e-12)
+  }
+}
