@@ -40,12 +40,16 @@ import Testing
       }
     }
 
-    @Test("A core that the user chose is left alone")
+    @Test("The widest kernels are those of the core that the user names, where there is one")
     func chosenCore() async {
       await #expect(processExitsWith: .success) {
-        setenv("OPENBLAS_CORETYPE", "Haswell", 1)
-        let core = BLAS.coreName
-        try #require(BLAS.useWidestKernels() == core)
+        for core in ["Prescott", "Nonesuch"] {
+          setenv("KEYSTEP_BLAS_CORE", core, 1)
+          let before = BLAS.coreName
+          let now = BLAS.useWidestKernels()
+          try #require(now == BLAS.coreName)
+          try #require(now == before || now == core)
+        }
       }
     }
   #endif
