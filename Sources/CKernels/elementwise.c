@@ -58,3 +58,22 @@ KERNEL double ks_sum_of_squares(const float *x, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
   return sum;
 }
+
+KERNEL ptrdiff_t ks_argmax(const float *x, ptrdiff_t count) {
+  float largest = vectorised_maximum(x, count);
+  for (ptrdiff_t i = 0; i < count; i++)
+    if (x[i] == largest) return i;
+  return 0;
+}
+
+KERNEL float ks_sum_at_least(const float *p, float threshold, ptrdiff_t count, ptrdiff_t *matches) {
+  VECTORISED
+  float sum = 0;
+  int32_t found = 0;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    sum += p[i] >= threshold ? p[i] : 0.0f;
+    found += p[i] >= threshold;
+  }
+  *matches = found;
+  return sum;
+}

@@ -47,6 +47,23 @@ struct Attention: Sendable {
     }
   }
 
+  /// The same for one row, `query`[1, H d], that sees all of keysValues[N, 2 G d].
+  func forward(
+    query: MatrixView, keysValues: MatrixView, into attended: MatrixView, _ arena: Arena
+  ) {
+    let mark = arena.mark
+    defer { arena.release(to: mark) }
+    let group = heads / keyValueHeads
+    let scores = arena.floats(group * keysValues.rows)
+    for head in 0..<keyValueHeads {
+      ks_attend_one(
+        query.base + head * group * headDimension, keysValues.base + head * headDimension,
+        keysValues.base + (keyValueHeads + head) * headDimension, keysValues.stride, scale,
+        scores, attended.base + head * group * headDimension, group, headDimension,
+        keysValues.rows)
+    }
+  }
+
   /// dQueries[Q, H d] is written; the gradients of keys and values are added to dKeysValues[T, 2 G
   /// d].
   func backward(
@@ -182,6 +199,13 @@ struct AskingRows {
       positions: rows.map { forest.positions[$0] },
       dropoutKeys: rows.map { forest.dropoutKeys[$0] },
       visible: rows.map { forest.visible[$0] }, selection: forest.wantedRows)
+  }
+
+  /// One row of each of some sequences, at these positions; what they see lies in caches.
+  static func step(positions: [Int32]) -> AskingRows {
+    AskingRows(
+      segments: [], positions: positions,
+      dropoutKeys: Array(repeating: 0, count: positions.count), visible: [], selection: nil)
   }
 
   /// Copies the asking rows of `x`[T, n] into `y`[Q, n].

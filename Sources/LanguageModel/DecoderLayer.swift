@@ -87,8 +87,38 @@ struct DecoderLayer: Sendable {
   /// all rows ask.
   func forward(
     _ input: MatrixView, into y: MatrixView, all: AskingRows, asking: AskingRows,
-    _ rotary: RotaryTable,
-    _ pass: PassContext
+    _ rotary: RotaryTable, _ pass: PassContext
+  ) -> Activations {
+    forward(input, into: y, all: all, asking: asking, rotary, pass) { a in
+      attention.forward(
+        queries: a.queries, keysValues: a.keysValues, asking, into: a.attended,
+        logSumExp: a.logSumExp, pass.scratch)
+    }
+  }
+
+  /// The layer's result for one more row of each of S sequences, `x`[S, D], in place; the rows'
+  /// keys and values go into the sequences' caches.
+  func step(
+    _ x: MatrixView, _ rows: AskingRows, layer index: Int, _ caches: [KeyValueCache],
+    _ rotary: RotaryTable, _ pass: PassContext
+  ) {
+    let mark = pass.kept.mark
+    defer { pass.kept.release(to: mark) }
+    _ = forward(x, into: x, all: rows, asking: rows, rotary, pass) { a in
+      for (row, cache) in caches.enumerated() {
+        let range = row..<row + 1
+        cache.write(a.keysValues.rows(range), layer: index)
+        attention.forward(
+          query: a.queries.rows(range), keysValues: cache.keysValues(layer: index, adding: 1),
+          into: a.attended.rows(range), pass.scratch)
+      }
+    }
+  }
+
+  /// `attend` writes the attended values from queries, keys and values.
+  private func forward(
+    _ input: MatrixView, into y: MatrixView, all: AskingRows, asking: AskingRows,
+    _ rotary: RotaryTable, _ pass: PassContext, attend: (Activations) -> Void
   ) -> Activations {
     let c = configuration
     let scratch = pass.scratch
@@ -105,9 +135,7 @@ struct DecoderLayer: Sendable {
     a.keyValueDown = keyValue.forward(normed, into: a.keysValues, pass, keys: all.dropoutKeys)
     rotary.rotate(a.queries, heads: c.headCount, asking.positions)
     rotary.rotate(a.keysValues, heads: c.keyValueHeadCount, all.positions)
-    attention.forward(
-      queries: a.queries, keysValues: a.keysValues, asking, into: a.attended,
-      logSumExp: a.logSumExp, scratch)
+    attend(a)
     asking.copy(input, into: a.middle)
     a.attentionOutputDown = attentionOutput.forward(
       a.attended, into: a.middle, adding: true, pass, keys: asking.dropoutKeys)

@@ -49,6 +49,63 @@ final class DecoderPass {
     return logits
   }
 
+  /// The final hidden states [S, D] after the last token of each of `prompts`, none empty, whose
+  /// keys and values go into the caches, empty so far.
+  func prefill(_ prompts: [[Int]], on decoder: Decoder, _ caches: [KeyValueCache]) -> MatrixView {
+    let trees = prompts.map { prompt in
+      // A token more, for the last one to predict.
+      SegmentTree(prompt: prompt, response: [0], weights: [1])
+    }
+    let forest = PackedForest(trees, decoder.configuration)
+    var ends = [0]
+    for prompt in prompts { ends.append(ends[ends.count - 1] + prompt.count) }
+    for (prompt, cache) in zip(prompts, caches) { cache.makeRoom(for: prompt.count) }
+    let forward = forward(forest, on: decoder, gradients: nil, dropout: 0) { layer, activations in
+      for (index, cache) in caches.enumerated() {
+        cache.write(activations.keysValues.rows(ends[index]..<ends[index + 1]), layer: layer)
+      }
+    }
+    for (prompt, cache) in zip(prompts, caches) { cache.advance(by: prompt.count) }
+    return forward.hidden
+  }
+
+  /// The final hidden states [S, D] after one more token of each sequence, whose keys and values go
+  /// into its cache.
+  func step(_ tokens: [Int32], on decoder: Decoder, _ caches: [KeyValueCache]) -> MatrixView {
+    kept.reset()
+    scratch.reset()
+    let pass = PassContext(
+      parameters: decoder.parameters, adapter: decoder.adapter, gradients: nil, kept: kept,
+      scratch: scratch, dropout: 0)
+    let rows = AskingRows.step(positions: caches.map { Int32($0.count) })
+    for cache in caches { cache.makeRoom(for: 1) }
+    let x = kept.matrix(tokens.count, decoder.configuration.hiddenSize)
+    decoder.embed(tokens, into: x)
+    for (index, layer) in decoder.layers.enumerated() {
+      layer.step(x, rows, layer: index, caches, decoder.rotary, pass)
+    }
+    for cache in caches { cache.advance(by: 1) }
+    return finalNorm(x, of: decoder).hidden
+  }
+
+  /// The logits [S, V] of final hidden states [S, D], in memory of the pass.
+  func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
+    let logits = kept.matrix(hidden.rows, decoder.output.rows)
+    multiply(hidden, decoder.output.transposed, into: logits)
+    return logits
+  }
+
+  private func finalNorm(_ x: MatrixView, of decoder: Decoder)
+    -> (hidden: MatrixView, inverseRMS: MatrixView)
+  {
+    let hidden = kept.matrix(x.rows, x.columns)
+    let inverseRMS = kept.matrix(1, x.rows)
+    ks_rms_norm(
+      x.base, decoder.finalNorm.base, decoder.configuration.rmsNormEpsilon, hidden.base,
+      inverseRMS.base, x.rows, x.columns)
+    return (hidden, inverseRMS)
+  }
+
   /// What a forward leaves.
   private struct Forward {
     var pass: PassContext
@@ -62,8 +119,10 @@ final class DecoderPass {
     var hidden: MatrixView
   }
 
+  /// Without gradients, `visit` is called after each layer with its index and what it computed.
   private func forward(
-    _ forest: PackedForest, on decoder: Decoder, gradients: ParameterStore?, dropout: Float
+    _ forest: PackedForest, on decoder: Decoder, gradients: ParameterStore?, dropout: Float,
+    visit: (Int, DecoderLayer.Activations) -> Void = { _, _ in }
   )
     -> Forward
   {
@@ -92,16 +151,12 @@ final class DecoderPass {
         // Without a backward, layers use the same room one after the other.
         let y = isLast ? kept.matrix(asking.count, c.hiddenSize) : x
         let mark = kept.mark
-        _ = layer.forward(x, into: y, all: all, asking: asking, decoder.rotary, pass)
+        visit(index, layer.forward(x, into: y, all: all, asking: asking, decoder.rotary, pass))
         kept.release(to: mark)
         x = y
       }
     }
-    let hidden = kept.matrix(forest.wantedCount, c.hiddenSize)
-    let inverseRMS = kept.matrix(1, forest.wantedCount)
-    ks_rms_norm(
-      x.base, decoder.finalNorm.base, c.rmsNormEpsilon, hidden.base, inverseRMS.base, x.rows,
-      c.hiddenSize)
+    let (hidden, inverseRMS) = finalNorm(x, of: decoder)
     return Forward(
       pass: pass, all: all, wanted: wanted, activations: activations, last: x,
       inverseRMS: inverseRMS, hidden: hidden)

@@ -152,7 +152,7 @@ public final class Workers: @unchecked Sendable {
 }
 
 /// Results that threads write side by side, each to places of its own.
-private final class Slots<Value>: @unchecked Sendable {
+final class Slots<Value>: @unchecked Sendable {
   private let base: UnsafeMutableBufferPointer<Value>
 
   init(repeating value: Value, count: Int) {

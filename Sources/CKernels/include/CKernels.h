@@ -88,3 +88,9 @@ double ks_sum_of_squares(const float *x, ptrdiff_t count);
 /// [heads, d] and keys and values are [length, d] with rows `stride` floats apart; scores is room for heads * length.
 void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float *scores,
                    float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);
+
+/// The first column of the largest of x[N]; 0 where there is none.
+ptrdiff_t ks_argmax(const float *x, ptrdiff_t count);
+
+/// The sum of those of p[N] that are at least `threshold`; `*matches` becomes their number.
+float ks_sum_at_least(const float *p, float threshold, ptrdiff_t count, ptrdiff_t *matches);

@@ -1,0 +1,272 @@
+import Checkpoints
+import Checksums
+import Distillation
+import Evaluation
+import Foundation
+import KeySteps
+import LanguageModel
+import Randomness
+import Reasoning
+import Teachers
+import Tokenizers
+
+/// What the runs of a distillation experiment have in common: data, the student, EDIT's two stages, and
+/// how a student is measured. An experiment adds arms and axes.
+public struct DistillationSetup: Sendable {
+  public let data: ExperimentData
+  /// The pretrained student; nil where one is trained from scratch.
+  private let pretrained: Student?
+  private let modelChecksum: [String: String]
+
+  /// Whether the flags name a pretrained student, and with it the defaults that fit one.
+  public static func usesCheckpoint(_ arguments: [String] = CommandLine.arguments) -> Bool {
+    arguments.contains { $0 == "--student" || $0.hasPrefix("--student=") }
+  }
+
+  /// The settings that every distillation experiment has. Their defaults are those of the embedded
+  /// student, or those that fit a pretrained one of 135 M parameters on a CPU.
+  public static func settings(checkpoint: Bool) -> [Setting] {
+    let count = Setting.Kind.integer(0...10_000_000)
+    let rate = Setting.Kind.number(0...1)
+    let data: [Setting] =
+      checkpoint
+      ? [
+        Setting("student", .text, [], help: "a .gguf file or a Hugging Face folder"),
+        Setting("pairs", .text, [], help: "dual pairs as JSON lines"),
+        Setting("validation_questions", count, [.integer(60)], help: "held out to choose on"),
+        Setting("test_questions", count, [.integer(100)], help: "held out to score once"),
+        Setting("max_new_tokens", .integer(1...8192), [.integer(200)], help: "of an answer"),
+        Setting("lora_rank", .integer(1...4096), [.integer(64)], help: "rank of the adapter"),
+        Setting("lora_alpha", .number(0...4096), [.integer(32)], help: "its alpha"),
+        Setting("lora_dropout", .number(0...0.99), [.number(0.05)], help: "its dropout"),
+      ]
+      : [
+        Setting("train_questions", count, [.integer(4000)], smoke: [.integer(64)], help: "of the teacher's"),
+        Setting("validation_questions", count, [.integer(200)], smoke: [.integer(16)], help: "to choose on"),
+        Setting("test_questions", count, [.integer(500)], smoke: [.integer(16)], help: "of each test"),
+        Setting("max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)], help: "of an answer"),
+      ]
+    return data + [
+      Setting("data_seed", .integer(0...Int.max), [.integer(1)], help: "of problems, or of the split"),
+      Setting(
+        "stage1_steps", count, [.integer(checkpoint ? 38 : 1200)], smoke: [.integer(3)],
+        help: "of supervised fine-tuning"),
+      Setting(
+        "stage1_learning_rate", rate, [.number(checkpoint ? 2e-4 : 2e-3)],
+        help: "highest of stage 1"),
+      Setting(
+        "stage2_steps", count, [.integer(checkpoint ? 19 : 60)], smoke: [.integer(2)],
+        help: "of the second stage"),
+      Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
+    ]
+  }
+
+  /// Reads or makes the data, and the student where it is a checkpoint.
+  public init(_ context: PreparationContext) throws {
+    let settings = context.settings
+    func path(_ name: String) -> String? {
+      if case .text(let path) = settings.values[name] { path } else { nil }
+    }
+    if let student = path("student") {
+      guard let pairs = path("pairs") else {
+        throw DataError(
+          file: student, place: nil, expected: "--pairs with dual pairs to train it on",
+          found: "none")
+      }
+      let loaded = try Student(path: student)
+      pretrained = loaded
+      modelChecksum = ["model": try Self.checksum(ofModelAt: student)]
+      data = try ExperimentData(
+        pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
+        test: settings.integer("test_questions"), splitSeed: UInt64(settings.integer("data_seed")))
+    } else {
+      pretrained = nil
+      modelChecksum = [:]
+      data = try ExperimentData(
+        procedural: .init(
+          trainQuestions: settings.integer("train_questions"),
+          validationQuestions: settings.integer("validation_questions"),
+          testQuestions: settings.integer("test_questions"),
+          outOfDomainQuestions: settings.integer("test_questions"),
+          seed: UInt64(settings.integer("data_seed"))), folder: context.folder)
+    }
+  }
+
+  /// Of a folder, that of its weights' file.
+  private static func checksum(ofModelAt path: String) throws -> String {
+    var isFolder: ObjCBool = false
+    FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    return try SHA256.hex(ofFileAt: isFolder.boolValue ? path + "/model.safetensors" : path)
+  }
+
+  /// SHA-256 of data and model.
+  public var checksums: [String: String] { data.checksums.merging(modelChecksum) { own, _ in own } }
+
+  /// What the data is, and what guessing scores.
+  public var notes: [String] {
+    func percent(_ value: Double) -> String { "\((1000 * value).rounded() / 10) %" }
+    let tests = data.tests.map { test in
+      let floors = GuessingFloor.byTask(test.questions)
+      let byTask = floors.count > 1 ? ", " + floors.map { "\($0.task) \(percent($0.accuracy))" }
+        .joined(separator: ", ") : ""
+      return "\(test.name): \(test.questions.count) questions, guessing floor "
+        + percent(test.guessingFloor) + byTask
+    }
+    let keys = data.pairs.map { KeyTokens(right: $0.right, wrong: $0.wrong) }
+    let share = keys.map(\.share).reduce(0, +) / Double(max(1, keys.count))
+    return [
+      "training: \(data.right.count) right chains, \(data.rectified.count) rectified, "
+        + "\(data.pairs.count) dual pairs with \(percent(share)) key tokens"
+    ] + tests
+  }
+
+  // MARK: Stages
+
+  /// The student before any training.
+  private func untrained(_ run: RunSettings) throws -> Decoder {
+    var generator = SeededGenerator(seed: run.seed, stream: "initialisation")
+    guard let pretrained else {
+      return try .random(
+        StudentPreset.procedural.configuration(
+          vocabularySize: data.tokenizer.tokenizer.vocabularySize), using: &generator)
+    }
+    let configuration = LowRankConfiguration(
+      rank: run.integer("lora_rank"), alpha: Float(run.number("lora_alpha")),
+      dropout: Float(run.number("lora_dropout")))
+    return pretrained.decoder.adapted(
+      by: LowRankAdapter(configuration, for: pretrained.decoder.configuration, using: &generator))
+  }
+
+  /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
+  /// settings.
+  public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
+    let run = context.settings
+    let names = ["seed", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps", "stage1_learning_rate", "batch_size"]
+    var key = run.values.filter { names.contains($0.key) }
+    key["chains"] = .text(SHA256.hex(of: chains.map(\.id).joined(separator: "\n")))
+    let decoder = try untrained(run)
+    let folder = try context.stage("stage 1", RunSettings(key), checksums: checksums) { folder in
+      try train(
+        decoder, .chainsOfThought(chains), settings(run, stage: 1), context, "stage 1")
+      try write(decoder, to: folder)
+    }
+    return try read(decoder, from: folder)
+  }
+
+  /// Trains `decoder` further on `objective`: the second stage, or what stands in its place.
+  public func secondStage(_ decoder: Decoder, _ objective: Objective, _ context: RunContext) throws
+    -> [Metric]
+  {
+    try train(decoder, objective, settings(context.settings, stage: 2), context, "stage 2")
+  }
+
+  private func settings(_ run: RunSettings, stage: Int) -> TrainingSettings {
+    let isFirst = stage == 1
+    let steps = run.integer(isFirst ? "stage1_steps" : "stage2_steps")
+    let dropout = pretrained == nil ? 0 : Float(run.number("lora_dropout"))
+    return TrainingSettings(
+      learningRate: run.number(isFirst ? "stage1_learning_rate" : "learning_rate"),
+      schedule: pretrained == nil && isFirst
+        ? .cosine(warmUp: min(30, steps / 10), floor: 0.05) : .constant,
+      optimiser: pretrained == nil
+        ? AdamWSettings(beta2: 0.98, weightDecay: isFirst ? 0.01 : 0)
+        : AdamWSettings(weightDecay: isFirst ? 0.05 : 0),
+      length: .steps(steps), batchSize: run.integer("batch_size"), clipNorm: 1, dropout: dropout,
+      // Each stage has its own order of the data.
+      seed: run.seed &* 2 &+ UInt64(stage))
+  }
+
+  @discardableResult
+  private func train(
+    _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, _ context: RunContext,
+    _ name: String
+  ) throws -> [Metric] {
+    guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
+    let trainer = Trainer(decoder, objective, settings, workers: Workers(count: context.threads))
+    var reports: [StepReport] = []
+    try trainer.run(report: { report in
+      reports.append(report)
+      try context.report(name, Double(report.step + 1) / Double(report.stepCount))
+    })
+    let seconds = reports.reduce(0) { $0 + $1.seconds }
+    let tokens = reports.reduce(0) { $0 + $1.usefulTokens }
+    return [
+      Metric("\(name) first loss", unit: "nats", value: reports.first?.loss ?? 0),
+      Metric("\(name) last loss", unit: "nats", value: reports.last?.loss ?? 0),
+      Metric("\(name) gradient norm", unit: "nats", value: reports.map(\.gradientNorm).reduce(0, +) / Double(reports.count)),
+      Metric("\(name) speed", unit: "useful tokens/s", value: Double(tokens) / max(seconds, 1e-9)),
+    ]
+  }
+
+  private func write(_ decoder: Decoder, to folder: String) throws {
+    if let adapter = decoder.adapter {
+      try adapter.write(to: folder, baseModel: pretrained?.origin)
+    } else {
+      try decoder.write(to: folder)
+    }
+  }
+
+  private func read(_ decoder: Decoder, from folder: String) throws -> Decoder {
+    guard decoder.adapter != nil else { return try Decoder(Checkpoint(path: folder)) }
+    return decoder.adapted(
+      by: try LowRankAdapter(
+        PEFTAdapter(folder: folder), for: decoder.configuration, file: folder))
+  }
+
+  // MARK: Measuring
+
+  /// Scores the student on validation and, once, on the tests.
+  public func measure(_ decoder: Decoder, _ context: RunContext) throws -> [Metric] {
+    let splits = [data.validation] + data.tests
+    var metrics: [Metric] = []
+    for (index, split) in splits.enumerated() {
+      try context.report("scoring", Double(index) / Double(splits.count))
+      metrics += try measure(decoder, split, context)
+    }
+    return metrics
+  }
+
+  private func measure(_ decoder: Decoder, _ test: ExperimentData.Test, _ context: RunContext)
+    throws -> [Metric]
+  {
+    let ends = Set([data.tokenizer.endOfSequence])
+    let answers = Generator(workers: context.threads, batch: 64).generate(
+      test.prompts, on: decoder,
+      SamplingSettings(
+        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: ends),
+      seed: context.settings.seed)
+    let score = Score(
+      zip(test.questions, answers).map { question, answer in
+        Score.Response(
+          id: question.id, task: question.task,
+          text: data.tokenizer.tokenizer.decode(answer.tokens.filter { !ends.contains($0) }),
+          gold: question.answer ?? "")
+      }, by: data.answerRule)
+    let outcomes = Dictionary(score.items.map { ($0.id, $0.isCorrect) }) { first, _ in first }
+    var metrics = [
+      Metric(
+        split: test.name, "accuracy", unit: "share", .share(score.correct, of: score.total),
+        outcomes: outcomes),
+      Metric(split: test.name, "unparsed", unit: "share", .share(score.unparsed, of: score.total)),
+      Metric(split: test.name, "guessing floor", unit: "share", value: test.guessingFloor),
+    ]
+    let byTask = Dictionary(grouping: score.items, by: \.task)
+    for (task, items) in byTask.sorted(by: { $0.key < $1.key }) where byTask.count > 1 {
+      metrics.append(
+        Metric(
+          split: test.name, "accuracy: \(task)", unit: "share",
+          .share(items.count { $0.isCorrect }, of: items.count)))
+    }
+    let scores = try PairScore.scores(
+      of: test.pairs, on: decoder, workers: Workers(count: context.threads))
+    let keys = KeyStepMetrics(scores)
+    return metrics + [
+      Metric(split: test.name, "prefers right chain", unit: "share", keys.prefersRight),
+      Metric(split: test.name, "key tokens top-1", unit: "share", keys.keyTop1),
+      Metric(
+        split: test.name, "key tokens -log p", unit: "nats", keys.keyNegativeLogLikelihood),
+      Metric(
+        split: test.name, "other tokens -log p", unit: "nats", keys.otherNegativeLogLikelihood),
+    ]
+  }
+}

@@ -1,0 +1,157 @@
+/// What the flags of an experiment ask for.
+///
+/// The flags come from the experiment's declaration, which `swift-argument-parser`, whose flags are
+/// properties known at compile time, cannot express.
+struct ExperimentOptions: Sendable {
+  /// The values of each setting, by name.
+  var values: [String: [SettingValue]]
+  var arms: [Arm]
+  var seeds: [Int]
+  var jobs: Int
+  var output: String
+  var isSmoke = false
+  var isDryRun = false
+  var asksForHelp = false
+
+  /// Everything that is wrong with a call.
+  struct UsageError: Error, CustomStringConvertible {
+    var problems: [String]
+    var description: String { problems.joined(separator: "\n") }
+  }
+
+  /// Reads `arguments`. Throws a `UsageError` that names all that is wrong with them.
+  init(_ arguments: [String], for experiment: Experiment, cores: Int) throws {
+    var problems: [String] = []
+    var given: [String: String] = [:]
+    var flags: Set<String> = []
+    let switches = ["--smoke", "--dry-run", "--help"]
+    let own = ["--seeds", "--arms", "--jobs", "--output"]
+    let known = experiment.settings.map(\.flag) + own + switches
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      let parts = argument.split(separator: "=", maxSplits: 1)
+      let flag = parts.first.map(String.init) ?? ""
+      guard known.contains(flag) else {
+        let near = known.min { distance($0, flag) < distance($1, flag) } ?? ""
+        problems.append("\(argument): no such flag; did you mean \(near)? --help lists them all")
+        // The value of a mistyped flag is not a second mistake.
+        if let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
+        continue
+      }
+      if switches.contains(flag) {
+        flags.insert(flag)
+      } else if parts.count == 2 {
+        given[flag] = String(parts[1])
+      } else if let value = rest.first, !value.hasPrefix("--") {
+        given[flag] = rest.removeFirst()
+      } else {
+        problems.append("\(flag): expected a value, found none")
+      }
+    }
+    isSmoke = flags.contains("--smoke")
+    isDryRun = flags.contains("--dry-run")
+    asksForHelp = flags.contains("--help")
+
+    values = [:]
+    for setting in experiment.settings {
+      let standard = (isSmoke ? setting.smoke : nil) ?? setting.values
+      guard let text = given[setting.flag] else {
+        values[setting.name] = standard
+        continue
+      }
+      var found: [SettingValue] = []
+      for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+        if let value = setting.value(word) {
+          if !found.contains(value) { found.append(value) }
+        } else {
+          problems.append("\(setting.flag): expected \(setting.allowed), found \"\(word)\"")
+        }
+      }
+      values[setting.name] = found
+    }
+
+    seeds = Array(0..<(isSmoke ? experiment.smokeSeeds : experiment.seeds))
+    if let text = given["--seeds"] {
+      let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+      let found = numbers.compactMap { $0 }
+      if found.count < numbers.count || found.contains(where: { $0 < 0 })
+        || (found.count == 1 && !text.contains(",") && found[0] < 1)
+      {
+        problems.append(
+          "--seeds: expected how many (5), or which (0,3,7), found \"\(text)\"")
+      } else {
+        seeds = found.count == 1 && !text.contains(",") ? Array(0..<found[0]) : found
+      }
+    }
+    arms = experiment.arms
+    if let text = given["--arms"] {
+      let names = text.split(separator: ",").map(String.init)
+      for name in names where !experiment.arms.contains(where: { $0.name == name }) {
+        let all = experiment.arms.map(\.name).joined(separator: ", ")
+        problems.append("--arms: expected some of \(all), found \"\(name)\"")
+      }
+      arms = experiment.arms.filter { names.contains($0.name) }
+    }
+    jobs = cores
+    if let text = given["--jobs"] {
+      if let number = Int(text), (1...256).contains(number) {
+        jobs = number
+      } else {
+        problems.append("--jobs: expected a whole number from 1 to 256, found \"\(text)\"")
+      }
+    }
+    output =
+      given["--output"]
+      ?? (isSmoke ? "results/scratch/\(experiment.name).csv" : "results/\(experiment.name).csv")
+    if !problems.isEmpty { throw UsageError(problems: problems) }
+  }
+
+  /// What `--help` prints.
+  static func help(_ experiment: Experiment) -> String {
+    func rows(_ rows: [(String, String)]) -> String {
+      let width = rows.map(\.0.count).max() ?? 0
+      return rows.map { "  \($0.0)\(String(repeating: " ", count: width - $0.0.count))  \($0.1)" }
+        .joined(separator: "\n")
+    }
+    let settings = experiment.settings.map { setting in
+      let values = setting.values.map(\.description).joined(separator: ",")
+      return (setting.flag, "\(setting.help) (\(setting.allowed); \(values.isEmpty ? "none" : values))")
+    }
+    return """
+      \(experiment.name): \(experiment.question)
+
+      Arms
+      \(rows(experiment.arms.map { ($0.name, $0.help) }))
+
+      Settings; values separated by commas make an axis of the grid
+      \(rows(settings))
+
+      Which runs, and where
+      \(rows([
+        ("--seeds", "how many seeds (5), or which (0,3,7); \(experiment.seeds)"),
+        ("--arms", "only these arms"),
+        ("--jobs", "runs side by side; as many as there are cores"),
+        ("--output", "the CSV; results/\(experiment.name).csv"),
+        ("--smoke", "a run of a few seconds, to see that all works"),
+        ("--dry-run", "print the plan and what of it is finished"),
+      ]))
+
+      Example: \(experiment.example)
+      """
+  }
+}
+
+/// How many letters have to change between two flags.
+private func distance(_ a: String, _ b: String) -> Int {
+  var row = Array(0...b.count)
+  for (i, x) in a.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, y) in b.enumerated() {
+      (diagonal, row[j + 1]) = (
+        row[j + 1], min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1)
+      )
+    }
+  }
+  return row[b.count]
+}
