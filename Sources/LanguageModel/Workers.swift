@@ -69,7 +69,7 @@ public final class Workers: @unchecked Sendable {
   /// The loss of each tree under `rule`; the gradients of their sum are written to `gradients`,
   /// which is laid out as `decoder.trainable`.
   ///
-  /// `dropout` is the probability with which an element of the adapter's input is dropped.
+  /// `dropout` is the probability, below 1, with which an element of the adapter's input is dropped.
   public func losses(
     of trees: [SegmentTree], on decoder: Decoder, rule: LossRule = .weighted, dropout: Float = 0,
     gradients total: ParameterStore
@@ -77,6 +77,7 @@ public final class Workers: @unchecked Sendable {
     precondition(
       total.slots == decoder.trainable.slots,
       "the gradients are laid out for another set of parameters")
+    precondition(0 <= dropout && dropout < 1, "a dropout of \(dropout)")
     if gradients.first?.slots != total.slots { gradients = (1..<count).map { _ in total.zeros() } }
     total.buffer.setZero()
     for other in gradients { other.buffer.setZero() }

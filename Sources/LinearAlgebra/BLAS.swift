@@ -26,22 +26,38 @@ public enum BLAS {
   /// Makes OpenBLAS run the kernels of `core`, as the environment variable `OPENBLAS_CORETYPE`
   /// would at its start.
   ///
-  /// No product may run meanwhile. Returns whether the kernels were changed: a library that was
-  /// built for one core alone, or does not export the entry points that choose one, stays as it is.
+  /// No product may run meanwhile. Returns whether these kernels run now; if not, those from before
+  /// do: the library may know no such core, be built for one alone, or not export the entry points
+  /// that choose one.
   @discardableResult
   public static func setCore(_ core: String) -> Bool {
+    let before = coreName
+    guard chooseCore(core) else { return false }
+    if coreName.lowercased() == core.lowercased() { return true }
+    // Of a name it does not know, OpenBLAS makes a choice of its own.
+    _ = chooseCore(before)
+    return false
+  }
+
+  /// Makes OpenBLAS choose its kernels again as if it started with `core` in `OPENBLAS_CORETYPE`;
+  /// false where it cannot.
+  private static func chooseCore(_ core: String) -> Bool {
     typealias Entry = @convention(c) () -> Void
     guard let quit = dlsym(nil, "gotoblas_dynamic_quit"),
       let start = dlsym(nil, "gotoblas_dynamic_init")
     else {
       return false
     }
-    let before = getenv("OPENBLAS_CORETYPE").map { String(cString: $0) }
+    let setting = getenv("OPENBLAS_CORETYPE").map { String(cString: $0) }
     setenv("OPENBLAS_CORETYPE", core, 1)
     unsafeBitCast(quit, to: Entry.self)()
     unsafeBitCast(start, to: Entry.self)()
-    if let before { setenv("OPENBLAS_CORETYPE", before, 1) } else { unsetenv("OPENBLAS_CORETYPE") }
-    return coreName.lowercased() == core.lowercased()
+    if let setting {
+      setenv("OPENBLAS_CORETYPE", setting, 1)
+    } else {
+      unsetenv("OPENBLAS_CORETYPE")
+    }
+    return true
   }
 
   /// Makes OpenBLAS run the widest kernels that the processor has, and returns the core's name.

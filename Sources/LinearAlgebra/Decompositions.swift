@@ -5,7 +5,7 @@ extension Matrix {
   /// order.
   ///
   /// U is rows × r, Vᵀ is r × columns. Source: LAPACK `gesdd` (divide and conquer). Throws
-  /// `LAPACKError` where it does not converge or an element is not a number.
+  /// `LAPACKError` where it does not converge or an element is not finite.
   public func singularValueDecomposition() throws -> (
     u: Matrix, singularValues: [Scalar], vTransposed: Matrix
   ) {
@@ -14,6 +14,7 @@ extension Matrix {
     var vTransposed = Matrix(rows: r, columns: columns)
     var singularValues = [Scalar](repeating: 0, count: r)
     guard r > 0 else { return (u, singularValues, vTransposed) }
+    try LAPACKError.requireFinite("gesdd", argument: 5, elements)
     var a = elements
     try LAPACKError.check(
       "gesdd",
@@ -26,11 +27,12 @@ extension Matrix {
   /// columns).
   ///
   /// Source: LAPACK `geqrf` and `orgqr`. The signs are those of LAPACK; R's diagonal may be
-  /// negative.
+  /// negative. Throws `LAPACKError` where an element is not finite.
   public func qrDecomposition() throws -> (q: Matrix, r: Matrix) {
     let k = min(rows, columns)
     var triangle = Matrix(rows: k, columns: columns)
     guard k > 0 else { return (Matrix(rows: rows, columns: 0), triangle) }
+    try LAPACKError.requireFinite("geqrf", argument: 4, elements)
     var a = elements
     var tau = [Scalar](repeating: 0, count: k)
     try LAPACKError.check("geqrf", Scalar.geqrf(Int32(rows), Int32(columns), &a, &tau))
@@ -43,13 +45,18 @@ extension Matrix {
 
   /// The eigenvalues of a symmetric matrix in rising order, and its eigenvectors as columns.
   ///
-  /// Only the upper triangle is read. Source: LAPACK `syevd`. Precondition: the matrix is square.
+  /// Only the upper triangle is read. Source: LAPACK `syevd`. Throws `LAPACKError` where it does not
+  /// converge or an element read is not finite. Precondition: the matrix is square.
   public func symmetricEigendecomposition() throws -> (eigenvalues: [Scalar], eigenvectors: Matrix)
   {
     precondition(rows == columns, "a matrix of \(rows) × \(columns) is not symmetric")
     var vectors = self
     var values = [Scalar](repeating: 0, count: rows)
     guard rows > 0 else { return (values, vectors) }
+    for i in 0..<rows {
+      try LAPACKError.requireFinite(
+        "syevd", argument: 5, elements[i * columns + i..<(i + 1) * columns])
+    }
     try LAPACKError.check("syevd", Scalar.syevd(Int32(rows), &vectors.elements, &values))
     return (values, vectors)
   }
@@ -57,12 +64,16 @@ extension Matrix {
   /// The X of least Euclidean norm among those that make ‖A X - B‖ least, column by column, and A's
   /// rank.
   ///
-  /// Singular values below the machine's precision times the largest count as zero. Source: LAPACK
-  /// `gelsd`. Precondition: A and B have as many rows.
+  /// Singular values below max(rows, columns) times the machine's precision times the largest count
+  /// as zero, as in numpy's `lstsq`: the precision alone is less than the rounding in A itself.
+  /// Source: LAPACK `gelsd`. Throws `LAPACKError` where it does not converge or an element is not
+  /// finite. Precondition: A and B have as many rows.
   public func leastSquares(_ b: Matrix) throws -> (solution: Matrix, rank: Int) {
     precondition(rows == b.rows, "\(rows) equations but \(b.rows) right-hand sides")
     var solution = Matrix(rows: columns, columns: b.columns)
     guard rows > 0, columns > 0, b.columns > 0 else { return (solution, 0) }
+    try LAPACKError.requireFinite("gelsd", argument: 5, elements)
+    try LAPACKError.requireFinite("gelsd", argument: 7, b.elements)
     var a = elements
     // The routine writes the solution over B, which needs room for the larger of the two.
     var x = b.elements + [Scalar](repeating: 0, count: max(0, columns - rows) * b.columns)
@@ -70,7 +81,9 @@ extension Matrix {
     var rank: Int32 = 0
     try LAPACKError.check(
       "gelsd",
-      Scalar.gelsd(Int32(rows), Int32(columns), Int32(b.columns), &a, &x, &singularValues, &rank))
+      Scalar.gelsd(
+        Int32(rows), Int32(columns), Int32(b.columns), &a, &x, &singularValues,
+        Scalar(max(rows, columns)) * .ulpOfOne, &rank))
     solution.elements = Array(x[..<(columns * b.columns)])
     return (solution, Int(rank))
   }
@@ -109,10 +122,9 @@ extension Float: LAPACKScalar {
   }
   public static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Float], _ b: inout [Float],
-    _ s: inout [Float],
-    _ rank: inout Int32
+    _ s: inout [Float], _ rcond: Float, _ rank: inout Int32
   ) -> Int32 {
-    LAPACKE_sgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, -1, &rank)
+    LAPACKE_sgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
   }
 }
 
@@ -149,9 +161,8 @@ extension Double: LAPACKScalar {
   }
   public static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Double], _ b: inout [Double],
-    _ s: inout [Double],
-    _ rank: inout Int32
+    _ s: inout [Double], _ rcond: Double, _ rank: inout Int32
   ) -> Int32 {
-    LAPACKE_dgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, -1, &rank)
+    LAPACKE_dgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
   }
 }

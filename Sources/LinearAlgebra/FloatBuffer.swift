@@ -16,8 +16,8 @@ public final class FloatBuffer: @unchecked Sendable {
     guard let memory, memory != MAP_FAILED else {
       preconditionFailure("no memory for \(byteCount) bytes: \(String(cString: strerror(errno)))")
     }
-    madvise(
-      memory, byteCount, 14 /* MADV_HUGEPAGE: fewer address translations in large products */)
+    // MADV_HUGEPAGE: fewer address translations in large products.
+    madvise(memory, byteCount, 14)
     base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
   }
 

@@ -13,7 +13,7 @@ public protocol LAPACKScalar: BinaryFloatingPoint, Sendable {
   static func syevd(_ n: Int32, _ a: inout [Self], _ w: inout [Self]) -> Int32
   static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Self], _ b: inout [Self], _ s: inout [Self],
-    _ rank: inout Int32
+    _ rcond: Self, _ rank: inout Int32
   ) -> Int32
 }
 
@@ -92,17 +92,25 @@ public struct Matrix<Scalar: LAPACKScalar>: Equatable, Sendable {
 /// A LAPACK routine that gave no result.
 public struct LAPACKError: Error, CustomStringConvertible {
   public let routine: String
-  /// LAPACK's `info`: below zero, the number of the argument that was wrong (or not a number);
+  /// LAPACK's `info`: below zero, the number of the argument that was wrong (or not finite);
   /// above, where it stopped.
   public let info: Int
 
   public var description: String {
     info < 0
-      ? "\(routine): argument \(-info) is wrong or holds a value that is not a number"
+      ? "\(routine): argument \(-info) is wrong or holds a value that is not finite"
       : "\(routine): no convergence (info \(info))"
   }
 
   static func check(_ routine: String, _ info: Int32) throws {
     if info != 0 { throw LAPACKError(routine: routine, info: Int(info)) }
+  }
+
+  /// LAPACKE itself looks for NaNs alone, where it was built to, and an infinity comes back as
+  /// numbers that mean nothing.
+  static func requireFinite<Scalar: LAPACKScalar>(
+    _ routine: String, argument: Int, _ elements: some Sequence<Scalar>
+  ) throws {
+    if !elements.allSatisfy(\.isFinite) { throw LAPACKError(routine: routine, info: -argument) }
   }
 }

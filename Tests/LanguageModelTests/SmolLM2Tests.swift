@@ -1,0 +1,67 @@
+import Checkpoints
+import Foundation
+import LanguageModel
+import LinearAlgebra
+import TestSupport
+import Testing
+
+/// SmolLM2-135M-Instruct, read from the GGUF that `make student` gets, against Transformers in
+/// single precision; Tests/Fixtures/decoder/README.md says what the goldens hold.
+@Suite struct SmolLM2Tests {
+  static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("models/SmolLM2-135M-Instruct.Q4_1.gguf").path
+
+  @Test(
+    "The top-1 token of every position of ten prompts and the logits equal those of Transformers",
+    .enabled(
+      if: FileManager.default.fileExists(atPath: path),
+      "models/SmolLM2-135M-Instruct.Q4_1.gguf is not here: run make student"))
+  func prompts() throws {
+    struct Prompts: Decodable {
+      struct Prompt: Decodable { var ids: [Int] }
+      var prompts: [Prompt]
+    }
+    let prompts = try JSONDecoder().decode(
+      Prompts.self, from: Data(contentsOf: fixture("decoder/smollm2.json"))
+    ).prompts
+    let goldens = try Goldens("decoder/smollm2.safetensors")
+    let indices = goldens["indices"].map { Int($0) }
+    try #require(prompts.count == 10 && indices.count == 64)
+
+    let decoder = try Decoder(Checkpoint(path: Self.path))
+    let workers = Workers(count: 1)
+    var found: [Float] = []
+    var position = 0
+    for prompt in prompts {
+      let logits = workers.logits(of: prompt.ids, on: decoder)
+      let losses = workers.losses(
+        of: [
+          SegmentTree([
+            Segment(
+              tokens: prompt.ids, weights: [0] + prompt.ids.dropFirst().map { _ in 1 })
+          ])
+        ], on: decoder)[0].tokens
+      for row in 0..<prompt.ids.count {
+        let values = (0..<logits.columns).map { Double(logits[row, $0]) }
+        let largest = values.max() ?? .nan
+        #expect(values.firstIndex(of: largest) == Int(goldens["top1"][position]))
+        let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        #expect(abs(norm - Double(goldens["norms"][position])) < 2e-3 * norm)
+        let logSumExp = largest + log(values.reduce(0) { $0 + exp($1 - largest) })
+        #expect(abs(logSumExp - Double(goldens["logsumexp"][position])) < 2e-3 * abs(logSumExp))
+        if row + 1 < prompt.ids.count {
+          let expected = logSumExp - values[prompt.ids[row + 1]]
+          #expect(
+            abs(Double(losses[row].loss.negativeLogLikelihood) - expected)
+              < 1e-4 * max(1, expected))
+          #expect(losses[row].loss.top == Int(goldens["top1"][position]))
+        }
+        found += indices.map { logits[row, $0] }
+        position += 1
+      }
+    }
+    #expect(position == goldens["top1"].count)
+    #expect(relativeError(found, goldens["logits"]) < 2e-3)
+  }
+}
