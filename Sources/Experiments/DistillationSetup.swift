@@ -103,7 +103,7 @@ public struct DistillationSetup: Sendable {
   /// Of a folder, that of its weights' file.
   private static func checksum(ofModelAt path: String) throws -> String {
     var isFolder: ObjCBool = false
-    FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     return try SHA256.hex(ofFileAt: isFolder.boolValue ? path + "/model.safetensors" : path)
   }
 

@@ -14,7 +14,7 @@ struct KeyStepCommand: ParsableCommand {
       """,
     subcommands: [
       PairCommand.self, ProblemsCommand.self, AlignCommand.self, LossCommand.self,
-      TrainCommand.self, InfoCommand.self,
+      TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InfoCommand.self,
     ])
 
   static func main() {

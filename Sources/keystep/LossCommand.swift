@@ -14,8 +14,7 @@ struct LossCommand: ParsableCommand {
       Example: keystep loss --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl --json
       """)
 
-  @Option(help: "A .gguf file or a Hugging Face folder.")
-  var model: String
+  @OptionGroup var student: StudentOptions
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
   @OptionGroup var weights: KeyStepOptions
@@ -38,7 +37,7 @@ struct LossCommand: ParsableCommand {
 
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
-    let student = try Student(path: model)
+    let student = try student.load()
     let tokenized = try student.exampleTokenizer().tokenize(dualPairs, file: pairs)
     let objective = Objective.keySteps(
       tokenized, weights: weights.weights, guardThreshold: weights.guardThreshold,

@@ -2,6 +2,7 @@ import ArgumentParser
 import Distillation
 import Foundation
 import KeySteps
+import LanguageModel
 
 /// Which tokens of a pair are key tokens.
 struct KeyTokenOptions: ParsableArguments {
@@ -48,5 +49,60 @@ struct WorkerOptions: ParsableArguments {
     guard (1...256).contains(workers) else {
       throw ValidationError("--workers wants a number from 1 to 256, not \(workers)")
     }
+  }
+}
+
+/// A model to be used as it is.
+struct StudentOptions: ParsableArguments {
+  @Option(help: "A .gguf file or a Hugging Face folder.")
+  var model: String
+  @Option(help: "A PEFT adapter's folder, put on the model.")
+  var adapter: String?
+  @Option(help: "A tokenizer in place of the model's own.")
+  var tokenizer: String?
+
+  func load() throws -> Student {
+    let student = try Student(path: model, tokenizer: tokenizer)
+    return try adapter.map(student.adapted(from:)) ?? student
+  }
+}
+
+/// How answers are decoded.
+struct DecodingOptions: ParsableArguments {
+  @Option(help: "Prompts decoded at once.")
+  var batch = 32
+  @Option(help: "The most tokens of an answer.")
+  var maxNewTokens = 256
+  @Option(help: "0 takes the likeliest token; above, tokens are drawn.")
+  var temperature: Float = 0
+  @Option(help: "Draw from the likeliest so many tokens alone.")
+  var topK: Int?
+  @Option(help: "Draw from the likeliest tokens that hold this much of the probability.")
+  var topP: Double?
+  @Option(help: "Seed of the drawing; each prompt has its own stream.")
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    var problems: [String] = []
+    for (name, value) in [("batch", batch), ("max-new-tokens", maxNewTokens), ("top-k", topK ?? 1)]
+    where value < 1 { problems.append("--\(name) wants a number from 1 up, not \(value)") }
+    if !(temperature >= 0 && temperature.isFinite) {
+      problems.append("--temperature wants a finite number from 0 up, not \(temperature)")
+    }
+    if let topP, !(topP > 0 && topP <= 1) {
+      problems.append("--top-p wants a share above 0 and up to 1, not \(topP)")
+    }
+    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+  }
+
+  func generate(
+    _ prompts: [[Int]], by student: Student, _ tokenizer: ExampleTokenizer, workers: Int
+  ) -> [GeneratedSequence] {
+    Generator(workers: workers, batch: batch).generate(
+      prompts, on: student.decoder,
+      SamplingSettings(
+        temperature: temperature, topK: topK, topP: topP, maximumNewTokens: maxNewTokens,
+        stop: Set(student.decoder.configuration.endsOfSequence + [tokenizer.endOfSequence])),
+      seed: seed)
   }
 }

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Distillation
+import Evaluation
+import LanguageModel
+import Reasoning
+
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Answer accuracy on prompts, and key-step metrics on dual pairs.",
+    discussion: """
+      Each figure with its 95 % interval; with --json one line, \
+      {"metric","unit","value","low_95","high_95","count"}, for each.
+
+      Example: keystep evaluate --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl \
+      --prompts prompts.jsonl --json
+      """)
+
+  @OptionGroup var student: StudentOptions
+  @Option(help: "Prompts as JSON lines with prompt and answer, to be answered.")
+  var prompts: String?
+  @Option(help: "Dual pairs as JSON lines, to be scored as they stand.")
+  var pairs: String?
+  @OptionGroup var decoding: DecodingOptions
+  @OptionGroup var choice: KeyTokenOptions
+  @OptionGroup var workers: WorkerOptions
+  @Flag(help: "Print JSON lines.")
+  var json = false
+
+  private struct Line: Encodable {
+    var metric: String
+    var unit: String
+    var value: Double?
+    var low95: Double?
+    var high95: Double?
+    var count: Int
+
+    // The strategy for snake case does not part letters from digits.
+    enum CodingKeys: String, CodingKey {
+      case metric, unit, value, count
+      case low95 = "low_95"
+      case high95 = "high_95"
+    }
+  }
+
+  func validate() throws {
+    if prompts == nil, pairs == nil { throw ValidationError("give --prompts, --pairs or both") }
+  }
+
+  func run() throws {
+    let prompts = try prompts.map(JSONLines.prompts(at:))
+    let pairs = try pairs.map(JSONLines.pairs(at:))
+    let student = try student.load()
+    let tokenizer = try student.exampleTokenizer()
+    if let prompts, let file = self.prompts { try answer(prompts, file, student, tokenizer) }
+    if let pairs, let file = self.pairs {
+      let scores = try PairScore.scores(
+        of: try tokenizer.tokenize(pairs, file: file), on: student.decoder,
+        workers: Workers(count: workers.workers), choice: choice.choice)
+      let metrics = KeyStepMetrics(scores)
+      try show("prefers right chain", "share", metrics.prefersRight)
+      try show("key tokens top-1", "share", metrics.keyTop1)
+      try show("key tokens -log p", "nats", metrics.keyNegativeLogLikelihood)
+      try show("other tokens -log p", "nats", metrics.otherNegativeLogLikelihood)
+    }
+  }
+
+  private func answer(
+    _ prompts: [JSONLines.Prompt], _ file: String, _ student: Student, _ tokenizer: ExampleTokenizer
+  ) throws {
+    var tokens: [[Int]] = []
+    for (index, prompt) in prompts.enumerated() {
+      let place = "prompt \(index + 1)"
+      guard prompt.goldAnswer != nil else {
+        throw DataError(
+          file: file, place: place, expected: "an \"answer\" to score by", found: "none")
+      }
+      tokens.append(try tokenizer.prompt(prompt.text, file: file, place: place))
+    }
+    let answers = decoding.generate(tokens, by: student, tokenizer, workers: workers.workers)
+    let responses = zip(prompts, answers).map { prompt, answer in
+      Score.Response(
+        id: prompt.id, task: prompt.task,
+        text: student.tokenizer.decode(answer.tokens, skippingSpecialTokens: true),
+        gold: prompt.goldAnswer ?? "")
+    }
+    for (task, responses) in Dictionary(grouping: responses, by: \.task).sorted(by: {
+      $0.key < $1.key
+    }) {
+      let score = Score(responses, by: .usual(forTask: task))
+      let name = task.isEmpty ? "" : " (\(task))"
+      try show("accuracy\(name)", "share", .share(score.correct, of: score.total))
+      try show("unparsed\(name)", "share", .share(score.unparsed, of: score.total))
+    }
+  }
+
+  private func show(_ metric: String, _ unit: String, _ estimate: Estimate) throws {
+    func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+    if json {
+      try printJSONLine(
+        Line(
+          metric: metric, unit: unit, value: finite(estimate.value), low95: finite(estimate.low),
+          high95: finite(estimate.high), count: estimate.count))
+    } else {
+      print(
+        "\(metric): \(estimate.value) \(unit), 95 % interval \(estimate.low) … \(estimate.high) (\(estimate.count))"
+      )
+    }
+  }
+}
