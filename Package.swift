@@ -77,7 +77,7 @@ let package = Package(
     tests("LinearAlgebra"),
     tests("Checkpoints"),
     tests("Tokenizers"),
-    tests("LanguageModel"),
+    tests("LanguageModel", ["CKernels", "Checkpoints", "LinearAlgebra", "Randomness"]),
     tests("Reasoning"),
     tests("Teachers"),
     tests("Distillation"),
