@@ -8,7 +8,9 @@ import LinearAlgebra
 /// `DecoderPass`.
 ///
 /// Letters: T rows, W wanted rows, P predictions, D hidden size, V vocabulary.
-final class DecoderPass {
+package final class DecoderPass {
+  package init() {}
+
   private let kept = Arena()
   private let scratch = Arena()
 
@@ -51,7 +53,9 @@ final class DecoderPass {
 
   /// The final hidden states [S, D] after the last token of each of `prompts`, none empty, whose
   /// keys and values go into the caches, empty so far.
-  func prefill(_ prompts: [[Int]], on decoder: Decoder, _ caches: [KeyValueCache]) -> MatrixView {
+  package func prefill(_ prompts: [[Int]], on decoder: Decoder, _ caches: [KeyValueCache])
+    -> MatrixView
+  {
     let trees = prompts.map { prompt in
       // A token more, for the last one to predict.
       SegmentTree(prompt: prompt, response: [0], weights: [1])
@@ -71,12 +75,11 @@ final class DecoderPass {
 
   /// The final hidden states [S, D] after one more token of each sequence, whose keys and values go
   /// into its cache.
-  func step(_ tokens: [Int32], on decoder: Decoder, _ caches: [KeyValueCache]) -> MatrixView {
+  package func step(_ tokens: [Int32], on decoder: Decoder, _ caches: [KeyValueCache]) -> MatrixView
+  {
     kept.reset()
     scratch.reset()
-    let pass = PassContext(
-      parameters: decoder.parameters, adapter: decoder.adapter, gradients: nil, kept: kept,
-      scratch: scratch, dropout: 0)
+    let pass = stepContext(decoder)
     let rows = AskingRows.step(positions: caches.map { Int32($0.count) })
     for cache in caches { cache.makeRoom(for: 1) }
     let x = kept.matrix(tokens.count, decoder.configuration.hiddenSize)
@@ -89,10 +92,16 @@ final class DecoderPass {
   }
 
   /// The logits [S, V] of final hidden states [S, D], in memory of the pass.
-  func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
+  package func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
     let logits = kept.matrix(hidden.rows, decoder.output.rows)
-    multiply(hidden, decoder.output.transposed, into: logits)
+    stepContext(decoder).project(hidden, decoder.output, into: logits)
     return logits
+  }
+
+  private func stepContext(_ decoder: Decoder) -> PassContext {
+    PassContext(
+      parameters: decoder.parameters, adapter: decoder.adapter, gradients: nil, kept: kept,
+      scratch: scratch, dropout: 0, isStep: true)
   }
 
   private func finalNorm(_ x: MatrixView, of decoder: Decoder)

@@ -16,6 +16,11 @@ public struct GeneratedSequence: Sendable, Hashable {
   /// The new tokens, without the prompt.
   public var tokens: [Int]
   public var reason: Reason
+
+  public init(tokens: [Int], reason: Reason) {
+    self.tokens = tokens
+    self.reason = reason
+  }
 }
 
 /// Batched decoding with a key-value cache.

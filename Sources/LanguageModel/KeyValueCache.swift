@@ -4,7 +4,7 @@ import LinearAlgebra
 /// The keys and values of one sequence so far, of every layer, in room that doubles as they grow.
 ///
 /// Letters: N rows (tokens) so far, G key-value heads, d head dimension.
-final class KeyValueCache {
+package final class KeyValueCache {
   private let layers: Int
   /// 2 G d: the rotated keys of a row, then its values.
   private let width: Int
@@ -13,10 +13,10 @@ final class KeyValueCache {
   /// [layers, capacity, 2 G d].
   private var buffer = FloatBuffer(count: 0)
   /// N.
-  private(set) var count = 0
+  package private(set) var count = 0
 
   /// Empty; it never holds more than `context` rows.
-  init(_ configuration: ModelConfiguration, context: Int) {
+  package init(_ configuration: ModelConfiguration, context: Int) {
     layers = configuration.layerCount
     width = 2 * configuration.keyValueHeadCount * configuration.headDimension
     self.context = context

@@ -66,7 +66,7 @@ struct ProjectionGroup: Sendable {
   )
     -> [MatrixView]
   {
-    multiply(x, weight(in: pass.parameters).transposed, into: y, adding: adding)
+    pass.project(x, weight(in: pass.parameters), into: y, adding: adding)
     if let biasOffset {
       ks_add_bias(y.base, y.stride, pass.parameters.buffer.base + biasOffset, y.rows, outputs)
     }
@@ -151,10 +151,26 @@ struct PassContext {
   let scratch: Arena
   /// The probability of dropout in the adapter's input; 0 outside training.
   let dropout: Float
+  /// Whether this is a step of decoding: one row of each sequence meets all the weights.
+  var isStep = false
 
   /// Whether the gradients of the group's trained tensors need its input.
   func needsInput(_ group: ProjectionGroup) -> Bool {
     gradients != nil && (adapter == nil || !group.lowRank.isEmpty)
+  }
+
+  /// y[R,O] = x[R,I] weight[O,I]ᵀ, or y += it with `adding`.
+  func project(_ x: MatrixView, _ weight: MatrixView, into y: MatrixView, adding: Bool = false) {
+    guard isStep else { return multiply(x, weight.transposed, into: y, adding: adding) }
+    // A step is bound by reading the weights, which a general product first copies.
+    precondition(
+      x.columns == weight.columns && x.rows == y.rows && weight.rows == y.columns
+        && weight.stride == weight.columns)
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    ks_project_few(
+      x.base, x.stride, weight.base, y.base, y.stride, scratch.floats(32 * x.columns), x.rows,
+      x.columns, weight.rows, adding ? 1 : 0)
   }
 
   /// Calls `body` with dropout(x), the same mask for the same salt and keys at every call.

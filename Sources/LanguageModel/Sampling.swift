@@ -37,7 +37,9 @@ public struct SamplingSettings: Sendable, Hashable, Codable {
   }
 
   /// A token drawn from `logits`[V], which are overwritten.
-  func token(_ logits: UnsafeMutableBufferPointer<Float>, _ generator: inout SeededGenerator)
+  package func token(
+    _ logits: UnsafeMutableBufferPointer<Float>, _ generator: inout SeededGenerator
+  )
     -> Int
   {
     guard temperature > 0, let base = logits.baseAddress else {
