@@ -14,7 +14,8 @@ import Tokenizers
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keystep-bench", abstract: "Measure training steps, decoding and alignment.",
-    subcommands: [Peak.self, Step.self, Decode.self, EditScript.self, Scaling.self])
+    subcommands: [All.self, Peak.self, Step.self, Decode.self, EditScript.self, Scaling.self],
+    defaultSubcommand: All.self)
 }
 
 BLAS.useWidestKernels()
@@ -31,12 +32,14 @@ extension [Double] {
   var median: Double {
     let sorted = sorted()
     guard let middle = sorted.indices.dropFirst(sorted.count / 2).first else { return .nan }
-    return sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
+    return sorted.count.isMultiple(of: 2)
+      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
   }
 }
 
 func printLine(_ values: [String: Any]) throws {
-  let data = try JSONSerialization.data(withJSONObject: values, options: [.sortedKeys, .withoutEscapingSlashes])
+  let data = try JSONSerialization.data(
+    withJSONObject: values, options: [.sortedKeys, .withoutEscapingSlashes])
   FileHandle.standardOutput.write(data + Data("\n".utf8))
 }
 
