@@ -60,7 +60,6 @@ let package = Package(
       "Experiments",
       [
         "Distillation", "Evaluation", "Teachers", "Checksums",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "keystep",

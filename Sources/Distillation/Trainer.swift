@@ -204,4 +204,25 @@ public final class Trainer {
     var generator = SeededGenerator(seed: settings.seed, stream: "dropout \(step)")
     return (0..<count).map { _ in UInt32(truncatingIfNeeded: generator.next()) }
   }
+
+  /// The norms of the gradients that the tokens with positive weight, and those with negative
+  /// weight, have by themselves, of the mean loss over the first `count` examples.
+  ///
+  /// A right token's gradient fades as it is learned, while that of a wrong one that is pushed down
+  /// does not; AdamW divides by the size of both together.
+  public func gradientNorms(count: Int) -> (positive: Double, negative: Double) {
+    let trees = objective.examples.prefix(count).map(\.tree)
+    func norm(_ isKept: (Float) -> Bool) -> Double {
+      let kept = trees.map { tree in
+        var tree = tree
+        for index in tree.segments.indices {
+          tree.segments[index].weights = tree.segments[index].weights.map { isKept($0) ? $0 : 0 }
+        }
+        return tree
+      }
+      _ = workers.losses(of: kept, on: decoder, rule: objective.rule, gradients: gradients)
+      return workers.norm(of: gradients) / Double(max(1, trees.count))
+    }
+    return (norm { $0 > 0 }, norm { $0 < 0 })
+  }
 }

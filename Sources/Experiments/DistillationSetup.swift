@@ -196,7 +196,9 @@ public struct DistillationSetup: Sendable {
     _ name: String
   ) throws -> [Metric] {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
-    let trainer = Trainer(decoder, objective, settings, workers: Workers(count: context.threads))
+    let trainer = Trainer(
+      decoder, objective, settings, workers: Workers(count: context.threads))
+    let before = sideNorms(trainer, name, "first")
     var reports: [StepReport] = []
     try trainer.run(report: { report in
       reports.append(report)
@@ -204,13 +206,29 @@ public struct DistillationSetup: Sendable {
     })
     let seconds = reports.reduce(0) { $0 + $1.seconds }
     let tokens = reports.reduce(0) { $0 + $1.usefulTokens }
+    let norms = reports.map(\.gradientNorm)
     return [
       Metric("\(name) first loss", unit: "nats", value: reports.first?.loss ?? 0),
       Metric("\(name) last loss", unit: "nats", value: reports.last?.loss ?? 0),
       Metric(
-        "\(name) gradient norm", unit: "nats",
-        value: reports.map(\.gradientNorm).reduce(0, +) / Double(reports.count)),
-      Metric("\(name) speed", unit: "useful tokens/s", value: Double(tokens) / max(seconds, 1e-9)),
+        "\(name) mean gradient norm", unit: "nats",
+        value: norms.reduce(0, +) / Double(max(1, norms.count))),
+      Metric(
+        "\(name) speed", unit: "useful tokens/s", value: Double(tokens) / max(seconds, 1e-9)),
+    ] + before + sideNorms(trainer, name, "last")
+  }
+
+  /// What right and wrong tokens pull by themselves, on 32 pairs, where there are wrong ones.
+  private func sideNorms(_ trainer: Trainer, _ name: String, _ when: String) -> [Metric] {
+    let sample = trainer.objective.examples.prefix(32)
+    let pushesDown = sample.contains {
+      $0.tree.segments.contains { $0.weights.contains { $0 < 0 } }
+    }
+    guard pushesDown else { return [] }
+    let norms = trainer.gradientNorms(count: sample.count)
+    return [
+      Metric("\(name) \(when) gradient norm, right tokens", unit: "nats", value: norms.positive),
+      Metric("\(name) \(when) gradient norm, wrong tokens", unit: "nats", value: norms.negative),
     ]
   }
 

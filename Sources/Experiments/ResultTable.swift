@@ -75,7 +75,10 @@ struct ResultTable {
         $0.metrics.contains { $0.key == key && $0.unit == "share" }
       }
       var rows = [
-        [key, "mean", "95 % interval", "minus \(experiment.reference)", "95 % interval", "seeds"]
+        [
+          heading(key), "mean", "95 % interval", "minus \(experiment.reference)", "95 % interval",
+          "seeds",
+        ]
       ]
       for point in order {
         let found = values(of: key, in: points[point] ?? [])
@@ -98,6 +101,15 @@ struct ResultTable {
       if rows.count > 1 { lines.append(Self.aligned(rows)) }
     }
     return lines.joined(separator: "\n\n")
+  }
+
+  /// The metric's name, an accuracy's with what guessing scores there.
+  private func heading(_ key: String) -> String {
+    let floor = key.replacing("accuracy", with: "guessing floor")
+    guard floor != key,
+      let value = records.first?.metrics.first(where: { $0.key == floor })?.value
+    else { return key }
+    return "\(key) (guessing \(figure(value, true)))"
   }
 
   private func arm(_ record: RunRecord?) -> String { record?.settings["arm"]?.description ?? "" }

@@ -45,8 +45,8 @@ public struct Setting: Sendable {
     case number(ClosedRange<Double>)
     case choice([String])
     case text
-    /// A path. Its content's checksum is what counts: the path is no part of a run's identity, and the
-    /// CSV shows the file's name alone.
+    /// A path. Its content's checksum is what counts: the path is no part of a run's identity, and
+    /// the CSV shows the file's name alone.
     case file
   }
 

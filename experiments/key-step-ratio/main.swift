@@ -10,10 +10,13 @@ let experiment = Experiment(
   question: "Which weights on key tokens, if any, make EDIT's second stage help?",
   arms: [
     Arm(
-      "stage 1", without: ["alpha", "beta", "gamma", "guard", "learning_rate", "stage2_steps"],
+      "stage 1",
+      without: [
+        "alpha", "beta", "gamma", "wrong_tokens", "guard", "learning_rate", "stage2_steps",
+      ],
       help: "supervised fine-tuning on right chains, original and rectified"),
     Arm(
-      "stage 1 longer", without: ["alpha", "beta", "gamma", "guard"],
+      "stage 1 longer", without: ["alpha", "beta", "gamma", "wrong_tokens", "guard"],
       help: "stage 1 trained on for as many steps as stage 2 takes"),
     Arm("KRSL", help: "stage 2: key tokens weighted"),
     Arm(
@@ -35,6 +38,9 @@ let experiment = Experiment(
     Setting(
       "gamma", .number(0...100), usesCheckpoint ? [.integer(0)] : [.integer(0), .integer(1)],
       smoke: [.integer(0)], help: "weight of the right chain's other tokens"),
+    Setting(
+      "wrong_tokens", .choice(["all", "first-run"]), [.text("all")],
+      help: "which key tokens of the wrong chain are weighted: all, or the first divergent run"),
     Setting(
       "guard", .number(0...1000), [.integer(20)],
       help: "nats above which wrong tokens are let be"),
@@ -58,16 +64,18 @@ let experiment = Experiment(
       training = try setup.secondStage(student, .chainsOfThought(chains), run)
     } else if settings.arm != "stage 1" {
       let guardThreshold = Float(settings.number("guard"))
+      let choice = KeyTokenChoice(onlyFirstWrongRun: settings.text("wrong_tokens") == "first-run")
       let objective: Objective
       if settings.arm == "KRSL" {
         let weights = KeyStepWeights(
           alpha: Float(settings.number("alpha")), beta: Float(settings.number("beta")),
           gamma: Float(settings.number("gamma")))
-        objective = .keySteps(setup.data.pairs, weights: weights, guardThreshold: guardThreshold)
+        objective = .keySteps(
+          setup.data.pairs, weights: weights, guardThreshold: guardThreshold, choice: choice)
       } else {
         var generator = SeededGenerator(seed: settings.seed, stream: "random positions")
         objective = .randomPositions(
-          setup.data.pairs, guardThreshold: guardThreshold, using: &generator)
+          setup.data.pairs, guardThreshold: guardThreshold, choice: choice, using: &generator)
       }
       training = try setup.secondStage(student, objective, run)
     }
