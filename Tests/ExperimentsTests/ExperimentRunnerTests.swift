@@ -81,7 +81,10 @@ import Testing
     #expect(folder.names("runs", ending: ".json") == names)
     #expect(folder.names("runs").allSatisfy { $0.hasSuffix(".json") || $0 == "stages" })
 
-    // Another seed, value or checksum is another run.
+    // A file's path makes no other run, for its content does.
+    #expect(run(experiment, in: folder, "--pairs", "elsewhere/some.jsonl") == 0)
+    #expect(log.all.count == 9)
+    // Another seed is another run.
     #expect(run(experiment, in: folder, "--seeds", "0,1,2", "--arms", "without") == 0)
     #expect(log.all.dropFirst(9) == ["without - 2"])
   }

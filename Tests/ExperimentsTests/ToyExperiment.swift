@@ -19,7 +19,7 @@ func toyExperiment(
       Setting("batch_size", .integer(1...100), [.integer(8)], help: ""),
       Setting("mode", .choice(["plain", "fast"]), [.text("plain")], help: ""),
       Setting("data_seed", .integer(0...9), [.integer(1)], isAxis: false, help: ""),
-      Setting("pairs", .text, [], isAxis: false, help: ""),
+      Setting("pairs", .file, [], isAxis: false, help: ""),
     ],
     seeds: 2, summary: ["score"], example: "toy --rate 0.1"
   ) { _ in Prepared(checksums: checksums, notes: ["a note"], run: run) }
