@@ -89,5 +89,7 @@ let package = Package(
     tests("Distillation"),
     tests("Evaluation"),
     tests("Experiments"),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["keystep", "key-step-ratio", "TestSupport"]),
   ]
 )

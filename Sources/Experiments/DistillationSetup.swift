@@ -31,10 +31,13 @@ public struct DistillationSetup: Sendable {
     let data: [Setting] =
       checkpoint
       ? [
-        Setting("student", .file, [], help: "a .gguf file or a Hugging Face folder"),
-        Setting("pairs", .file, [], help: "dual pairs as JSON lines"),
-        Setting("validation_questions", count, [.integer(40)], help: "held out to choose on"),
-        Setting("test_questions", count, [.integer(100)], help: "held out to score once"),
+        Setting("student", .file, [], isAxis: false, help: "a .gguf file or a Hugging Face folder"),
+        Setting("pairs", .file, [], isAxis: false, help: "dual pairs as JSON lines"),
+        Setting(
+          "validation_questions", count, [.integer(40)], isAxis: false,
+          help: "held out to choose on"),
+        Setting(
+          "test_questions", count, [.integer(100)], isAxis: false, help: "held out to score once"),
         Setting("max_new_tokens", .integer(1...8192), [.integer(160)], help: "of an answer"),
         Setting("lora_rank", .integer(1...4096), [.integer(64)], help: "rank of the adapter"),
         Setting("lora_alpha", .number(0...4096), [.integer(32)], help: "its alpha"),
@@ -42,20 +45,22 @@ public struct DistillationSetup: Sendable {
       ]
       : [
         Setting(
-          "train_questions", count, [.integer(4000)], smoke: [.integer(64)],
+          "train_questions", count, [.integer(4000)], smoke: [.integer(64)], isAxis: false,
           help: "of the teacher's"),
         Setting(
-          "validation_questions", count, [.integer(200)], smoke: [.integer(16)],
+          "validation_questions", count, [.integer(200)], smoke: [.integer(16)], isAxis: false,
           help: "to choose on"),
         Setting(
-          "test_questions", count, [.integer(500)], smoke: [.integer(16)], help: "of each test"),
+          "test_questions", count, [.integer(500)], smoke: [.integer(16)], isAxis: false,
+          help: "of each test"),
         Setting(
           "max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)],
           help: "of an answer"),
       ]
     return data + [
       Setting(
-        "data_seed", .integer(0...Int.max), [.integer(1)], help: "of problems, or of the split"),
+        "data_seed", .integer(0...Int.max), [.integer(1)], isAxis: false,
+        help: "of problems, or of the split"),
       Setting(
         "stage1_steps", count, [.integer(checkpoint ? 20 : 1200)], smoke: [.integer(3)],
         help: "of supervised fine-tuning"),
@@ -196,6 +201,9 @@ public struct DistillationSetup: Sendable {
     _ name: String
   ) throws -> [Metric] {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
+    guard !objective.examples.isEmpty else {
+      throw DataError(nothingIn: name, expected: "example to train on")
+    }
     let trainer = Trainer(
       decoder, objective, settings, workers: Workers(count: context.threads))
     let before = sideNorms(trainer, name, "first")

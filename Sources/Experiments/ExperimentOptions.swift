@@ -2,25 +2,25 @@
 ///
 /// The flags come from the experiment's declaration, which `swift-argument-parser`, whose flags are
 /// properties known at compile time, cannot express.
-struct ExperimentOptions: Sendable {
+package struct ExperimentOptions: Sendable {
   /// The values of each setting, by name.
-  var values: [String: [SettingValue]]
-  var arms: [Arm]
-  var seeds: [Int]
-  var jobs: Int
-  var output: String
-  var isSmoke = false
-  var isDryRun = false
-  var asksForHelp = false
+  package var values: [String: [SettingValue]]
+  package var arms: [Arm]
+  package var seeds: [Int]
+  package var jobs: Int
+  package var output: String
+  package var isSmoke = false
+  package var isDryRun = false
+  package var asksForHelp = false
 
   /// Everything that is wrong with a call.
-  struct UsageError: Error, CustomStringConvertible {
-    var problems: [String]
-    var description: String { problems.joined(separator: "\n") }
+  package struct UsageError: Error, CustomStringConvertible {
+    package var problems: [String]
+    package var description: String { problems.joined(separator: "\n") }
   }
 
   /// Reads `arguments`. Throws a `UsageError` that names all that is wrong with them.
-  init(_ arguments: [String], for experiment: Experiment, cores: Int) throws {
+  package init(_ arguments: [String], for experiment: Experiment, cores: Int) throws {
     var problems: [String] = []
     var given: [String: String] = [:]
     var flags: Set<String> = []
@@ -29,7 +29,7 @@ struct ExperimentOptions: Sendable {
     let known = experiment.settings.map(\.flag) + own + switches
     var rest = arguments[...]
     while let argument = rest.popFirst() {
-      let parts = argument.split(separator: "=", maxSplits: 1)
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let flag = parts.first.map(String.init) ?? ""
       guard known.contains(flag) else {
         let near = known.min { distance($0, flag) < distance($1, flag) } ?? ""
@@ -40,6 +40,9 @@ struct ExperimentOptions: Sendable {
       }
       if switches.contains(flag) {
         flags.insert(flag)
+        if parts.count == 2 {
+          problems.append("\(flag): expected no value, found \"\(parts[1])\"")
+        }
       } else if parts.count == 2 {
         given[flag] = String(parts[1])
       } else if let value = rest.first, !value.hasPrefix("--") {
@@ -60,7 +63,10 @@ struct ExperimentOptions: Sendable {
         continue
       }
       var found: [SettingValue] = []
-      for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let words =
+        setting.isAxis
+        ? text.split(separator: ",", omittingEmptySubsequences: false) : [text[...]]
+      for word in words {
         if let value = setting.value(word) {
           if !found.contains(value) { found.append(value) }
         } else {
@@ -80,12 +86,14 @@ struct ExperimentOptions: Sendable {
         problems.append(
           "--seeds: expected how many (5), or which (0,3,7), found \"\(text)\"")
       } else {
-        seeds = found.count == 1 && !text.contains(",") ? Array(0..<found[0]) : found
+        seeds =
+          text.contains(",")
+          ? found.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } : Array(0..<found[0])
       }
     }
     arms = experiment.arms
     if let text = given["--arms"] {
-      let names = text.split(separator: ",").map(String.init)
+      let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       for name in names where !experiment.arms.contains(where: { $0.name == name }) {
         let all = experiment.arms.map(\.name).joined(separator: ", ")
         problems.append("--arms: expected some of \(all), found \"\(name)\"")
@@ -103,11 +111,11 @@ struct ExperimentOptions: Sendable {
     output =
       given["--output"]
       ?? "results/\(isSmoke ? "scratch/" : "")\(experiment.outputName).csv"
-    if !problems.isEmpty { throw UsageError(problems: problems) }
+    if !problems.isEmpty, !asksForHelp { throw UsageError(problems: problems) }
   }
 
   /// What `--help` prints.
-  static func help(_ experiment: Experiment) -> String {
+  package static func help(_ experiment: Experiment) -> String {
     func rows(_ rows: [(String, String)]) -> String {
       let width = rows.map(\.0.count).max() ?? 0
       return rows.map { "  \($0.0)\(String(repeating: " ", count: width - $0.0.count))  \($0.1)" }

@@ -9,21 +9,27 @@ extension Experiment {
   /// 2 where the call made no sense.
   public func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
     BLAS.useWidestKernels()
+    exit(run(arguments))
+  }
+
+  /// `main` up to the end of the process: returns its exit status. Records, and what runs share, go
+  /// to `folder`.
+  package func run(_ arguments: [String], folder: String? = nil) -> Int32 {
     BLAS.threadCount = 1
     do {
       let cores = ProcessInfo.processInfo.activeProcessorCount
       let options = try ExperimentOptions(arguments, for: self, cores: cores)
       if options.asksForHelp {
         print(ExperimentOptions.help(self))
-        exit(0)
+        return 0
       }
-      exit(try run(options) ? 0 : 1)
+      return try run(options, folder: folder ?? "runs/\(name)") ? 0 : 1
     } catch let error as ExperimentOptions.UsageError {
       Self.complain("\(error)\n")
-      exit(2)
+      return 2
     } catch {
       Self.complain("\(name): \(error)\n")
-      exit(1)
+      return 1
     }
   }
 
@@ -33,7 +39,7 @@ extension Experiment {
 
   /// The settings of every run, in the order in which they are best made: runs with different seeds
   /// first, so that runs side by side do not wait for one shared stage.
-  func plan(_ options: ExperimentOptions) -> [RunSettings] {
+  package func plan(_ options: ExperimentOptions) -> [RunSettings] {
     var grid: [RunSettings] = []
     for arm in options.arms {
       var points: [[String: SettingValue]] = [["arm": .text(arm.name)]]
@@ -53,9 +59,8 @@ extension Experiment {
     }
   }
 
-  /// Runs what is missing; returns whether no run failed.
-  private func run(_ options: ExperimentOptions) throws -> Bool {
-    let folder = "runs/\(name)"
+  /// Runs what is missing; returns whether all runs are finished.
+  private func run(_ options: ExperimentOptions, folder: String) throws -> Bool {
     let records = RecordStore(folder: folder)
     let fixed = options.values.compactMapValues { $0.count == 1 ? $0[0] : nil }
     let prepared = try prepare(
@@ -82,7 +87,7 @@ extension Experiment {
       return true
     }
 
-    let isWhole = try runMissing(
+    try runMissing(
       missing.map { ($0, identities[$0], plan[$0]) }, prepared, records, folder, options)
     let found = identities.compactMap(records.finished)
     if found.isEmpty { return false }
@@ -94,14 +99,14 @@ extension Experiment {
         "\n\(plan.count - found.count) of \(plan.count) runs are missing; the same call makes them")
     }
     print("\nCSV: \(options.output) (\(found.count) runs); records: \(folder)")
-    return isWhole
+    return found.count == plan.count
   }
 
   private func runMissing(
     _ missing: [(index: Int, identity: String, settings: RunSettings)], _ prepared: Prepared,
     _ records: RecordStore, _ folder: String, _ options: ExperimentOptions
-  ) throws -> Bool {
-    guard !missing.isEmpty else { return true }
+  ) throws {
+    guard !missing.isEmpty else { return }
     Interruption.watch()
     // A run that is alone may use all cores; else each has its own.
     let jobs = min(options.jobs, missing.count)
@@ -138,12 +143,10 @@ extension Experiment {
         } catch {
           failure = "its record cannot be written: \(error)"
         }
-        if failure != nil { queue.noteFailure() }
         board.finished(identity, seconds: seconds, failure: failure)
       }
     }
     board.close()
-    return !queue.hasFailures && !Interruption.isRequested
   }
 
   /// The arm, the values of the axes, and the seed.
@@ -155,12 +158,11 @@ extension Experiment {
   }
 }
 
-/// Hands out the indices of the runs, and notes whether one failed.
+/// Hands out the indices of the runs.
 private final class RunQueue: @unchecked Sendable {
   private let lock = NSLock()
   private var index = 0
   private let count: Int
-  private var failed = false
 
   init(count: Int) { self.count = count }
 
@@ -170,17 +172,5 @@ private final class RunQueue: @unchecked Sendable {
     guard index < count else { return nil }
     index += 1
     return index - 1
-  }
-
-  func noteFailure() {
-    lock.lock()
-    failed = true
-    lock.unlock()
-  }
-
-  var hasFailures: Bool {
-    lock.lock()
-    defer { lock.unlock() }
-    return failed
   }
 }

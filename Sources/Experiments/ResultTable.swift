@@ -2,19 +2,19 @@ import Evaluation
 import Foundation
 
 /// The results of an experiment's runs: a tidy CSV, one row for each run and metric, and a summary.
-struct ResultTable {
+package struct ResultTable {
   let experiment: Experiment
   let options: ExperimentOptions
   let records: [RunRecord]
 
-  init(_ experiment: Experiment, _ options: ExperimentOptions, _ records: [RunRecord]) {
+  package init(_ experiment: Experiment, _ options: ExperimentOptions, _ records: [RunRecord]) {
     self.experiment = experiment
     self.options = options
     self.records = records
   }
 
   /// The CSV's text. The columns are fixed by the experiment's declaration.
-  var csv: String {
+  package var csv: String {
     let settings = experiment.settings.map(\.name)
     let header =
       ["experiment", "run", "arm"] + settings
@@ -54,7 +54,7 @@ struct ResultTable {
   }
 
   /// Writes the CSV anew, the whole file or nothing.
-  func write(to path: String) throws {
+  package func write(to path: String) throws {
     let url = URL(fileURLWithPath: path)
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -63,7 +63,7 @@ struct ResultTable {
 
   /// For each point of the grid and each metric of the summary: the mean over seeds with its 95 %
   /// interval, and the difference to the reference arm, paired by seed.
-  var summary: String {
+  package var summary: String {
     let points = Dictionary(grouping: records) { label($0) }
     let order = records.map { label($0) }.reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }

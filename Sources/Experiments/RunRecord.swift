@@ -23,10 +23,14 @@ public struct RunRecord: Codable, Sendable {
 }
 
 /// The records of an experiment's runs, one JSON file each.
-struct RecordStore: Sendable {
+package struct RecordStore: Sendable {
   let folder: String
 
-  static func identity(_ experiment: String, _ settings: RunSettings, _ checksums: [String: String])
+  package init(folder: String) { self.folder = folder }
+
+  package static func identity(
+    _ experiment: String, _ settings: RunSettings, _ checksums: [String: String]
+  )
     -> String
   {
     let sums = checksums.sorted { $0.key < $1.key }.map { "sha256 \($0.key)=\($0.value)\n" }
@@ -38,9 +42,11 @@ struct RecordStore: Sendable {
 
   /// The record of a run that finished; nil where there is none, it failed, or it cannot be read,
   /// so that the run is made again.
-  func finished(_ identity: String) -> RunRecord? {
+  package func finished(_ identity: String) -> RunRecord? {
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     guard let data = FileManager.default.contents(atPath: path(identity)),
       let record = try? decoder.decode(RunRecord.self, from: data)
     else { return nil }
@@ -48,10 +54,13 @@ struct RecordStore: Sendable {
   }
 
   /// Writes the record, the whole file or nothing.
-  func write(_ record: RunRecord) throws {
+  package func write(_ record: RunRecord) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .iso8601
+    // A figure over nothing has no value; that is no reason to lose the run.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try encoder.encode(record).write(
       to: URL(fileURLWithPath: path(record.identity)), options: .atomic)

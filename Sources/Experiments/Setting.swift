@@ -57,16 +57,20 @@ public struct Setting: Sendable {
   public let values: [SettingValue]
   /// What it takes with `--smoke`; nil for the same.
   public let smoke: [SettingValue]?
+  /// Whether runs may differ in it. What all runs share, such as the data, is made of settings that
+  /// may not.
+  public let isAxis: Bool
   public let help: String
 
   public init(
     _ name: String, _ kind: Kind, _ values: [SettingValue], smoke: [SettingValue]? = nil,
-    help: String
+    isAxis: Bool = true, help: String
   ) {
     self.name = name
     self.kind = kind
     self.values = values
     self.smoke = smoke
+    self.isAxis = isAxis
     self.help = help
   }
 

@@ -2,18 +2,18 @@ import Checksums
 import Foundation
 
 /// What runs share: a folder for each stage, made once and known by the hash of what made it.
-final class StageStore: @unchecked Sendable {
+package final class StageStore: @unchecked Sendable {
   private let folder: String
   private let condition = NSCondition()
   private var beingMade: Set<String> = []
 
-  init(folder: String) { self.folder = folder }
+  package init(folder: String) { self.folder = folder }
 
   /// The folder of the stage with this key; `make` fills it where it is missing.
   ///
   /// One that is being made by another run is waited for. A folder takes its name only when it is
   /// whole.
-  func stage(_ key: String, make: (String) throws -> Void) throws -> String {
+  package func stage(_ key: String, make: (String) throws -> Void) throws -> String {
     let name = String(SHA256.hex(of: key).prefix(16))
     let path = "\(folder)/\(name)"
     condition.lock()
@@ -31,6 +31,8 @@ final class StageStore: @unchecked Sendable {
       condition.unlock()
     }
     let partial = "\(path).partial-\(ProcessInfo.processInfo.processIdentifier)"
+    // Process numbers come round again, and with them what a killed process left.
+    try? FileManager.default.removeItem(atPath: partial)
     try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
     do {
       try make(partial)

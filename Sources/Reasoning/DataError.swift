@@ -14,6 +14,11 @@ public struct DataError: Error, Hashable, CustomStringConvertible {
     self.found = found
   }
 
+  /// That `file` holds nothing of a kind of which at least one is wanted.
+  public init(nothingIn file: String, expected: String) {
+    self.init(file: file, place: nil, expected: "at least one \(expected)", found: "none")
+  }
+
   public var description: String {
     "\(file)\(place.map { ", \($0)" } ?? ""): expected \(expected), found \(found)"
   }

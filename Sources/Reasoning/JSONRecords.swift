@@ -168,9 +168,12 @@ struct JSONRecord {
   }
 
   private static func contents(of file: String) throws -> Data {
-    do {
-      return try Data(contentsOf: URL(fileURLWithPath: file))
-    } catch {
+    // A handle reads pipes too.
+    let handle =
+      file == "/dev/stdin" ? FileHandle.standardInput : FileHandle(forReadingAtPath: file)
+    if let handle, let data = try? handle.readToEnd() ?? Data() {
+      return data
+    } else {
       let there = FileManager.default.fileExists(atPath: file)
       throw DataError(
         file: file, place: nil, expected: "a readable file",

@@ -61,12 +61,15 @@ struct AlignCommand: ParsableCommand {
       isatty(STDOUT_FILENO) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     let keys = Set(keys)
     var result = ""
+    // What stands between two words is known only where they are decoded together.
+    var before = 0
     var start = 0
     while start < tokens.count {
       var end = start + 1
       while end < tokens.count, keys.contains(end) == keys.contains(start) { end += 1 }
-      let text = tokenizer.decode(Array(tokens[start..<end])).replacingOccurrences(
-        of: "\n", with: "⏎")
+      let whole = tokenizer.decode(Array(tokens[..<end]))
+      let text = whole.dropFirst(before).replacing("\n", with: "⏎")
+      before = whole.count
       if !keys.contains(start) {
         result += text
       } else if isColoured {

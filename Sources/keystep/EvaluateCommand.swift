@@ -50,6 +50,12 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let prompts = try prompts.map(JSONLines.prompts(at:))
     let pairs = try pairs.map(JSONLines.pairs(at:))
+    if let prompts, prompts.isEmpty, let file = self.prompts {
+      throw DataError(nothingIn: file, expected: "prompt")
+    }
+    if let pairs, pairs.isEmpty, let file = self.pairs {
+      throw DataError(nothingIn: file, expected: "pair")
+    }
     let student = try student.load()
     let tokenizer = try student.exampleTokenizer()
     if let prompts, let file = self.prompts { try answer(prompts, file, student, tokenizer) }

@@ -5,5 +5,5 @@ func printJSONLine(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.keyEncodingStrategy = .convertToSnakeCase
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+  try FileHandle.standardOutput.write(contentsOf: encoder.encode(value) + Data("\n".utf8))
 }

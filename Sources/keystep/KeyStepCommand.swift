@@ -22,6 +22,7 @@ struct KeyStepCommand: ParsableCommand {
     do {
       var command = try parseAsRoot()
       try command.run()
+      guard fflush(nil) == 0 else { throw POSIXError(POSIXError.Code(rawValue: errno) ?? .EIO) }
     } catch {
       let status = exitCode(for: error)
       if status == .success {

@@ -37,6 +37,7 @@ struct LossCommand: ParsableCommand {
 
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
+    guard !dualPairs.isEmpty else { throw DataError(nothingIn: pairs, expected: "pair") }
     let student = try student.load()
     let tokenized = try student.exampleTokenizer().tokenize(dualPairs, file: pairs)
     let objective = Objective.keySteps(
@@ -66,7 +67,7 @@ struct LossCommand: ParsableCommand {
         index += 1
       }
     }
-    let mean = index == 0 ? 0 : sum / Double(index)
+    let mean = sum / Double(index)
     if json {
       try printJSONLine(Total(pairs: index, loss: mean))
     } else {

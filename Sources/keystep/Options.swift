@@ -17,12 +17,16 @@ struct KeyTokenOptions: ParsableArguments {
 }
 
 /// The weights of key reasoning steps learning.
+///
+/// A weight may be negative, and so begin like a flag.
 struct KeyStepOptions: ParsableArguments {
-  @Option(help: "Weight of the chosen response's key tokens.")
+  @Option(parsing: .unconditional, help: "Weight of the chosen response's key tokens.")
   var alpha: Float = 1
-  @Option(help: "Weight of the rejected response's key tokens; negative pushes them down.")
+  @Option(
+    parsing: .unconditional,
+    help: "Weight of the rejected response's key tokens; negative pushes them down.")
   var beta: Float = -0.025
-  @Option(help: "Weight of the chosen response's other tokens.")
+  @Option(parsing: .unconditional, help: "Weight of the chosen response's other tokens.")
   var gamma: Float = 0
   @Option(
     name: .customLong("guard"),

@@ -107,10 +107,16 @@ struct TrainCommand: ParsableCommand {
     if let learningRate, !(learningRate >= 0 && learningRate.isFinite) {
       problems.append("--learning-rate wants a finite number from 0 up, not \(learningRate)")
     }
+    if !loraAlpha.isFinite { problems.append("--lora-alpha wants a finite number") }
+    if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) {
+      problems.append("--weight-decay wants a finite number from 0 up, not \(weightDecay)")
+    }
+    if let clip, !(clip > 0) { problems.append("--clip wants a number above 0, not \(clip)") }
     if !(0..<1).contains(loraDropout) {
       problems.append("--lora-dropout wants a probability below 1, not \(loraDropout)")
     }
     let known = ProjectionName.allCases.map(\.rawValue)
+    if targetNames.isEmpty { problems.append("--lora-targets wants at least one projection") }
     for name in targetNames where !known.contains(name) {
       problems.append("--lora-targets: \(name) is none of \(known.joined(separator: ", "))")
     }
@@ -136,6 +142,9 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let student = try student()
     let objective = try objective(student)
+    guard !objective.examples.isEmpty else {
+      throw DataError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
+    }
     let trainer = Trainer(
       student.decoder, objective, settings, workers: Workers(count: workers.workers))
     let state = output.map { $0 + "/training_state.safetensors" }

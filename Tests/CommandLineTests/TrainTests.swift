@@ -1,0 +1,121 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct TrainTests {
+  @Test(
+    "train prints a line of the agreed fields a step, and what it leaves answers prompts",
+    arguments: ["sft", "krsl"], ["lora", "full"])
+  func train(objective: String, tuning: String) throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let output = place.path + "/out"
+    let call = try keystep(
+      "train", "--model", model, "--pairs", place.pairs(somePairs), "--objective", objective,
+      "--tuning", tuning, "--batch-pairs", "2", "--steps", "3", "--learning-rate", "1e-2",
+      "--lora-rank", "4", "--lora-alpha", "8", "--lora-targets", "q_proj,v_proj,down_proj",
+      "--no-shuffle", "--output", output, "--json")
+    #expect(call.status == 0, "\(call.errors)")
+    let objects = try call.objects()
+    #expect(objects.map { $0["step"] as? Int } == [0, 1, 2])
+    for object in objects {
+      let fields = [
+        "step", "loss", "seconds", "useful_tokens", "useful_tokens_per_second", "peak_rss_gib",
+      ]
+      #expect(Set(fields).isSubset(of: object.keys))
+      #expect(fields.allSatisfy { object[$0] is NSNumber })
+      #expect(object["peak_rss_gib"] as? Double ?? 0 > 0)
+    }
+    // Without an order of its own each step takes two examples: pairs count both sequences whole,
+    // end of sequence included.
+    let counts = somePairs.map { prompt, chosen, rejected in
+      let (q, r, w) = (words(prompt), words(chosen) + 1, words(rejected) + 1)
+      return objective == "sft" ? q + r : 2 * q + r + w
+    }
+    #expect(
+      objects.map { $0["useful_tokens"] as? Int }
+        == [counts[0] + counts[1], counts[2] + counts[3], counts[0] + counts[1]])
+
+    let prompts = try place.file("prompts.jsonl", #"{"prompt": "10 11"}"#)
+    let answer =
+      tuning == "lora"
+      ? try keystep(
+        "generate", "--model", model, "--adapter", output, "--prompts", prompts,
+        "--max-new-tokens", "5", "--json")
+      : try keystep(
+        "generate", "--model", output, "--prompts", prompts, "--max-new-tokens", "5", "--json")
+    #expect(answer.status == 0 && answer.lines.count == 1, "\(answer.errors)")
+    let trained = try keystep(
+      "loss", "--model", tuning == "lora" ? model : output, "--pairs", place.path + "/pairs.jsonl",
+      "--json")
+    #expect(trained.status == 0)
+  }
+
+  private func words(_ text: String) -> Int { text.split(separator: " ").count }
+
+  @Test("train takes chains, and a from-scratch student on the problems that the toolkit makes")
+  func preset() throws {
+    let place = try Workplace()
+    let made = try keystep(
+      "problems", "--output", place.path, "--seed", "2", "--train", "12", "--test", "3",
+      "--validation", "3")
+    #expect(made.status == 0 && made.lines.count == 4)
+    for part in ["train", "validation", "test", "out-of-domain"] {
+      for kind in ["prompts", "chains", "pairs"] {
+        #expect(
+          FileManager.default.fileExists(atPath: "\(place.path)/\(part).\(kind).jsonl"))
+      }
+    }
+    let call = try keystep(
+      "train", "--preset", "procedural", "--tokenizer", place.path + "/tokenizer.json",
+      "--chains", place.path + "/train.chains.jsonl", "--objective", "sft", "--tuning", "full",
+      "--batch-pairs", "4", "--steps", "2", "--output", place.path + "/out")
+    #expect(call.status == 0, "\(call.errors)")
+    #expect(call.lines.count == 2 && call.lines[1].hasPrefix("step 2 of 2: loss "))
+    let scored = try keystep(
+      "evaluate", "--model", place.path + "/out", "--tokenizer", place.path + "/tokenizer.json",
+      "--prompts", place.path + "/test.prompts.jsonl", "--max-new-tokens", "4", "--json")
+    #expect(scored.status == 0, "\(scored.errors)")
+  }
+
+  @Test("A run that was killed goes on bit for bit")
+  func resume() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let file = try place.pairs(somePairs)
+    func arguments(_ output: String) -> [String] {
+      [
+        "train", "--model", model, "--pairs", file, "--objective", "krsl", "--batch-pairs", "1",
+        "--steps", "900", "--save-every", "100", "--learning-rate", "1e-4", "--lora-rank", "2",
+        "--workers", "1", "--json", "--output", place.path + "/" + output,
+      ]
+    }
+    let whole = try runExecutable(executable("keystep"), arguments("whole"))
+    #expect(whole.status == 0 && whole.lines.count == 900)
+
+    // Nobody reads on, so that it cannot print, and so not run, to its end.
+    let killed = newProcess(executable("keystep"), arguments("killed"))
+    let pipe = Pipe()
+    killed.standardOutput = pipe
+    try killed.run()
+    var read = Data()
+    while read.count(where: { $0 == UInt8(ascii: "\n") }) < 150 {
+      let more = pipe.fileHandleForReading.availableData
+      if more.isEmpty { break }
+      read += more
+    }
+    kill(killed.processIdentifier, SIGKILL)
+    killed.waitUntilExit()
+    #expect(killed.terminationReason == .uncaughtSignal)
+
+    let rest = try runExecutable(executable("keystep"), arguments("killed") + ["--resume"])
+    #expect(rest.status == 0, "\(rest.errors)")
+    #expect(rest.lines.count < 900 && rest.lines.count.isMultiple(of: 100))
+    #expect(
+      try place.contents("killed/adapter_model.safetensors")
+        == place.contents("whole/adapter_model.safetensors"))
+    let other = try runExecutable(
+      executable("keystep"), arguments("killed") + ["--resume", "--weight-decay", "0.5"])
+    #expect(other.status == 1 && other.errors.contains("training_state.safetensors"))
+  }
+}
