@@ -1,10 +1,10 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student bench-peers notebooks format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers format lint
 export NAME ARGS STUDENT PAIRS
 
-SOURCES := Package.swift Sources Tests experiments
+SOURCES := Package.swift Sources Tests experiments benchmarks
 
 help: ## print these lines
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
@@ -33,6 +33,10 @@ bench-peers: setup ## hold keystep against PyTorch, llama.cpp and RapidFuzz [PAI
 
 notebooks: ## execute notebooks-md/ in a scratch folder
 	@scripts/notebooks.sh
+
+bench: setup ## measure steps, decoding and alignment: [PAIRS=pairs.jsonl]
+	swift build -c release --product keystep-bench
+	.build/release/keystep-bench $(if $(PAIRS),--pairs "$$PAIRS")
 
 format: ## format the Swift files in place
 	swift format -i -r $(SOURCES)

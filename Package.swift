@@ -69,6 +69,13 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     experiment("key-step-ratio"),
+    .executableTarget(
+      name: "keystep-bench",
+      dependencies: [
+        "Distillation", "Teachers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "benchmarks/keystep-bench"),
 
     .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
     tests("Checksums"),

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 root = Path(__file__).resolve().parent.parent
-notebooks = sorted((root / "notebooks-md").glob("*.md"))
+notebooks = sorted(path for path in (root / "notebooks-md").glob("*.md") if path.name != "README.md")
 with tempfile.TemporaryDirectory() as scratch:
     folder = Path(scratch) / "notebooks-md"
     folder.mkdir()

@@ -31,8 +31,8 @@ public struct DistillationSetup: Sendable {
     let data: [Setting] =
       checkpoint
       ? [
-        Setting("student", .text, [], help: "a .gguf file or a Hugging Face folder"),
-        Setting("pairs", .text, [], help: "dual pairs as JSON lines"),
+        Setting("student", .file, [], help: "a .gguf file or a Hugging Face folder"),
+        Setting("pairs", .file, [], help: "dual pairs as JSON lines"),
         Setting("validation_questions", count, [.integer(40)], help: "held out to choose on"),
         Setting("test_questions", count, [.integer(100)], help: "held out to score once"),
         Setting("max_new_tokens", .integer(1...8192), [.integer(160)], help: "of an answer"),
@@ -272,6 +272,11 @@ public struct DistillationSetup: Sendable {
         Metric(
           split: test.name, "accuracy: \(task)", unit: "share",
           .share(items.count { $0.isCorrect }, of: items.count)))
+    }
+    for floor in GuessingFloor.byTask(test.questions) where byTask.count > 1 {
+      metrics.append(
+        Metric(
+          split: test.name, "guessing floor: \(floor.task)", unit: "share", value: floor.accuracy))
     }
     let scores = try PairScore.scores(
       of: test.pairs, on: decoder, workers: Workers(count: context.threads))

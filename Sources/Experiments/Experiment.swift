@@ -19,6 +19,8 @@ public struct Arm: Sendable {
 /// plan, progress, records, resuming, CSV.
 public struct Experiment: Sendable {
   public let name: String
+  /// What its CSV is called, so that a run on other inputs does not write over the default's.
+  public let outputName: String
   /// What it asks, in one line.
   public let question: String
   public let arms: [Arm]
@@ -36,12 +38,14 @@ public struct Experiment: Sendable {
   public let prepare: @Sendable (PreparationContext) throws -> Prepared
 
   public init(
-    name: String, question: String, arms: [Arm], reference: String, settings: [Setting], seeds: Int,
+    name: String, outputName: String? = nil, question: String, arms: [Arm], reference: String,
+    settings: [Setting], seeds: Int,
     smokeSeeds: Int = 1, summary: [String], example: String,
     prepare: @escaping @Sendable (PreparationContext) throws -> Prepared
   ) {
     precondition(arms.contains { $0.name == reference }, "no arm is called \(reference)")
     self.name = name
+    self.outputName = outputName ?? name
     self.question = question
     self.arms = arms
     self.reference = reference

@@ -102,7 +102,7 @@ struct ExperimentOptions: Sendable {
     }
     output =
       given["--output"]
-      ?? (isSmoke ? "results/scratch/\(experiment.name).csv" : "results/\(experiment.name).csv")
+      ?? "results/\(isSmoke ? "scratch/" : "")\(experiment.outputName).csv"
     if !problems.isEmpty { throw UsageError(problems: problems) }
   }
 
@@ -133,7 +133,7 @@ struct ExperimentOptions: Sendable {
         ("--seeds", "how many seeds (5), or which (0,3,7); \(experiment.seeds)"),
         ("--arms", "only these arms"),
         ("--jobs", "runs side by side; as many as there are cores"),
-        ("--output", "the CSV; results/\(experiment.name).csv"),
+        ("--output", "the CSV; results/\(experiment.outputName).csv"),
         ("--smoke", "a run of a few seconds, to see that all works"),
         ("--dry-run", "print the plan and what of it is finished"),
       ]))

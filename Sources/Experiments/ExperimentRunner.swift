@@ -61,7 +61,11 @@ extension Experiment {
     let prepared = try prepare(
       PreparationContext(settings: RunSettings(fixed), folder: folder + "/data"))
     let plan = plan(options)
-    let identities = plan.map { RecordStore.identity(name, $0, prepared.checksums) }
+    let files = Set(settings.filter(\.isFile).map(\.name))
+    let identities = plan.map { run in
+      let known = RunSettings(run.values.filter { !files.contains($0.key) })
+      return RecordStore.identity(name, known, prepared.checksums)
+    }
     let missing = plan.indices.filter { records.finished(identities[$0]) == nil }
 
     print("\(name): \(question)")

@@ -26,7 +26,11 @@ struct ResultTable {
     for record in records {
       let start =
         [experiment.name, record.identity, record.settings["arm"]?.description ?? ""]
-        + settings.map { record.settings[$0]?.description ?? "" }
+        + experiment.settings.map { setting in
+          let value = record.settings[setting.name]?.description ?? ""
+          return setting.isFile && !value.isEmpty
+            ? URL(fileURLWithPath: value).lastPathComponent : value
+        }
         + [record.settings["seed"]?.description ?? ""]
       let commit = record.commit.prefix(12) + (record.isModified ? "+modified" : "")
       for metric in record.metrics {

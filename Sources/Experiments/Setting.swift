@@ -45,6 +45,9 @@ public struct Setting: Sendable {
     case number(ClosedRange<Double>)
     case choice([String])
     case text
+    /// A path. Its content's checksum is what counts: the path is no part of a run's identity, and the
+    /// CSV shows the file's name alone.
+    case file
   }
 
   /// Its column's name, such as `learning_rate`; the flag is `--learning-rate`.
@@ -67,6 +70,8 @@ public struct Setting: Sendable {
     self.help = help
   }
 
+  var isFile: Bool { if case .file = kind { true } else { false } }
+
   var flag: String { "--" + name.replacing("_", with: "-") }
 
   /// What a value may be, in words.
@@ -76,6 +81,7 @@ public struct Setting: Sendable {
     case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .choice(let names): "one of \(names.joined(separator: ", "))"
     case .text: "a text"
+    case .file: "a path"
     }
   }
 
@@ -87,7 +93,7 @@ public struct Setting: Sendable {
     case .number(let range):
       Double(text).flatMap { range.contains($0) ? .number($0) : nil }
     case .choice(let names): names.contains(String(text)) ? .text(String(text)) : nil
-    case .text: text.isEmpty ? nil : .text(String(text))
+    case .text, .file: text.isEmpty ? nil : .text(String(text))
     }
   }
 }

@@ -23,13 +23,13 @@ struct Attention: Sendable {
   /// rotated.
   func forward(
     queries: MatrixView, keysValues: MatrixView, _ asking: AskingRows, into attended: MatrixView,
-    logSumExp: MatrixView, _ arena: Arena
+    logSumExp: MatrixView, _ arena: Arena, _ clock: PassClock
   ) {
     forEachBlock(asking, arena, scoreMatrices: 1) { block, scores in
       for head in 0..<heads {
         let query = columns(of: queries, block.rows, head)
         for span in block.spans {
-          multiply(
+          clock.multiply(
             query, key(keysValues, span.rows, head).transposed,
             into: scores[0].columns(span.columns))
         }
@@ -39,7 +39,7 @@ struct Attention: Sendable {
           block.rows.count, block.keyCount)
         let output = columns(of: attended, block.rows, head)
         for (index, span) in block.spans.enumerated() {
-          multiply(
+          clock.multiply(
             scores[0].columns(span.columns), value(keysValues, span.rows, head), into: output,
             adding: index > 0)
         }
@@ -70,7 +70,7 @@ struct Attention: Sendable {
     queries: MatrixView, keysValues: MatrixView, _ asking: AskingRows, attended: MatrixView,
     logSumExp: MatrixView,
     dAttended: MatrixView, into dQueries: MatrixView, addingTo dKeysValues: MatrixView,
-    _ arena: Arena
+    _ arena: Arena, _ clock: PassClock
   ) {
     forEachBlock(asking, arena, scoreMatrices: 2) { block, scores in
       let (probabilities, dScores) = (scores[0], scores[1])
@@ -79,10 +79,10 @@ struct Attention: Sendable {
         let output = columns(of: attended, block.rows, head)
         let dOutput = columns(of: dAttended, block.rows, head)
         for span in block.spans {
-          multiply(
+          clock.multiply(
             query, key(keysValues, span.rows, head).transposed,
             into: probabilities.columns(span.columns))
-          multiply(
+          clock.multiply(
             dOutput, value(keysValues, span.rows, head).transposed,
             into: dScores.columns(span.columns))
         }
@@ -96,9 +96,10 @@ struct Attention: Sendable {
         let dQuery = columns(of: dQueries, block.rows, head)
         for (index, span) in block.spans.enumerated() {
           let dScore = dScores.columns(span.columns)
-          multiply(dScore, key(keysValues, span.rows, head), into: dQuery, adding: index > 0)
-          multiply(dScore.transposed, query, into: key(dKeysValues, span.rows, head), adding: true)
-          multiply(
+          clock.multiply(dScore, key(keysValues, span.rows, head), into: dQuery, adding: index > 0)
+          clock.multiply(
+            dScore.transposed, query, into: key(dKeysValues, span.rows, head), adding: true)
+          clock.multiply(
             probabilities.columns(span.columns).transposed, dOutput,
             into: value(dKeysValues, span.rows, head),
             adding: true)

@@ -92,7 +92,7 @@ struct DecoderLayer: Sendable {
     forward(input, into: y, all: all, asking: asking, rotary, pass) { a in
       attention.forward(
         queries: a.queries, keysValues: a.keysValues, asking, into: a.attended,
-        logSumExp: a.logSumExp, pass.scratch)
+        logSumExp: a.logSumExp, pass.scratch, pass.clock)
     }
   }
 
@@ -124,33 +124,52 @@ struct DecoderLayer: Sendable {
     let scratch = pass.scratch
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
+    let clock = pass.clock
     var a = Activations(c, input: input, asking: asking.count, pass.kept)
 
     let normed = scratch.matrix(all.count, c.hiddenSize)
-    ks_rms_norm(
-      input.base, inputNorm.base, c.rmsNormEpsilon, normed.base, a.inputInverseRMS.base, all.count,
-      c.hiddenSize)
-    a.queryDown = query.forward(
-      asking.gather(normed, scratch), into: a.queries, pass, keys: asking.dropoutKeys)
-    a.keyValueDown = keyValue.forward(normed, into: a.keysValues, pass, keys: all.dropoutKeys)
-    rotary.rotate(a.queries, heads: c.headCount, asking.positions)
-    rotary.rotate(a.keysValues, heads: c.keyValueHeadCount, all.positions)
-    attend(a)
-    asking.copy(input, into: a.middle)
-    a.attentionOutputDown = attentionOutput.forward(
-      a.attended, into: a.middle, adding: true, pass, keys: asking.dropoutKeys)
+    clock.measure(.normalisation) {
+      ks_rms_norm(
+        input.base, inputNorm.base, c.rmsNormEpsilon, normed.base, a.inputInverseRMS.base,
+        all.count,
+        c.hiddenSize)
+    }
+    clock.measure(.projections) {
+      a.queryDown = query.forward(
+        asking.gather(normed, scratch), into: a.queries, pass, keys: asking.dropoutKeys)
+      a.keyValueDown = keyValue.forward(normed, into: a.keysValues, pass, keys: all.dropoutKeys)
+    }
+    clock.measure(.elementwise) {
+      rotary.rotate(a.queries, heads: c.headCount, asking.positions)
+      rotary.rotate(a.keysValues, heads: c.keyValueHeadCount, all.positions)
+    }
+    clock.measure(.attention) { attend(a) }
+    clock.measure(.elementwise) { asking.copy(input, into: a.middle) }
+    clock.measure(.projections) {
+      a.attentionOutputDown = attentionOutput.forward(
+        a.attended, into: a.middle, adding: true, pass, keys: asking.dropoutKeys)
+    }
 
     let middleNormed = scratch.matrix(asking.count, c.hiddenSize)
-    ks_rms_norm(
-      a.middle.base, middleNorm.base, c.rmsNormEpsilon, middleNormed.base, a.middleInverseRMS.base,
-      asking.count,
-      c.hiddenSize)
-    a.gateUpDown = gateUp.forward(
-      middleNormed, into: a.gateUpValues, pass, keys: asking.dropoutKeys)
+    clock.measure(.normalisation) {
+      ks_rms_norm(
+        a.middle.base, middleNorm.base, c.rmsNormEpsilon, middleNormed.base,
+        a.middleInverseRMS.base,
+        asking.count,
+        c.hiddenSize)
+    }
+    clock.measure(.projections) {
+      a.gateUpDown = gateUp.forward(
+        middleNormed, into: a.gateUpValues, pass, keys: asking.dropoutKeys)
+    }
     let activated = scratch.matrix(asking.count, c.intermediateSize)
-    ks_swiglu(a.gateUpValues.base, activated.base, asking.count, c.intermediateSize)
-    y.base.update(from: a.middle.base, count: asking.count * c.hiddenSize)
-    a.downDown = down.forward(activated, into: y, adding: true, pass, keys: asking.dropoutKeys)
+    clock.measure(.elementwise) {
+      ks_swiglu(a.gateUpValues.base, activated.base, asking.count, c.intermediateSize)
+      y.base.update(from: a.middle.base, count: asking.count * c.hiddenSize)
+    }
+    clock.measure(.projections) {
+      a.downDown = down.forward(activated, into: y, adding: true, pass, keys: asking.dropoutKeys)
+    }
     return a
   }
 
@@ -170,64 +189,97 @@ struct DecoderLayer: Sendable {
     defer { scratch.release(to: mark) }
 
     // Feed-forward: dy passes on to h as it is, and through the norm. `dMiddle` is dy from here on.
+    let clock = pass.clock
     let dMiddle = dy
     let wide = scratch.matrix(asking.count, c.intermediateSize)
     let narrow = scratch.matrix(asking.count, c.hiddenSize)
     if pass.needsInput(down) {
-      ks_swiglu(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
-      down.backwardParameters(dy, input: wide, down: a.downDown, pass, keys: asking.dropoutKeys)
+      clock.measure(.elementwise) {
+        ks_swiglu(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+      }
+      clock.measure(.projections) {
+        down.backwardParameters(dy, input: wide, down: a.downDown, pass, keys: asking.dropoutKeys)
+      }
     }
-    down.backwardInput(dy, into: wide, pass, keys: asking.dropoutKeys)
-    ks_swiglu_backward(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+    clock.measure(.projections) {
+      down.backwardInput(dy, into: wide, pass, keys: asking.dropoutKeys)
+    }
+    clock.measure(.elementwise) {
+      ks_swiglu_backward(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+    }
     if pass.needsInput(gateUp) {
-      middleNorm.again(a.middle, a.middleInverseRMS, into: narrow)
-      gateUp.backwardParameters(
-        a.gateUpValues, input: narrow, down: a.gateUpDown, pass, keys: asking.dropoutKeys)
+      clock.measure(.normalisation) {
+        middleNorm.again(a.middle, a.middleInverseRMS, into: narrow)
+      }
+      clock.measure(.projections) {
+        gateUp.backwardParameters(
+          a.gateUpValues, input: narrow, down: a.gateUpDown, pass, keys: asking.dropoutKeys)
+      }
     }
-    gateUp.backwardInput(a.gateUpValues, into: narrow, pass, keys: asking.dropoutKeys)
-    middleNorm.backward(a.middle, a.middleInverseRMS, dy: narrow, addingTo: dMiddle, pass)
+    clock.measure(.projections) {
+      gateUp.backwardInput(a.gateUpValues, into: narrow, pass, keys: asking.dropoutKeys)
+    }
+    clock.measure(.normalisation) {
+      middleNorm.backward(a.middle, a.middleInverseRMS, dy: narrow, addingTo: dMiddle, pass)
+    }
 
     // Attention.
     let dAttended = scratch.matrix(asking.count, c.headCount * c.headDimension)
-    if pass.needsInput(attentionOutput) {
-      attentionOutput.backwardParameters(
-        dMiddle, input: a.attended, down: a.attentionOutputDown, pass, keys: asking.dropoutKeys)
+    clock.measure(.projections) {
+      if pass.needsInput(attentionOutput) {
+        attentionOutput.backwardParameters(
+          dMiddle, input: a.attended, down: a.attentionOutputDown, pass, keys: asking.dropoutKeys)
+      }
+      attentionOutput.backwardInput(dMiddle, into: dAttended, pass, keys: asking.dropoutKeys)
     }
-    attentionOutput.backwardInput(dMiddle, into: dAttended, pass, keys: asking.dropoutKeys)
     let dQueries = scratch.matrix(asking.count, c.headCount * c.headDimension)
     let dKeysValues = scratch.matrix(all.count, 2 * c.keyValueHeadCount * c.headDimension)
-    dKeysValues.setZero()
-    attention.backward(
-      queries: a.queries, keysValues: a.keysValues, asking, attended: a.attended,
-      logSumExp: a.logSumExp,
-      dAttended: dAttended, into: dQueries, addingTo: dKeysValues, scratch)
-    rotary.rotateBack(dQueries, heads: c.headCount, asking.positions)
-    rotary.rotateBack(dKeysValues, heads: c.keyValueHeadCount, all.positions)
+    clock.measure(.attention) {
+      dKeysValues.setZero()
+      attention.backward(
+        queries: a.queries, keysValues: a.keysValues, asking, attended: a.attended,
+        logSumExp: a.logSumExp,
+        dAttended: dAttended, into: dQueries, addingTo: dKeysValues, scratch, pass.clock)
+    }
+    clock.measure(.elementwise) {
+      rotary.rotateBack(dQueries, heads: c.headCount, asking.positions)
+      rotary.rotateBack(dKeysValues, heads: c.keyValueHeadCount, all.positions)
+    }
     let normed = scratch.matrix(all.count, c.hiddenSize)
     if pass.needsInput(query) || pass.needsInput(keyValue) {
-      inputNorm.again(a.input, a.inputInverseRMS, into: normed)
-      query.backwardParameters(
-        dQueries, input: asking.gather(normed, scratch), down: a.queryDown, pass,
-        keys: asking.dropoutKeys)
-      keyValue.backwardParameters(
-        dKeysValues, input: normed, down: a.keyValueDown, pass, keys: all.dropoutKeys)
+      clock.measure(.normalisation) {
+        inputNorm.again(a.input, a.inputInverseRMS, into: normed)
+      }
+      clock.measure(.projections) {
+        query.backwardParameters(
+          dQueries, input: asking.gather(normed, scratch), down: a.queryDown, pass,
+          keys: asking.dropoutKeys)
+        keyValue.backwardParameters(
+          dKeysValues, input: normed, down: a.keyValueDown, pass, keys: all.dropoutKeys)
+      }
     }
     guard let dx else { return }
     let dNormed = normed
-    keyValue.backwardInput(dKeysValues, into: dNormed, pass, keys: all.dropoutKeys)
-    if asking.selection == nil {
-      query.backwardInput(dQueries, into: dNormed, adding: true, pass, keys: asking.dropoutKeys)
-      if dx.base != dMiddle.base {
-        dx.base.update(from: dMiddle.base, count: all.count * c.hiddenSize)
-      }
-    } else {
-      let dAsking = scratch.matrix(asking.count, c.hiddenSize)
-      query.backwardInput(dQueries, into: dAsking, pass, keys: asking.dropoutKeys)
-      asking.scatter(dAsking, addingTo: dNormed)
-      dx.setZero()
-      asking.scatter(dMiddle, addingTo: dx)
+    clock.measure(.projections) {
+      keyValue.backwardInput(dKeysValues, into: dNormed, pass, keys: all.dropoutKeys)
     }
-    inputNorm.backward(a.input, a.inputInverseRMS, dy: dNormed, addingTo: dx, pass)
+    clock.measure(.projections) {
+      if asking.selection == nil {
+        query.backwardInput(dQueries, into: dNormed, adding: true, pass, keys: asking.dropoutKeys)
+        if dx.base != dMiddle.base {
+          dx.base.update(from: dMiddle.base, count: all.count * c.hiddenSize)
+        }
+      } else {
+        let dAsking = scratch.matrix(asking.count, c.hiddenSize)
+        query.backwardInput(dQueries, into: dAsking, pass, keys: asking.dropoutKeys)
+        asking.scatter(dAsking, addingTo: dNormed)
+        dx.setZero()
+        asking.scatter(dMiddle, addingTo: dx)
+      }
+    }
+    clock.measure(.normalisation) {
+      inputNorm.backward(a.input, a.inputInverseRMS, dy: dNormed, addingTo: dx, pass)
+    }
   }
 }
 

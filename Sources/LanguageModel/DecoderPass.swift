@@ -13,6 +13,13 @@ package final class DecoderPass {
 
   private let kept = Arena()
   private let scratch = Arena()
+  private let clock = PassClock()
+
+  /// Where the time went since the last call of `takeProfile`.
+  func takeProfile() -> PassProfile {
+    defer { clock.profile = PassProfile() }
+    return clock.profile
+  }
 
   /// The loss of each tree under `rule`. Where there is room for `gradients`, those of the sum of
   /// the losses are added to it; it is laid out as `decoder.trainable`.
@@ -20,15 +27,19 @@ package final class DecoderPass {
     of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float = 0
   ) -> [ExampleLoss] {
+    let start = PassClock.now
+    defer { clock.profile.busySeconds += PassClock.now - start }
     let forest = PackedForest(trees, decoder.configuration)
     guard forest.wantedCount > 0 else { return trees.map { _ in ExampleLoss(loss: 0, tokens: []) } }
     let forward = forward(forest, on: decoder, gradients: gradients, dropout: dropout)
     let vocabulary = VocabularyLoss(
-      forest: forest, hidden: forward.hidden, decoder: decoder, scratch: scratch)
-    guard let gradients else { return vocabulary.losses(rule) }
+      forest: forest, hidden: forward.hidden, decoder: decoder, scratch: scratch, clock: clock)
+    guard let gradients else { return clock.measure(.vocabulary) { vocabulary.losses(rule) } }
     let dHidden = kept.matrix(forest.wantedCount, decoder.configuration.hiddenSize)
     dHidden.setZero()
-    let losses = vocabulary.losses(rule, addingTo: dHidden, gradients)
+    let losses = clock.measure(.vocabulary) {
+      vocabulary.losses(rule, addingTo: dHidden, gradients)
+    }
     backward(forest, on: decoder, forward, dHidden: dHidden, gradients)
     return losses
   }
@@ -101,7 +112,7 @@ package final class DecoderPass {
   private func stepContext(_ decoder: Decoder) -> PassContext {
     PassContext(
       parameters: decoder.parameters, adapter: decoder.adapter, gradients: nil, kept: kept,
-      scratch: scratch, dropout: 0, isStep: true)
+      scratch: scratch, clock: clock, dropout: 0, isStep: true)
   }
 
   private func finalNorm(_ x: MatrixView, of decoder: Decoder)
@@ -140,8 +151,7 @@ package final class DecoderPass {
     scratch.reset()
     let pass = PassContext(
       parameters: decoder.parameters, adapter: decoder.adapter, gradients: gradients, kept: kept,
-      scratch: scratch,
-      dropout: dropout)
+      scratch: scratch, clock: clock, dropout: dropout)
     let all = AskingRows.all(forest)
     let wanted = AskingRows.wanted(forest)
     var x = kept.matrix(forest.rowCount, c.hiddenSize)

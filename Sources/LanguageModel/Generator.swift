@@ -28,6 +28,10 @@ public struct GeneratedSequence: Sendable, Hashable {
 /// Each worker decodes its share of the prompts, some at once: prompts are computed whole, several
 /// as one forest, then each sequence grows by one row a step. A sequence that has ended makes room
 /// for the next prompt at once, so no step computes anything for it, and nothing is padded.
+///
+/// The sequences are split over the cores, not the products: each worker reads all the weights, but
+/// two that do so side by side share what the processor's cache holds, and neither waits. On two
+/// cores, 32 rows through SmolLM2's 540 MB take 23 ms so, and 28 ms with each product split.
 public final class Generator {
   private let batch: Int
   private let passes: [DecoderPass]

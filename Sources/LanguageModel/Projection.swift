@@ -74,8 +74,10 @@ struct ProjectionGroup: Sendable {
     return lowRank.map { update in
       let a = adapter.parameters.matrix(update.a)
       let down = pass.kept.matrix(x.rows, a.rows)
-      pass.withDropped(x, update.dropoutSalt, keys) { multiply($0, a.transposed, into: down) }
-      multiply(
+      pass.withDropped(x, update.dropoutSalt, keys) {
+        pass.clock.multiply($0, a.transposed, into: down)
+      }
+      pass.clock.multiply(
         down, adapter.parameters.matrix(update.b).transposed, into: y.columns(update.outputs),
         scale: adapter.configuration.scale, adding: true)
       return down
@@ -87,19 +89,20 @@ struct ProjectionGroup: Sendable {
   func backwardInput(
     _ dy: MatrixView, into dx: MatrixView, adding: Bool = false, _ pass: PassContext, keys: [UInt32]
   ) {
-    multiply(dy, weight(in: pass.parameters), into: dx, adding: adding)
+    pass.clock.multiply(dy, weight(in: pass.parameters), into: dx, adding: adding)
     guard let adapter = pass.adapter else { return }
     for update in lowRank {
       let mark = pass.scratch.mark
       defer { pass.scratch.release(to: mark) }
       let (a, b) = (adapter.parameters.matrix(update.a), adapter.parameters.matrix(update.b))
       let dDown = pass.scratch.matrix(dy.rows, a.rows)
-      multiply(dy.columns(update.outputs), b, into: dDown, scale: adapter.configuration.scale)
+      pass.clock.multiply(
+        dy.columns(update.outputs), b, into: dDown, scale: adapter.configuration.scale)
       if pass.dropout == 0 {
-        multiply(dDown, a, into: dx, adding: true)
+        pass.clock.multiply(dDown, a, into: dx, adding: true)
       } else {
         let dDropped = pass.scratch.matrix(dy.rows, inputs)
-        multiply(dDown, a, into: dDropped)
+        pass.clock.multiply(dDown, a, into: dDropped)
         pass.withDropped(dDropped, update.dropoutSalt, keys) {
           ks_add($0.base, dx.base, dy.rows * inputs)
         }
@@ -116,7 +119,7 @@ struct ProjectionGroup: Sendable {
   ) {
     guard let gradients = pass.gradients else { return }
     guard let adapter = pass.adapter else {
-      multiply(dy.transposed, x, into: weight(in: gradients), adding: true)
+      pass.clock.multiply(dy.transposed, x, into: weight(in: gradients), adding: true)
       if let biasOffset {
         ks_bias_backward(dy.base, dy.stride, gradients.buffer.base + biasOffset, dy.rows, outputs)
       }
@@ -127,12 +130,12 @@ struct ProjectionGroup: Sendable {
       defer { pass.scratch.release(to: mark) }
       let dyMember = dy.columns(update.outputs)
       let scale = adapter.configuration.scale
-      multiply(
+      pass.clock.multiply(
         dyMember.transposed, down, into: gradients.matrix(update.b), scale: scale, adding: true)
       let dDown = pass.scratch.matrix(dy.rows, down.columns)
-      multiply(dyMember, adapter.parameters.matrix(update.b), into: dDown, scale: scale)
+      pass.clock.multiply(dyMember, adapter.parameters.matrix(update.b), into: dDown, scale: scale)
       pass.withDropped(x, update.dropoutSalt, keys) {
-        multiply(dDown.transposed, $0, into: gradients.matrix(update.a), adding: true)
+        pass.clock.multiply(dDown.transposed, $0, into: gradients.matrix(update.a), adding: true)
       }
     }
   }
@@ -149,6 +152,7 @@ struct PassContext {
   let kept: Arena
   /// Room for what a layer needs while it runs.
   let scratch: Arena
+  let clock: PassClock
   /// The probability of dropout in the adapter's input; 0 outside training.
   let dropout: Float
   /// Whether this is a step of decoding: one row of each sequence meets all the weights.
@@ -161,13 +165,14 @@ struct PassContext {
 
   /// y[R,O] = x[R,I] weight[O,I]ᵀ, or y += it with `adding`.
   func project(_ x: MatrixView, _ weight: MatrixView, into y: MatrixView, adding: Bool = false) {
-    guard isStep else { return multiply(x, weight.transposed, into: y, adding: adding) }
+    guard isStep else { return clock.multiply(x, weight.transposed, into: y, adding: adding) }
     // A step is bound by reading the weights, which a general product first copies.
     precondition(
       x.columns == weight.columns && x.rows == y.rows && weight.rows == y.columns
         && weight.stride == weight.columns)
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
+    clock.profile.operations += 2 * Double(x.rows) * Double(x.columns) * Double(y.columns)
     ks_project_few(
       x.base, x.stride, weight.base, y.base, y.stride, scratch.floats(32 * x.columns), x.rows,
       x.columns, weight.rows, adding ? 1 : 0)

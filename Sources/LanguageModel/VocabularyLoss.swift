@@ -16,6 +16,7 @@ struct VocabularyLoss {
   let hidden: MatrixView
   let decoder: Decoder
   let scratch: Arena
+  let clock: PassClock
 
   /// Logits held at once: 25 MB.
   private static let chunkFloats = 128 * 49152
@@ -92,7 +93,7 @@ struct VocabularyLoss {
           from: hidden.row(Int(forest.predictionRows[prediction])), count: hidden.columns)
       }
       let logits = logitsRoom.rows(0..<range.count)
-      multiply(chunk, decoder.output.transposed, into: logits)
+      clock.multiply(chunk, decoder.output.transposed, into: logits)
       var losses = [ks_token_loss](repeating: ks_token_loss(), count: range.count)
       forest.targets[range].withUnsafeBufferPointer {
         ks_cross_entropy(
@@ -117,10 +118,11 @@ struct VocabularyLoss {
         logits.base, $0.baseAddress, losses, weights, range.count, logits.columns)
     }
     if decoder.adapter == nil, let gradients {
-      multiply(logits.transposed, chunk, into: gradients.matrix(decoder.outputName), adding: true)
+      clock.multiply(
+        logits.transposed, chunk, into: gradients.matrix(decoder.outputName), adding: true)
     }
     // The chunk's hidden states are used up: their room takes their gradient.
-    multiply(logits, decoder.output, into: chunk)
+    clock.multiply(logits, decoder.output, into: chunk)
     for (i, prediction) in range.enumerated() {
       ks_add(chunk.row(i), dHidden.row(Int(forest.predictionRows[prediction])), hidden.columns)
     }

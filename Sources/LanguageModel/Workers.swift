@@ -94,6 +94,11 @@ public final class Workers: @unchecked Sendable {
     return losses
   }
 
+  /// Where the workers' time went since the last call.
+  public func takeProfile() -> PassProfile {
+    passes.reduce(PassProfile()) { $0 + $1.takeProfile() }
+  }
+
   /// The Euclidean norm of all of `gradients` together.
   public func norm(of gradients: ParameterStore) -> Double {
     let block = (gradients.count + count - 1) / count

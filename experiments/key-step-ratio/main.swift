@@ -6,7 +6,7 @@ import Randomness
 let usesCheckpoint = DistillationSetup.usesCheckpoint()
 
 let experiment = Experiment(
-  name: "key-step-ratio",
+  name: "key-step-ratio", outputName: usesCheckpoint ? "key-step-ratio.checkpoint" : nil,
   question: "Which weights on key tokens, if any, make EDIT's second stage help?",
   arms: [
     Arm(

@@ -95,8 +95,8 @@ ptrdiff_t ks_argmax(const float *x, ptrdiff_t count);
 /// The sum of those of p[N] that are at least `threshold`; `*matches` becomes their number.
 float ks_sum_at_least(const float *p, float threshold, ptrdiff_t count, ptrdiff_t *matches);
 
-/// y[R,O] = x[R,I] weight[O,I]^T, or y += it with `adding`, for few rows: each weight is read once for 32 of them. A
-/// row's result does not depend on the other rows. x and y have rows `x_stride` and `y_stride` floats apart; `room`
-/// is 32 * I floats at a cache line's start.
+/// y[R,O] = x[R,I] weight[O,I]^T, or y += it with `adding`, for few rows: each weight is read once for 32 of them, or
+/// for 16 where registers are short. A row's result does not depend on the other rows. The rows of x and y lie
+/// `x_stride` and `y_stride` floats apart; `room` is 32 * I floats at a cache line's start.
 void ks_project_few(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride, float *room,
                     ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding);

@@ -1,0 +1,65 @@
+import Glibc
+import LinearAlgebra
+
+/// What a worker spends its time on.
+public enum Phase: Int, CaseIterable, Sendable {
+  /// The seven projections of the layers and their low-rank updates.
+  case projections
+  case attention
+  case normalisation
+  /// The feed-forward's nonlinearity, rotation, copies.
+  case elementwise
+  /// The vocabulary projection with the cross-entropy.
+  case vocabulary
+}
+
+/// Where the time of some passes went, and how much arithmetic their products were.
+public struct PassProfile: Sendable {
+  /// Seconds of each phase, summed over the workers, by `Phase.rawValue`.
+  private var phases = Array(repeating: 0.0, count: Phase.allCases.count)
+  /// Seconds that workers spent in passes, all phases and what lies between them.
+  public var busySeconds = 0.0
+  /// Multiplications and additions of all products, each counted as one.
+  public var operations = 0.0
+
+  public subscript(phase: Phase) -> Double {
+    get { phases[phase.rawValue] }
+    set { phases[phase.rawValue] = newValue }
+  }
+
+  static func + (a: PassProfile, b: PassProfile) -> PassProfile {
+    var sum = a
+    for phase in Phase.allCases { sum[phase] += b[phase] }
+    sum.busySeconds += b.busySeconds
+    sum.operations += b.operations
+    return sum
+  }
+}
+
+/// A worker's stopwatch. Reading the time costs some 30 ns, and a layer reads it a few dozen times.
+final class PassClock {
+  var profile = PassProfile()
+
+  static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+  }
+
+  /// Runs `body` and counts its time to `phase`. Phases do not nest.
+  @inline(__always)
+  func measure<Result>(_ phase: Phase, _ body: () throws -> Result) rethrows -> Result {
+    let start = Self.now
+    defer { profile[phase] += Self.now - start }
+    return try body()
+  }
+
+  /// `LinearAlgebra.multiply`, its operations counted.
+  @inline(__always)
+  func multiply(
+    _ a: MatrixView, _ b: MatrixView, into c: MatrixView, scale: Float = 1, adding: Bool = false
+  ) {
+    profile.operations += 2 * Double(a.rows) * Double(a.columns) * Double(b.columns)
+    LinearAlgebra.multiply(a, b, into: c, scale: scale, adding: adding)
+  }
+}

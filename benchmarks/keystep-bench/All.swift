@@ -1,0 +1,85 @@
+import ArgumentParser
+import Foundation
+import LanguageModel
+
+struct All: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Every measurement, each in a process of its own, as a table.")
+
+  @Option var model = "models/SmolLM2-135M-Instruct.Q4_1.gguf"
+  @Option(help: "Dual pairs, of which krsl and sft take the first; their prompts are decoded.")
+  var pairs: String?
+
+  func run() throws {
+    var rows = [
+      [
+        "work", "batch", "seconds", "tokens/s", "GFLOP", "of peak", "GiB",
+        "where the workers' time goes",
+      ]
+    ]
+    let peak = try measure(["peak"])
+    print(
+      "sgemm peak \(number(peak["gflops"], 0)) GFLOP/s (\(peak["workers"] ?? "") workers, \(peak["blas_core"] ?? ""))"
+    )
+    let hasModel = FileManager.default.fileExists(atPath: model)
+    var works: [[String]] = [["step", "--work", "scratch", "--batch", "16", "--steps", "40"]]
+    if hasModel {
+      works.append(["step", "--work", "krsl-shared", "--model", model])
+      if let pairs {
+        works.append(["step", "--work", "krsl", "--model", model, "--pairs", pairs])
+        works.append(["step", "--work", "sft", "--model", model, "--pairs", pairs, "--steps", "3"])
+        works.append(["decode", "--model", model, "--prompts", pairs])
+      }
+    }
+    for work in works {
+      let line = try measure(work)
+      let phases = Phase.allCases.map { "\($0)" } + ["other_in_pass", "optimiser_and_waiting"]
+      let breakdown = phases.compactMap { phase in
+        (line["share_\(phase)"] as? Double).map {
+          "\(phase.replacingOccurrences(of: "_", with: " ")) \(Int((100 * $0).rounded())) %"
+        }
+      }
+      rows.append([
+        "\(line["work"] ?? "")", "\(line["batch"] ?? "")", number(line["seconds_median"], 3),
+        number(line["useful_tokens_per_second"] ?? line["new_tokens_per_second"], 0),
+        number(line["gflop_per_step"], 1), percent(line["share_of_peak"]),
+        number(line["peak_rss_gib"], 2), breakdown.joined(separator: ", "),
+      ])
+    }
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    for row in rows {
+      print(
+        zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+          .joined(separator: "  "))
+    }
+    let script = try measure(["edit-script"])
+    print(
+      "key tokens of a 125-token pair, both sides: \(number(script["microseconds_median"], 1)) µs")
+    if !hasModel { print("\(model) is missing (make student): its steps are left out") }
+    if pairs == nil { print("without --pairs the krsl and sft steps and decoding are left out") }
+  }
+
+  private func number(_ value: Any?, _ digits: Int) -> String {
+    (value as? Double).map { String(format: "%.\(digits)f", $0) } ?? ""
+  }
+
+  private func percent(_ value: Any?) -> String {
+    (value as? Double).map { String(format: "%.0f %%", 100 * $0) } ?? ""
+  }
+
+  /// Runs one measurement of this executable and reads its line.
+  private func measure(_ arguments: [String]) throws -> [String: Any] {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let data = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0,
+      let line = try JSONSerialization.jsonObject(with: data) as? [String: Any]
+    else { throw ValidationError("\(arguments.joined(separator: " ")) gave no result") }
+    return line
+  }
+}

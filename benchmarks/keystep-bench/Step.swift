@@ -1,0 +1,140 @@
+import ArgumentParser
+import Distillation
+import Foundation
+import KeySteps
+import LanguageModel
+import LinearAlgebra
+import Randomness
+import Reasoning
+import Teachers
+import Tokenizers
+
+/// What is trained in a measured step.
+enum StepWork: String, CaseIterable, ExpressibleByArgument {
+  /// KRSL with LoRA on GSM8K dual pairs; the same on procedural pairs, which share most of their path.
+  case krsl
+  case krslShared = "krsl-shared"
+  /// Supervised fine-tuning of all parameters.
+  case sft
+  /// The embedded experiments' student, from scratch.
+  case scratch
+}
+
+struct Step: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "A training step: time, useful tokens/s, share of the sgemm peak, memory, breakdown.")
+
+  @Option(help: "krsl, krsl-shared, sft or scratch.")
+  var work: StepWork
+  @Option(help: "A pretrained student; not for scratch.")
+  var model = "models/SmolLM2-135M-Instruct.Q4_1.gguf"
+  @Option(help: "Dual pairs, for krsl and sft.")
+  var pairs: String?
+  @Option(help: "Examples a step.")
+  var batch = 8
+  @Option(help: "Measured steps, after one that is not.")
+  var steps = 5
+  @Option var workers = ProcessInfo.processInfo.activeProcessorCount
+
+  func run() throws {
+    let start = ContinuousClock.now
+    let measurement = try StepMeasurement(work, model: model, pairs: pairs, batch: batch)
+    let line = try measurement.run(steps: steps, workers: workers, since: start)
+    try printLine(line)
+  }
+}
+
+/// A student with batches to train on, measured step by step.
+struct StepMeasurement {
+  let work: StepWork
+  let decoder: Decoder
+  let objective: Objective
+  let batch: Int
+
+  init(_ work: StepWork, model: String, pairs: String?, batch: Int) throws {
+    self.work = work
+    self.batch = batch
+    var generator = SeededGenerator(seed: 0, stream: "initialisation")
+    if work == .scratch {
+      let data = try ProceduralData(
+        .init(validationQuestions: 0, testQuestions: 0, outOfDomainQuestions: 0, seed: 1))
+      let tokenizer = try Self.wordTokenizer()
+      decoder = try .random(
+        StudentPreset.procedural.configuration(vocabularySize: tokenizer.tokenizer.vocabularySize),
+        using: &generator)
+      objective = .chainsOfThought(
+        try tokenizer.tokenize(data.train.rightAndRectified, file: "problems"))
+      return
+    }
+    let student = try Student(path: model)
+    let tokenizer = try student.exampleTokenizer()
+    let dualPairs: [DualChainOfThought]
+    if work == .krslShared {
+      dualPairs = try ProceduralData(
+        .init(
+          trainQuestions: 400, validationQuestions: 0, testQuestions: 0, outOfDomainQuestions: 0,
+          seed: 1)
+      ).train.pairs
+    } else {
+      guard let pairs else { throw ValidationError("--pairs is needed for \(work.rawValue)") }
+      dualPairs = try JSONLines.pairs(at: pairs)
+    }
+    let tokenized = try tokenizer.tokenize(dualPairs, file: pairs ?? "problems")
+    if work == .sft {
+      decoder = student.decoder
+      objective = .chainsOfThought(
+        tokenized.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.right) })
+    } else {
+      decoder = student.decoder.adapted(
+        by: LowRankAdapter(
+          LowRankConfiguration(dropout: 0), for: student.decoder.configuration, using: &generator))
+      objective = .keySteps(tokenized)
+    }
+  }
+
+  static func wordTokenizer() throws -> ExampleTokenizer {
+    let path = NSTemporaryDirectory() + "keystep-bench-tokenizer.json"
+    try WordVocabulary([.arithmetic, .boolean]).tokenizerJSON()
+      .write(to: URL(fileURLWithPath: path), options: .atomic)
+    return try ExampleTokenizer(Tokenizer(path: path))
+  }
+
+  /// The measured peak is taken just before and just after the steps; the larger of the two counts, so
+  /// that a machine that slows down in between does not flatter the share.
+  func run(steps: Int, workers: Int, since start: ContinuousClock.Instant? = nil) throws
+    -> [String: Any]
+  {
+    let team = Workers(count: workers)
+    let trainer = Trainer(
+      decoder, objective,
+      TrainingSettings(
+        learningRate: 1e-6, length: .steps(steps + 1), batchSize: batch, shuffles: false),
+      workers: team)
+    var reports = [try trainer.step()]
+    let startSeconds = start.map { (ContinuousClock.now - $0) / .seconds(1) } ?? 0
+    var peak = measuredPeak(workers: workers)
+    _ = team.takeProfile()
+    let wall = try seconds { for _ in 0..<steps { reports.append(try trainer.step()) } }
+    let profile = team.takeProfile()
+    peak = max(peak, measuredPeak(workers: workers))
+    let measured = reports.dropFirst()
+    let stepSeconds = measured.map(\.seconds)
+    let total = stepSeconds.reduce(0, +)
+    let tokens = Double(measured.reduce(0) { $0 + $1.usefulTokens })
+    var line: [String: Any] = [
+      "work": work.rawValue, "batch": batch, "workers": workers, "steps": steps,
+      "seconds_median": stepSeconds.median, "useful_tokens_per_second": tokens / total,
+      "gflop_per_step": profile.operations / Double(steps) / 1e9,
+      "peak_gflops": peak, "share_of_peak": profile.operations / total / (peak * 1e9),
+      "peak_rss_gib": peakResidentGiB(), "start_to_first_step_seconds": startSeconds,
+      "blas_core": BLAS.coreName,
+    ]
+    // Of the workers' time: what is in no phase of a pass is waiting, the optimiser and the sums.
+    let capacity = wall * Double(workers)
+    for phase in Phase.allCases { line["share_\(phase)"] = profile[phase] / capacity }
+    line["share_other_in_pass"] =
+      (profile.busySeconds - Phase.allCases.reduce(0) { $0 + profile[$1] }) / capacity
+    line["share_optimiser_and_waiting"] = 1 - profile.busySeconds / capacity
+    return line
+  }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Distillation
+import Foundation
+import KeySteps
+import LanguageModel
+import LinearAlgebra
+import Randomness
+import Reasoning
+import Teachers
+import Tokenizers
+
+/// Measures the parts of the toolkit whose speed is promised: each subcommand one of them, as JSON lines.
+/// `make bench` runs them all, each in a process of its own, so that its peak memory is its own.
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "keystep-bench", abstract: "Measure training steps, decoding and alignment.",
+    subcommands: [All.self, Peak.self, Step.self, Decode.self, EditScript.self, Scaling.self],
+    defaultSubcommand: All.self)
+}
+
+BLAS.useWidestKernels()
+Bench.main()
+
+/// The seconds that `body` takes.
+func seconds(_ body: () throws -> Void) rethrows -> Double {
+  let start = ContinuousClock.now
+  try body()
+  return (ContinuousClock.now - start) / .seconds(1)
+}
+
+extension [Double] {
+  var median: Double {
+    let sorted = sorted()
+    guard let middle = sorted.indices.dropFirst(sorted.count / 2).first else { return .nan }
+    return sorted.count.isMultiple(of: 2)
+      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
+  }
+}
+
+func printLine(_ values: [String: Any]) throws {
+  let data = try JSONSerialization.data(
+    withJSONObject: values, options: [.sortedKeys, .withoutEscapingSlashes])
+  FileHandle.standardOutput.write(data + Data("\n".utf8))
+}
+
+/// The most memory the process has had at once, in GiB.
+func peakResidentGiB() -> Double {
+  var usage = rusage()
+  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+  return Double(usage.ru_maxrss) / Double(1 << 20)
+}
+
+/// The machine's single-precision matrix product, all workers at once, each on one thread: the best of
+/// several rounds, in GFLOP/s. This is what a step's share of the peak is measured against.
+func measuredPeak(workers: Int) -> Double {
+  BLAS.threadCount = 1
+  let n = 1024
+  let matrices = (0..<workers).map { _ in
+    (0..<3).map { _ in
+      let buffer = FloatBuffer(count: n * n)
+      buffer.base.update(repeating: 0.5, count: n * n)
+      return buffer
+    }
+  }
+  let rounds = (0..<8).map { _ in
+    seconds {
+      concurrently(workers) { worker in
+        let views = matrices[worker].map { $0.matrix(rows: n, columns: n) }
+        for _ in 0..<10 { multiply(views[0], views[1].transposed, into: views[2]) }
+      }
+    }
+  }
+  let operations = Double(workers) * 10 * 2 * Double(n * n * n)
+  return operations / (rounds.min() ?? .infinity) / 1e9
+}
+
+struct Peak: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "The measured peak of sgemm.")
+  @Option var workers = ProcessInfo.processInfo.activeProcessorCount
+
+  func run() throws {
+    try printLine([
+      "work": "sgemm peak", "workers": workers, "gflops": measuredPeak(workers: workers),
+      "blas_core": BLAS.coreName,
+    ])
+  }
+}
