@@ -1,13 +1,13 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers format lint
 export NAME ARGS STUDENT PAIRS
 
 SOURCES := Package.swift Sources Tests experiments benchmarks
 
 help: ## print these lines
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
 	  printf '%-16s %s\n' "$$target" "$$line"; done
 
 setup: ## install the system packages that are missing and check Swift
@@ -27,6 +27,9 @@ list: ## name the experiments and the question of each
 
 student: ## get SmolLM2-135M-Instruct (Apache-2.0, 98 MB) into models/
 	@scripts/student.sh
+
+bench-peers: setup ## hold keystep against PyTorch, llama.cpp and RapidFuzz [PAIRS=pairs.jsonl ARGS="--runs 5"]
+	@scripts/bench_peers.sh
 
 notebooks: ## execute notebooks-md/ in a scratch folder
 	@scripts/notebooks.sh

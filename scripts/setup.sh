@@ -3,6 +3,7 @@
 #
 # usage: setup.sh           Swift, OpenBLAS, LAPACKE, pkg-config
 #        setup.sh python    Python, with a virtual environment in .venv
+#        setup.sh peers     the same in .peers-venv, with the pinned packages of benchmarks/peers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,6 +50,13 @@ has_venv() {
   python3 -c 'import ensurepip, venv' 2>/dev/null
 }
 
+# make_venv FOLDER: a Python virtual environment there.
+make_venv() {
+  [ -x "$1/bin/pip" ] && return
+  has_venv || install "Python's venv" python3-venv
+  python3 -m venv "$1"
+}
+
 case "${1:-}" in
 "")
   need_swift
@@ -56,12 +64,24 @@ case "${1:-}" in
   has_blas || fail "OpenBLAS with LAPACKE: still not found by 'pkg-config openblas' and clang"
   ;;
 python)
-  [ -x .venv/bin/pip ] && exit
-  has_venv || install "Python's venv" python3-venv
-  python3 -m venv .venv
+  make_venv .venv
+  ;;
+peers)
+  make_venv .peers-venv
+  for list in requirements requirements-llama; do
+    cmp -s "benchmarks/peers/$list.txt" ".peers-venv/$list.txt" && continue
+    printf 'setup: installing benchmarks/peers/%s.txt\n' "$list"
+    if .peers-venv/bin/pip install --quiet --disable-pip-version-check -r "benchmarks/peers/$list.txt"; then
+      cp "benchmarks/peers/$list.txt" .peers-venv/
+    elif [ "$list" = requirements-llama ]; then
+      printf 'setup: llama.cpp did not build here; its comparison is left out\n' >&2
+    else
+      fail "the peers' packages could not be installed"
+    fi
+  done
   ;;
 *)
-  printf 'usage: setup.sh [python]\n' >&2
+  printf 'usage: setup.sh [python | peers]\n' >&2
   exit 2
   ;;
 esac
