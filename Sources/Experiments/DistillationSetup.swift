@@ -62,7 +62,7 @@ public struct DistillationSetup: Sendable {
         "data_seed", .integer(0...Int.max), [.integer(1)], isAxis: false,
         help: "of problems, or of the split"),
       Setting(
-        "stage1_steps", count, [.integer(checkpoint ? 20 : 1200)], smoke: [.integer(3)],
+        "stage1_steps", count, [.integer(checkpoint ? 20 : 1400)], smoke: [.integer(3)],
         help: "of supervised fine-tuning"),
       Setting(
         "stage1_learning_rate", rate, [.number(checkpoint ? 2e-4 : 2e-3)],
