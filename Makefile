@@ -34,9 +34,10 @@ bench-peers: setup ## hold keystep against PyTorch, llama.cpp and RapidFuzz [PAI
 notebooks: ## execute notebooks-md/ in a scratch folder
 	@scripts/notebooks.sh
 
-bench: setup ## measure steps, decoding and alignment: [PAIRS=pairs.jsonl]
+bench: setup ## measure steps, decoding, alignment, and how cost grows: [PAIRS=pairs.jsonl]
 	swift build -c release --product keystep-bench
 	.build/release/keystep-bench $(if $(PAIRS),--pairs "$$PAIRS")
+	.build/release/keystep-bench scaling
 
 format: ## format the Swift files in place
 	swift format -i -r $(SOURCES)

@@ -226,9 +226,10 @@ public struct DistillationSetup: Sendable {
     ] + before + sideNorms(trainer, name, "last")
   }
 
-  /// What right and wrong tokens pull by themselves, on 32 pairs, where there are wrong ones.
+  /// What right and wrong tokens pull by themselves, on 32 pairs (8 for a checkpoint, whose passes are
+  /// dear), where there are wrong ones.
   private func sideNorms(_ trainer: Trainer, _ name: String, _ when: String) -> [Metric] {
-    let sample = trainer.objective.examples.prefix(32)
+    let sample = trainer.objective.examples.prefix(pretrained == nil ? 32 : 8)
     let pushesDown = sample.contains {
       $0.tree.segments.contains { $0.weights.contains { $0 < 0 } }
     }
