@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 import LanguageModel
 
 /// AdamW's settings (Loshchilov and Hutter, 1711.05101).
@@ -46,8 +47,8 @@ public final class AdamW: @unchecked Sendable {
   ) {
     precondition(parameters.slots == firstMoments.slots && gradients.slots == firstMoments.slots)
     stepCount += 1
-    let correction1 = Float(1 - pow(Double(settings.beta1), stepCount))
-    let correction2 = Float(1 - pow(Double(settings.beta2), stepCount))
+    let correction1 = Float(1 - pow(Double(settings.beta1), Double(stepCount)))
+    let correction2 = Float(1 - pow(Double(settings.beta2), Double(stepCount)))
     let s = settings
     // Runs of parameters that decay alike, cut into blocks that the workers share out.
     var blocks: [(range: Range<Int>, decay: Float)] = []
@@ -79,15 +80,4 @@ public final class AdamW: @unchecked Sendable {
   }
 
   private static let blockLength = 1 << 18
-}
-
-/// x^n for a whole n ≥ 0.
-func pow(_ x: Double, _ n: Int) -> Double {
-  var (result, base, rest) = (1.0, x, n)
-  while rest > 0 {
-    if rest & 1 == 1 { result *= base }
-    base *= base
-    rest >>= 1
-  }
-  return result
 }

@@ -13,7 +13,7 @@ public enum LearningRateSchedule: Sendable, Hashable, Codable {
   public func factor(step: Int, of stepCount: Int, epoch: Int) -> Double {
     switch self {
     case .constant: return 1
-    case .exponentialPerEpoch(let factor): return pow(factor, epoch)
+    case .exponentialPerEpoch(let factor): return pow(factor, Double(epoch))
     case .cosine(let warmUp, let floor):
       if step < warmUp { return Double(step + 1) / Double(warmUp) }
       let progress = Double(step - warmUp) / Double(max(1, stepCount - 1 - warmUp))

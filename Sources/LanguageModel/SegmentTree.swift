@@ -63,13 +63,4 @@ public struct SegmentTree: Sendable, Hashable {
 
   /// All tokens, each counted once.
   public var tokenCount: Int { segments.reduce(0) { $0 + $1.tokens.count } }
-
-  /// The tokens of the longest path from a root: the context the model must have.
-  public var depth: Int {
-    var ends: [Int] = []
-    for segment in segments {
-      ends.append(segment.tokens.count + (segment.parent.map { ends[$0] } ?? 0))
-    }
-    return ends.max() ?? 0
-  }
 }

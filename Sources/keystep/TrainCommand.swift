@@ -218,10 +218,3 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension StudentPreset: ExpressibleByArgument {}
-
-/// The most memory the process has had at once, in GiB.
-func peakResidentGiB() -> Double {
-  var usage = rusage()
-  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-  return Double(usage.ru_maxrss) / Double(1 << 20)
-}

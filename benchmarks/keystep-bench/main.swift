@@ -43,13 +43,6 @@ func printLine(_ values: [String: Any]) throws {
   FileHandle.standardOutput.write(data + Data("\n".utf8))
 }
 
-/// The most memory the process has had at once, in GiB.
-func peakResidentGiB() -> Double {
-  var usage = rusage()
-  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-  return Double(usage.ru_maxrss) / Double(1 << 20)
-}
-
 /// The machine's single-precision matrix product, all workers at once, each on one thread: the best of
 /// several rounds, in GFLOP/s. This is what a step's share of the peak is measured against.
 func measuredPeak(workers: Int) -> Double {
