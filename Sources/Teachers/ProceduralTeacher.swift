@@ -6,7 +6,7 @@ import Reasoning
 ///
 /// What it answers depends on its seed, the request and the question alone, not on what it was
 /// asked before.
-public struct ProceduralTeacher: Teacher {
+public struct ProceduralTeacher: Sendable {
   /// How often its first answer is right, from 0 to 1.
   public let accuracy: Double
   /// How often each kind of mistake is the one it makes, relative to the others.
