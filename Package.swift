@@ -37,7 +37,10 @@ let package = Package(
     .library(name: "Experiments", targets: ["Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     .systemLibrary(
@@ -61,10 +64,19 @@ let package = Package(
       [
         "Distillation", "Evaluation", "Teachers", "Checksums",
       ]),
+    .target(
+      name: "Annotation",
+      dependencies: [
+        "Teachers", "Distillation", "Reasoning", "LanguageModel", "Tokenizers", "KeySteps",
+        "Checksums", "Randomness",
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Mustache", package: "swift-mustache"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+      ]),
     .executableTarget(
       name: "keystep",
       dependencies: [
-        "Experiments",
+        "Experiments", "Annotation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     experiment("key-step-ratio"),
@@ -86,6 +98,7 @@ let package = Package(
     tests("LanguageModel", ["CKernels", "Checkpoints", "LinearAlgebra", "Randomness"]),
     tests("Reasoning"),
     tests("Teachers"),
+    tests("Annotation"),
     tests("Distillation"),
     tests("Evaluation"),
     tests("Experiments"),
