@@ -60,34 +60,35 @@ struct EditTable {
     let lastRow: UInt64 = 1 << ((n - 1) % 64)
     self.words = words
     bits = Array(unsafeUninitializedCapacity: 2 * m * words) { bits, count in
-      let occurrences = Occurrences(of: a[p...], words: words)
-      withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * words) { column in
-        // D rises by one from row to row in column 0: the positive deltas are all set, the negative
-        // ones all clear.
-        for w in 0..<words { (column[2 * w], column[2 * w + 1]) = (.max, 0) }
-        for c in 0..<m {
-          let kind = occurrences.kind(of: b[p + c])
-          // D rises by one from column to column in row 0.
-          var (positiveCarry, negativeCarry): (UInt64, UInt64) = (1, 0)
-          for w in 0..<words {
-            let (positive, negative) = (column[2 * w], column[2 * w + 1])
-            let match = occurrences.word(w, ofKind: kind)
-            let crossing = match | negative
-            let start = match | negativeCarry
-            let diagonal = (((start & positive) &+ positive) ^ positive) | start
-            let across = negative | ~(diagonal | positive)
-            let back = diagonal & positive
-            if w == words - 1 {
-              if across & lastRow != 0 { distance += 1 }
-              if back & lastRow != 0 { distance -= 1 }
+      Occurrences.with(a[p...], words: words) { occurrences in
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * words) { column in
+          // D rises by one from row to row in column 0: the positive deltas are all set, the negative
+          // ones all clear.
+          for w in 0..<words { (column[2 * w], column[2 * w + 1]) = (.max, 0) }
+          for c in 0..<m {
+            let kind = occurrences.kind(of: b[p + c])
+            // D rises by one from column to column in row 0.
+            var (positiveCarry, negativeCarry): (UInt64, UInt64) = (1, 0)
+            for w in 0..<words {
+              let (positive, negative) = (column[2 * w], column[2 * w + 1])
+              let match = occurrences.word(w, ofKind: kind)
+              let crossing = match | negative
+              let start = match | negativeCarry
+              let diagonal = (((start & positive) &+ positive) ^ positive) | start
+              let across = negative | ~(diagonal | positive)
+              let back = diagonal & positive
+              if w == words - 1 {
+                if across & lastRow != 0 { distance += 1 }
+                if back & lastRow != 0 { distance -= 1 }
+              }
+              let shifted = (across << 1) | positiveCarry
+              let shiftedBack = (back << 1) | negativeCarry
+              (positiveCarry, negativeCarry) = (across >> 63, back >> 63)
+              column[2 * w] = shiftedBack | ~(crossing | shifted)
+              column[2 * w + 1] = shifted & crossing
+              bits[2 * (c * words + w)] = column[2 * w]
+              bits[2 * (c * words + w) + 1] = across
             }
-            let shifted = (across << 1) | positiveCarry
-            let shiftedBack = (back << 1) | negativeCarry
-            (positiveCarry, negativeCarry) = (across >> 63, back >> 63)
-            column[2 * w] = shiftedBack | ~(crossing | shifted)
-            column[2 * w + 1] = shifted & crossing
-            bits[2 * (c * words + w)] = column[2 * w]
-            bits[2 * (c * words + w) + 1] = across
           }
         }
       }
@@ -96,71 +97,98 @@ struct EditTable {
     self.distance = distance
   }
 
-  /// Walks the minimum script that `preference` picks, from the end to the start: calls `delete`
-  /// with the index of each of a's tokens that it deletes or replaces, `insert` with that of each
-  /// of b's that it inserts or puts there. Indices fall.
-  func trace(
-    _ a: [Int], _ b: [Int], preferring preference: Preference,
-    delete: (Int) -> Void, insert: (Int) -> Void
-  ) {
-    let p = commonStart
-    var (i, j) = (rows - p, columns - p)
-    bits.withUnsafeBufferPointer { bits in
-      while i > 0, j > 0 {
-        let entry = 2 * ((j - 1) * words + (i - 1) / 64)
-        let row = UInt64((i - 1) % 64)
-        let above = (bits[entry] >> row) & 1 != 0
-        let before = (bits[entry + 1] >> row) & 1 != 0
-        if above, preference == .deleting || !before {
-          i -= 1
-          delete(p + i)
-        } else if before {
-          j -= 1
-          insert(p + j)
-        } else {
-          (i, j) = (i - 1, j - 1)
-          if a[p + i] != b[p + j] {
-            delete(p + i)
-            insert(p + j)
+  /// The indices, rising, of a's tokens that the minimum script `preference` picks deletes or
+  /// replaces, and of b's that it inserts or puts there. a and b are those of `init`.
+  func script(_ a: [Int], _ b: [Int], preferring preference: Preference)
+    -> (deleted: [Int], inserted: [Int])
+  {
+    // Indices are found from the end to the start, and so written from the back. Each place is
+    // written whether its token is replaced or not, and passed only where it is: a branch on that
+    // would be foreseen half of the time.
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: rows + columns + 2) { room in
+      let deleted = UnsafeMutableBufferPointer(rebasing: room[...rows])
+      let inserted = UnsafeMutableBufferPointer(rebasing: room[(rows + 1)...])
+      var (firstDeleted, firstInserted) = (rows + 1, columns + 1)
+      let p = commonStart
+      var (i, j) = (rows - p, columns - p)
+      bits.withUnsafeBufferPointer { bits in
+        while i > 0, j > 0 {
+          let entry = 2 * ((j - 1) * words + (i - 1) / 64)
+          let row = UInt64((i - 1) % 64)
+          let above = (bits[entry] >> row) & 1 != 0
+          let before = (bits[entry + 1] >> row) & 1 != 0
+          if above, preference == .deleting || !before {
+            i -= 1
+            firstDeleted -= 1
+            deleted[firstDeleted] = p + i
+          } else if before {
+            j -= 1
+            firstInserted -= 1
+            inserted[firstInserted] = p + j
+          } else {
+            (i, j) = (i - 1, j - 1)
+            (deleted[firstDeleted - 1], inserted[firstInserted - 1]) = (p + i, p + j)
+            let replaced = a[p + i] == b[p + j] ? 0 : 1
+            firstDeleted -= replaced
+            firstInserted -= replaced
           }
         }
       }
-    }
-    while i > 0 {
-      i -= 1
-      delete(p + i)
-    }
-    while j > 0 {
-      j -= 1
-      insert(p + j)
+      while i > 0 {
+        i -= 1
+        firstDeleted -= 1
+        deleted[firstDeleted] = p + i
+      }
+      while j > 0 {
+        j -= 1
+        firstInserted -= 1
+        inserted[firstInserted] = p + j
+      }
+      return (Array(deleted[firstDeleted...]), Array(inserted[firstInserted...]))
     }
   }
 }
 
-/// In which rows each token of a sequence stands, as bits, found by hashing (open addressing, half
-/// the slots free).
+/// In which rows each token of a sequence stands, as bits, found by hashing (open addressing, at
+/// least three of four slots free), in memory that lasts as long as the call of `with`.
 private struct Occurrences {
   private let words: Int
+  /// The slots less one, a mask.
+  private let lastSlot: Int
   /// The kind of the token that hashes to a slot, counted from 1; 0 where the slot is empty.
-  private var kinds: [Int32]
+  private let kinds: UnsafeMutableBufferPointer<Int32>
   /// The token of each kind, from kind 1.
-  private var tokens: [Int] = []
+  private let tokens: UnsafeMutableBufferPointer<Int>
   /// `words` words for each kind; those of kind 0, the tokens that do not occur, are zero.
-  private var rows: [UInt64]
+  private let rows: UnsafeMutableBufferPointer<UInt64>
 
-  init(of sequence: ArraySlice<Int>, words: Int) {
-    self.words = words
-    var capacity = 4
-    while capacity < 2 * sequence.count { capacity *= 2 }
-    kinds = Array(repeating: 0, count: capacity)
-    tokens.reserveCapacity(sequence.count)
-    rows = Array(repeating: 0, count: (sequence.count + 1) * words)
-    var row = 0
+  /// Calls `body` with the occurrences of the tokens of `sequence`.
+  static func with(_ sequence: ArraySlice<Int>, words: Int, _ body: (Occurrences) -> Void) {
+    var slots = 4
+    while slots < 4 * sequence.count { slots *= 2 }
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: slots) { kinds in
+      withUnsafeTemporaryAllocation(of: Int.self, capacity: sequence.count + 1) { tokens in
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: (sequence.count + 1) * words) {
+          kinds.initialize(repeating: 0)
+          tokens[0] = 0
+          $0.initialize(repeating: 0)
+          let occurrences = Occurrences(
+            words: words, lastSlot: slots - 1, kinds: kinds, tokens: tokens, rows: $0)
+          occurrences.fill(sequence)
+          body(occurrences)
+        }
+      }
+    }
+  }
+
+  private func fill(_ sequence: ArraySlice<Int>) {
+    var (row, count) = (0, 0)
     for token in sequence {
       let slot = slot(of: token)
       if kinds[slot] == 0 {
-        tokens.append(token)
-        kinds[slot] = Int32(tokens.count)
+        count += 1
+        tokens[count] = token
+        kinds[slot] = Int32(count)
       }
       rows[Int(kinds[slot]) * words + row / 64] |= 1 << UInt64(row % 64)
       row += 1
@@ -181,10 +209,13 @@ private struct Occurrences {
   private func slot(of token: Int) -> Int {
     // Fibonacci hashing: token ids that lie close together spread over the slots.
     let hash = UInt(bitPattern: token) &* 0x9e37_79b9_7f4a_7c15
-    var slot = Int(hash >> 32) & (kinds.count - 1)
-    while kinds[slot] != 0, tokens[Int(kinds[slot]) - 1] != token {
-      slot = (slot + 1) & (kinds.count - 1)
+    var slot = Int(hash >> 32) & lastSlot
+    while true {
+      let kind = Int(kinds[slot])
+      // Both are looked at, so that a token that occurs and one that does not take the same way.
+      let (isEmpty, isFound) = (kind == 0, tokens[kind] == token)
+      if (isEmpty ? 1 : 0) | (isFound ? 1 : 0) != 0 { return slot }
+      slot = (slot + 1) & lastSlot
     }
-    return slot
   }
 }

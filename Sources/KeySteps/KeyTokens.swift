@@ -40,24 +40,14 @@ public struct KeyTokens: Hashable, Sendable {
   /// Time grows with the product of the two lengths over 64; one table serves both sides.
   public init(right: [Int], wrong: [Int], scripts: Scripts = .eachSide) {
     let table = EditTable(from: right, to: wrong)
-    var (rightKey, wrongKey): ([Int], [Int]) = ([], [])
-    rightKey.reserveCapacity(right.count - table.commonStart)
-    wrongKey.reserveCapacity(wrong.count - table.commonStart)
+    let fromRight = table.script(right, wrong, preferring: .deleting)
+    self.right = fromRight.deleted
     switch scripts {
     case .eachSide:
-      table.trace(
-        right, wrong, preferring: .deleting, delete: { rightKey.append($0) }, insert: { _ in })
-      table.trace(
-        right, wrong, preferring: .inserting, delete: { _ in }, insert: { wrongKey.append($0) })
+      self.wrong = table.script(right, wrong, preferring: .inserting).inserted
     case .shared:
-      table.trace(
-        right, wrong, preferring: .deleting, delete: { rightKey.append($0) },
-        insert: { wrongKey.append($0) })
+      self.wrong = fromRight.inserted
     }
-    rightKey.reverse()
-    wrongKey.reverse()
-    self.right = rightKey
-    self.wrong = wrongKey
     rightCount = right.count
     wrongCount = wrong.count
     distance = table.distance
