@@ -83,7 +83,7 @@ let package = Package(
     .executableTarget(
       name: "keystep-bench",
       dependencies: [
-        "Distillation", "Teachers",
+        "Experiments",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),

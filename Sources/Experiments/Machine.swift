@@ -2,9 +2,9 @@ import Foundation
 import LinearAlgebra
 
 /// Where a run ran and what code it ran, for its record.
-enum Machine {
+package enum Machine {
   /// Processor, cores, memory in GiB, and the BLAS core with its threads.
-  static func description() -> [String: String] {
+  package static func description() -> [String: String] {
     let memory = Double(ProcessInfo.processInfo.physicalMemory) / Double(1 << 30)
     return [
       "processor": processor,
@@ -26,7 +26,7 @@ enum Machine {
 
   /// The checked-out commit and whether a tracked file differs from it; `unknown` outside a
   /// repository.
-  static func commit() -> (hash: String, isModified: Bool) {
+  package static func commit() -> (hash: String, isModified: Bool) {
     guard let hash = git(["rev-parse", "HEAD"])?.trimmingCharacters(in: .whitespacesAndNewlines),
       !hash.isEmpty
     else { return ("unknown", false) }

@@ -27,8 +27,20 @@ package final class DecoderPass {
     of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float = 0
   ) -> [ExampleLoss] {
+    busy { passLosses(of: trees, on: decoder, rule: rule, gradients: gradients, dropout: dropout) }
+  }
+
+  /// Runs `body` and counts its time as spent in passes.
+  func busy<Result>(_ body: () throws -> Result) rethrows -> Result {
     let start = PassClock.now
     defer { clock.profile.busySeconds += PassClock.now - start }
+    return try body()
+  }
+
+  private func passLosses(
+    of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
+    dropout: Float
+  ) -> [ExampleLoss] {
     let forest = PackedForest(trees, decoder.configuration)
     guard forest.wantedCount > 0 else { return trees.map { _ in ExampleLoss(loss: 0, tokens: []) } }
     let forward = forward(forest, on: decoder, gradients: gradients, dropout: dropout)
@@ -105,7 +117,9 @@ package final class DecoderPass {
   /// The logits [S, V] of final hidden states [S, D], in memory of the pass.
   package func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
     let logits = kept.matrix(hidden.rows, decoder.output.rows)
-    stepContext(decoder).project(hidden, decoder.output, into: logits)
+    clock.measure(.vocabulary) {
+      stepContext(decoder).project(hidden, decoder.output, into: logits)
+    }
     return logits
   }
 

@@ -17,7 +17,8 @@ public enum Phase: Int, CaseIterable, Sendable {
 public struct PassProfile: Sendable {
   /// Seconds of each phase, summed over the workers, by `Phase.rawValue`.
   private var phases = Array(repeating: 0.0, count: Phase.allCases.count)
-  /// Seconds that workers spent in passes, all phases and what lies between them.
+  /// Seconds that workers spent in passes, all phases and what lies between them; in decoding, the
+  /// drawing of tokens too.
   public var busySeconds = 0.0
   /// Multiplications and additions of all products, each counted as one.
   public var operations = 0.0

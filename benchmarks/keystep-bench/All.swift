@@ -1,16 +1,29 @@
 import ArgumentParser
+import Experiments
 import Foundation
 import LanguageModel
 
 struct All: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Every measurement, each in a process of its own, as a table.")
+    abstract: "Every measurement, each in a process of its own, as a table and as CSV.")
 
   @Option var model = "models/SmolLM2-135M-Instruct.Q4_1.gguf"
   @Option(help: "Dual pairs, of which krsl and sft take the first; their prompts are decoded.")
   var pairs: String?
+  @Option(help: "The CSV.")
+  var output = "results/steps.csv"
+
+  /// The columns of the CSV that are a measurement's own fields; `share_…` are of the workers' time.
+  private static let fields =
+    [
+      "work", "batch", "workers", "seconds_median", "prefill_seconds", "useful_tokens_per_second",
+      "new_tokens_per_second", "gflop_per_step", "peak_gflops", "share_of_peak", "peak_rss_gib",
+    ] + phases.map { "share_\($0)" } + ["blas_core"]
+  private static let phases =
+    Phase.allCases.map { "\($0)" } + ["other_in_pass", "optimiser_and_waiting"]
 
   func run() throws {
+    var lines: [[String: Any]] = []
     var rows = [
       [
         "work", "batch", "seconds", "tokens/s", "GFLOP", "of peak", "GiB",
@@ -33,8 +46,8 @@ struct All: ParsableCommand {
     }
     for work in works {
       let line = try measure(work)
-      let phases = Phase.allCases.map { "\($0)" } + ["other_in_pass", "optimiser_and_waiting"]
-      let breakdown = phases.compactMap { phase in
+      lines.append(line)
+      let breakdown = Self.phases.compactMap { phase in
         (line["share_\(phase)"] as? Double).map {
           "\(phase.replacingOccurrences(of: "_", with: " ")) \(Int((100 * $0).rounded())) %"
         }
@@ -52,11 +65,28 @@ struct All: ParsableCommand {
         zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
           .joined(separator: "  "))
     }
+    try write(lines)
     let script = try measure(["edit-script"])
     print(
       "key tokens of a 125-token pair, both sides: \(number(script["microseconds_median"], 1)) µs")
     if !hasModel { print("\(model) is missing (make student): its steps are left out") }
     if pairs == nil { print("without --pairs the krsl and sft steps and decoding are left out") }
+  }
+
+  private func write(_ lines: [[String: Any]]) throws {
+    let machine = Machine.description()
+    let commit = Machine.commit()
+    let about =
+      ["processor", "cores", "memory_gib"].map { machine[$0] ?? "" }
+      + [commit.hash + (commit.isModified ? "+modified" : "")]
+    let header = Self.fields + ["processor", "cores", "memory_gib", "commit"]
+    let rows = lines.map { line in Self.fields.map { line[$0].map { "\($0)" } ?? "" } + about }
+    let text = ([header] + rows).map { $0.joined(separator: ",") + "\n" }.joined()
+    let url = URL(fileURLWithPath: output)
+    try FileManager.default.createDirectory(
+      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try text.write(to: url, atomically: true, encoding: .utf8)
+    print("CSV: \(output)")
   }
 
   private func number(_ value: Any?, _ digits: Int) -> String {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Distillation
 import Foundation
 import LanguageModel
+import LinearAlgebra
 import Reasoning
 
 struct Decode: ParsableCommand {
@@ -25,16 +26,30 @@ struct Decode: ParsableCommand {
     let generator = Generator(workers: workers, batch: batch)
     let settings = SamplingSettings(
       temperature: 0, maximumNewTokens: newTokens, stop: [])
-    var times: [Double] = []
-    for _ in 0...runs {
-      times.append(seconds { _ = generator.generate(prompts, on: student.decoder, settings) })
+    var prompt = settings
+    prompt.maximumNewTokens = 1
+    func measured(_ settings: SamplingSettings) -> [Double] {
+      (0..<runs).map { _ in
+        seconds { _ = generator.generate(prompts, on: student.decoder, settings) }
+      }
     }
-    let median = Array(times.dropFirst()).median
-    try printLine([
-      "work": "decode", "batch": prompts.count, "new_tokens": newTokens, "workers": workers,
-      "seconds_median": median,
-      "new_tokens_per_second": Double(prompts.count * newTokens) / median,
-      "peak_rss_gib": peakResidentGiB(),
-    ])
+    _ = generator.generate(prompts, on: student.decoder, settings)
+    let prefill = measured(prompt).median
+    var peak = measuredPeak(workers: workers)
+    _ = generator.takeProfile()
+    let times = measured(settings)
+    let profile = generator.takeProfile()
+    peak = max(peak, measuredPeak(workers: workers))
+    try printLine(
+      [
+        "work": "decode", "batch": prompts.count, "new_tokens": newTokens, "workers": workers,
+        "prompt_tokens": prompts.reduce(0) { $0 + $1.count }, "seconds_median": times.median,
+        "prefill_seconds": prefill,
+        "new_tokens_per_second": Double(prompts.count * newTokens) / times.median,
+        "gflop_per_step": profile.operations / Double(runs) / 1e9,
+        "peak_rss_gib": peakResidentGiB(), "blas_core": BLAS.coreName,
+      ].merging(breakdown(profile, wall: times.reduce(0, +), workers: workers, peak: peak)) {
+        own, _ in own
+      })
   }
 }

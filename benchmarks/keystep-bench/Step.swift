@@ -121,20 +121,12 @@ struct StepMeasurement {
     let stepSeconds = measured.map(\.seconds)
     let total = stepSeconds.reduce(0, +)
     let tokens = Double(measured.reduce(0) { $0 + $1.usefulTokens })
-    var line: [String: Any] = [
+    return [
       "work": work.rawValue, "batch": batch, "workers": workers, "steps": steps,
       "seconds_median": stepSeconds.median, "useful_tokens_per_second": tokens / total,
       "gflop_per_step": profile.operations / Double(steps) / 1e9,
-      "peak_gflops": peak, "share_of_peak": profile.operations / total / (peak * 1e9),
       "peak_rss_gib": peakResidentGiB(), "start_to_first_step_seconds": startSeconds,
       "blas_core": BLAS.coreName,
-    ]
-    // Of the workers' time: what is in no phase of a pass is waiting, the optimiser and the sums.
-    let capacity = wall * Double(workers)
-    for phase in Phase.allCases { line["share_\(phase)"] = profile[phase] / capacity }
-    line["share_other_in_pass"] =
-      (profile.busySeconds - Phase.allCases.reduce(0) { $0 + profile[$1] }) / capacity
-    line["share_optimiser_and_waiting"] = 1 - profile.busySeconds / capacity
-    return line
+    ].merging(breakdown(profile, wall: wall, workers: workers, peak: peak)) { own, _ in own }
   }
 }

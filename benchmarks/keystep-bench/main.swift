@@ -67,6 +67,20 @@ func measuredPeak(workers: Int) -> Double {
   return operations / (rounds.min() ?? .infinity) / 1e9
 }
 
+/// What share of the measured peak (GFLOP/s) the products of `wall` seconds reached, and where the
+/// workers' time went: what is in no phase of a pass is waiting, the optimiser and the sums.
+func breakdown(_ profile: PassProfile, wall: Double, workers: Int, peak: Double) -> [String: Any] {
+  let capacity = wall * Double(workers)
+  let inPhases = Phase.allCases.reduce(0) { $0 + profile[$1] }
+  var line: [String: Any] = [
+    "peak_gflops": peak, "share_of_peak": profile.operations / wall / (peak * 1e9),
+    "share_other_in_pass": (profile.busySeconds - inPhases) / capacity,
+    "share_optimiser_and_waiting": 1 - profile.busySeconds / capacity,
+  ]
+  for phase in Phase.allCases { line["share_\(phase)"] = profile[phase] / capacity }
+  return line
+}
+
 struct Peak: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "The measured peak of sgemm.")
   @Option var workers = ProcessInfo.processInfo.activeProcessorCount
