@@ -20,6 +20,12 @@ public struct BudgetSpent: Error, Hashable, CustomStringConvertible {
   public var requests: Int
   public var tokens: Int
 
+  public init(budget: Budget, requests: Int, tokens: Int) {
+    self.budget = budget
+    self.requests = requests
+    self.tokens = tokens
+  }
+
   public var description: String {
     func limit(_ count: Int?) -> String { count.map { " of \($0)" } ?? "" }
     return "the budget is spent: \(requests)\(limit(budget.requests)) requests, "

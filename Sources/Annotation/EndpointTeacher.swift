@@ -365,7 +365,11 @@ private struct Completion: Decodable {
 
   init(from decoder: any Decoder) throws {
     let object = try decoder.container(keyedBy: CodingKeys.self)
-    texts = try object.decode([Choice].self, forKey: .choices).compactMap(\.text)
+    let choices = try object.decode([Choice].self, forKey: .choices)
+    guard !choices.isEmpty else {
+      throw DecodingError.dataCorruptedError(forKey: .choices, in: object, debugDescription: "none")
+    }
+    texts = choices.compactMap(\.text)
     usage = try object.decodeIfPresent(Usage.self, forKey: .usage)
   }
 }
@@ -383,6 +387,8 @@ extension DecodingError {
     case .valueNotFound(_, let context): return "a value at \(place(context.codingPath))"
     case .typeMismatch(let type, let context):
       return "\(type) at \(context.codingPath.isEmpty ? "the top" : place(context.codingPath))"
+    case .dataCorrupted(let context) where !context.codingPath.isEmpty:
+      return "something in \(place(context.codingPath))"
     default: return "JSON"
     }
   }

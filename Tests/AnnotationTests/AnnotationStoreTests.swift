@@ -49,14 +49,18 @@ struct AnnotationStoreTests {
     let row = try DatabaseQueue(path: folder["store"]).read {
       try #require(try Row.fetchOne($0, sql: "SELECT * FROM answers"))
     }
-    #expect(row["key"] == key("1").hash)
-    #expect(row["teacher"] == "t" && row["step"] == "annotate" && row["question"] == "1")
-    #expect(row["prompt"] == "Q: 1?")
+    func text(_ column: String) -> String { row[column] ?? "" }
+    #expect(text("key") == key("1").hash)
+    #expect(text("teacher") == "t")
+    #expect(text("step") == "annotate")
+    #expect(text("question") == "1")
+    #expect(text("prompt") == "Q: 1?")
     #expect(
-      row["sampling"]
+      text("sampling")
         == #"{"attempt":0,"maximumTokens":9,"seed":0,"stop":[],"temperature":0}"#)
-    #expect(row["texts"] == #"["So 1 + 1 = 2."]"#)
-    #expect(row["prompt_tokens"] == 7 && row["completion_tokens"] == 8)
+    #expect(text("texts") == #"["So 1 + 1 = 2."]"#)
+    #expect(text("prompt_tokens") == "7")
+    #expect(text("completion_tokens") == "8")
   }
 
   @Test("The first answer to a key stays")
@@ -141,11 +145,11 @@ struct AnnotationStoreTests {
 
   @Test("A claim is renewed for as long as its store lives, and lapses after it")
   func renewal() throws {
-    var one: AnnotationStore? = try AnnotationStore(path: folder["store"], claimLife: 0.6)
-    let two = try AnnotationStore(path: folder["store"], claimLife: 0.6)
+    var one: AnnotationStore? = try AnnotationStore(path: folder["store"], claimLife: 2)
+    let two = try AnnotationStore(path: folder["store"], claimLife: 2)
     #expect(isGranted(try #require(one).claim(key("1"))))
-    for _ in 0..<8 {
-      Thread.sleep(forTimeInterval: 0.2)
+    for _ in 0..<7 {
+      Thread.sleep(forTimeInterval: 0.5)
       #expect(!isGranted(try two.claim(key("1"))))
     }
     one = nil

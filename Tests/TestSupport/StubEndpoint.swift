@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Synchronization
 
 /// An HTTP server on loopback that answers each request as a test wants it.
@@ -101,7 +102,7 @@ public final class StubEndpoint: Sendable {
     var data = Data()
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     func more() -> Bool {
-      let count = Foundation.read(connection, &chunk, chunk.count)
+      let count = Glibc.read(connection, &chunk, chunk.count)
       if count > 0 { data.append(contentsOf: chunk[..<count]) }
       return count > 0
     }
