@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a build needs is there, and does nothing where it is.
 #
-# usage: setup.sh           Swift, OpenBLAS, LAPACKE, pkg-config
+# usage: setup.sh           Swift, OpenBLAS, LAPACKE, SQLite, pkg-config
 #        setup.sh python    Python, with a virtual environment in .venv
 #        setup.sh peers     the same in .peers-venv, with the pinned packages of benchmarks/peers
 set -euo pipefail
@@ -17,8 +17,8 @@ install() {
   local what=$1 as_root=()
   shift
   command -v apt-get >/dev/null || fail "$what is missing, and this machine has no apt to install it with.
-Fedora: openblas-devel lapack-devel pkgconf-pkg-config python3. Arch: openblas lapacke pkgconf python.
-macOS: brew install openblas pkgconf python, and PKG_CONFIG_PATH=\$(brew --prefix openblas)/lib/pkgconfig."
+Fedora: openblas-devel lapack-devel sqlite-devel pkgconf-pkg-config python3. Arch: openblas lapacke sqlite pkgconf python.
+macOS: brew install openblas pkgconf python (SQLite is there), and PKG_CONFIG_PATH=\$(brew --prefix openblas)/lib/pkgconfig."
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || fail "$what is missing; as root: apt-get install $*"
     as_root=(sudo)
@@ -46,6 +46,12 @@ has_blas() {
     clang -x c - $flags -llapacke -o /dev/null 2>/dev/null
 }
 
+# The header and library that the package GRDB names.
+has_sqlite() {
+  printf '#include <sqlite3.h>\nint main(void) { return sqlite3_libversion_number() < SQLITE_VERSION_NUMBER; }\n' |
+    clang -x c - -lsqlite3 -o /dev/null 2>/dev/null
+}
+
 has_venv() {
   python3 -c 'import ensurepip, venv' 2>/dev/null
 }
@@ -62,6 +68,8 @@ case "${1:-}" in
   need_swift
   has_blas || install "OpenBLAS with LAPACKE" libopenblas-dev liblapacke-dev pkg-config
   has_blas || fail "OpenBLAS with LAPACKE: still not found by 'pkg-config openblas' and clang"
+  has_sqlite || install "SQLite" libsqlite3-dev
+  has_sqlite || fail "SQLite: still not found by clang as sqlite3.h and -lsqlite3"
   ;;
 python)
   make_venv .venv

@@ -1,0 +1,69 @@
+import Foundation
+import Reasoning
+
+/// The key to an endpoint, which shows itself to nobody else: printed, dumped or put into a string
+/// it reads "[redacted]".
+public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
+  private let text: String
+
+  /// Precondition: `text` holds visible ASCII characters only, and at least one.
+  public init(_ text: String) {
+    precondition(Self.isValid(text), "an API key of visible ASCII characters")
+    self.text = text
+  }
+
+  /// The key in the environment variable `name`; nil where it is unset or blank.
+  ///
+  /// Throws a `DataError` that names the variable where its value can be no key.
+  public static func fromEnvironment(
+    _ name: String = "OPENAI_API_KEY",
+    in environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws -> APIKey? {
+    let text = (environment[name] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+    if text.isEmpty { return nil }
+    guard isValid(text) else {
+      throw DataError(
+        file: "the environment variable \(name)", place: nil,
+        expected: "a key of visible ASCII characters", found: "others in it")
+    }
+    return APIKey(text)
+  }
+
+  public var description: String { "[redacted]" }
+  public var customMirror: Mirror { Mirror(self, children: []) }
+
+  /// The value of the header `Authorization`.
+  var authorization: String { "Bearer \(text)" }
+
+  /// `message` without the key: every run of six of its characters or more is cut out, since who
+  /// echoes a key may cut or escape it.
+  func redacted(from message: String) -> String {
+    let (key, message) = (Array(text.utf8), Array(message.utf8))
+    let shortest = min(6, key.count)
+    var result: [UInt8] = []
+    var place = 0
+    while place < message.count {
+      let run = key.indices.map { start in
+        zip(key[start...], message[place...]).prefix { $0 == $1 }.count
+      }.max()!
+      if run >= shortest {
+        result += Array("[redacted]".utf8)
+        place += run
+      } else {
+        result.append(message[place])
+        place += 1
+      }
+    }
+    return String(decoding: result, as: UTF8.self)
+  }
+
+  /// A teacher's text without the key, should an endpoint put it there. Keys of fewer than 16
+  /// characters, which local servers are given, may be words of the text and stay.
+  func redacted(fromText content: String) -> String {
+    text.utf8.count < 16 ? content : content.replacingOccurrences(of: text, with: "[redacted]")
+  }
+
+  private static func isValid(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+  }
+}
