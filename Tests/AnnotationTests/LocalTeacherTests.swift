@@ -25,7 +25,8 @@ struct LocalTeacherTests {
     }
     for temperature in [0, 0.8] {
       let sampling = TeacherSampling(temperature: temperature, maximumTokens: 6)
-      let together = try await withThrowingTaskGroup(of: (Int, TeacherAnswer).self) { group in
+      let together = try await withThrowingTaskGroup(of: (Int, TeacherAnswer).self) {
+        group -> [Int: TeacherAnswer] in
         for (number, prompt) in prompts.enumerated() {
           group.addTask { (number, try await teacher.answer(prompt, sampling)) }
         }

@@ -183,7 +183,7 @@ struct PromptTemplatesTests {
       ("rectify", "Q: {{question}}\nA:", nil, "none"),
       ("corrupt", "{{#exemplars}}{{question}}{{/exemplars}}{{right_response}}", nil, "none"),
       ("corrupt", "{{question}} {{right_response", "line 1", "a tag that is not closed"),
-    ])
+    ] as [(String, String, String?, String)])
   func refused(step: String, text: String, place: String?, found: String) throws {
     try withFolder(["\(step).mustache": text]) { folder in
       let error = try #require(throws: DataError.self) { try PromptTemplates(folder: folder) }
