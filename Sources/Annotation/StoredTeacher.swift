@@ -1,3 +1,4 @@
+import Reasoning
 import Teachers
 
 /// A teacher that is asked each question once: it looks into the store first, and records what the
@@ -20,6 +21,10 @@ public struct StoredTeacher: Teacher {
   }
 
   public var identity: String { teacher.identity }
+
+  public func mistake(in text: String, _ prompt: TeacherPrompt) -> Mistake? {
+    teacher.mistake(in: text, prompt)
+  }
 
   /// The answer that asking would take from the store; nil where the teacher would be asked.
   public func stored(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) throws

@@ -50,16 +50,20 @@ public final class Generator {
   /// The continuation of each of `prompts`, in their order.
   ///
   /// A prompt draws from a stream of its own, told by `seed` and its index, so that its
-  /// continuation depends on the batch and on the other prompts by rounding only. `progress` is
-  /// called with the number of sequences that have ended, one call at a time, on any thread.
+  /// continuation depends on the batch and on the other prompts by rounding only; `streams` tells
+  /// them by other names. `progress` is called with the number of sequences that have ended, one
+  /// call at a time, on any thread.
   ///
   /// Precondition: no prompt is empty or longer than the model's context, and its tokens are in the
   /// vocabulary.
   public func generate(
     _ prompts: [[Int]], on decoder: Decoder, _ settings: SamplingSettings, seed: UInt64 = 0,
-    progress: (@Sendable (Int) -> Void)? = nil
+    streams: [String]? = nil, progress: (@Sendable (Int) -> Void)? = nil
   ) -> [GeneratedSequence] {
     settings.check()
+    precondition(
+      streams.map { $0.count == prompts.count } ?? true,
+      "\(streams?.count ?? 0) streams for \(prompts.count) prompts")
     BLAS.threadCount = 1
     let results = Slots(
       repeating: GeneratedSequence(tokens: [], reason: .length), count: prompts.count)
@@ -82,7 +86,8 @@ public final class Generator {
         waiting: shares[worker].map { index in
           BatchDecoding.Sequence(
             index: index, prompt: prompts[index],
-            generator: SeededGenerator(seed: seed, stream: "sampling \(index)"))
+            generator: SeededGenerator(
+              seed: seed, stream: "sampling \(streams?[index] ?? String(index))"))
         })
       passes[worker].busy {
         decoding.run { index, result in

@@ -123,7 +123,7 @@ public struct AnswerRule: Hashable, Sendable {
 
 extension StringProtocol {
   /// The text without the white space at its start and end.
-  func trimmingSpace() -> String {
+  package func trimmingSpace() -> String {
     guard let first = firstIndex(where: { !$0.isWhitespace }),
       let last = lastIndex(where: { !$0.isWhitespace })
     else {

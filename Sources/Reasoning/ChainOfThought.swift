@@ -17,6 +17,10 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
   public var origin: Origin
   /// The first mistake in it; nil for a right chain and where nothing is known of it.
   public var mistake: Mistake?
+  /// The `Teacher.identity` of who wrote it, and how often it was asked until a response had its
+  /// cue; nil where unknown.
+  public var teacher: String?
+  public var tries: Int?
 
   /// How a chain of thought came about.
   public enum Origin: String, Codable, Sendable, CaseIterable {
@@ -33,7 +37,7 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
   public init(
     questionID: String, task: String, prompt: String, text: String, answer: String? = nil,
     isCorrect: Bool? = nil,
-    origin: Origin, mistake: Mistake? = nil
+    origin: Origin, mistake: Mistake? = nil, teacher: String? = nil, tries: Int? = nil
   ) {
     self.questionID = questionID
     self.task = task
@@ -43,6 +47,8 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
     self.isCorrect = isCorrect
     self.origin = origin
     self.mistake = mistake
+    self.teacher = teacher
+    self.tries = tries
   }
 }
 

@@ -5,7 +5,7 @@ import Foundation
 /// | file | fields | and where known |
 /// | --- | --- | --- |
 /// | pairs | `prompt`, `chosen`, `rejected` (TRL's preference format) | `id`, `task`, `answer`, `chosen_origin`, `rejected_origin`, `mistake`, `mistake_step` |
-/// | chains | `prompt`, `response` | `id`, `task`, `answer`, `is_correct`, `origin`, `mistake`, `mistake_step` |
+/// | chains | `prompt`, `response` | `id`, `task`, `answer`, `is_correct`, `origin`, `mistake`, `mistake_step`, `teacher`, `tries` |
 /// | prompts | `prompt` | `id`, `task`, `answer` |
 ///
 /// `answer` is the gold one for pairs and prompts, the chain's own for chains. Other fields are
@@ -40,7 +40,8 @@ public enum JSONLines {
         text: try line.filledString("response"),
         answer: try line.optionalString("answer"), isCorrect: try line.optionalBool("is_correct"),
         origin: try line.choice("origin", of: ChainOfThought.Origin.self) ?? .recorded,
-        mistake: try mistake(line))
+        mistake: try mistake(line), teacher: try line.optionalString("teacher"),
+        tries: try line.optionalInteger("tries"))
     }
   }
 
@@ -95,7 +96,7 @@ public enum JSONLines {
           prompt: chain.prompt, response: chain.text, id: chain.questionID, task: chain.task,
           answer: chain.answer,
           isCorrect: chain.isCorrect, origin: chain.origin, mistake: chain.mistake?.kind,
-          mistakeStep: chain.mistake?.step)
+          mistakeStep: chain.mistake?.step, teacher: chain.teacher, tries: chain.tries)
       }, to: path)
   }
 
@@ -121,6 +122,8 @@ public enum JSONLines {
     var rejectedOrigin: ChainOfThought.Origin?
     var mistake: Mistake.Kind?
     var mistakeStep: Int?
+    var teacher: String?
+    var tries: Int?
   }
 
   private static func write(_ lines: [Line], to path: String) throws {

@@ -1,15 +1,15 @@
 import Foundation
 
 /// One JSON object of a data file, that knows where it stands so that its errors can say so.
-struct JSONRecord {
-  let file: String
-  let place: String
+package struct JSONRecord {
+  package let file: String
+  package let place: String
   private let fields: [String: Any]
 
   /// The objects of a JSON-lines file, one a line; blank lines are passed over.
   ///
   /// Throws a `DataError` that names the line where one is no JSON object.
-  static func lines(of file: String) throws -> [JSONRecord] {
+  package static func lines(of file: String) throws -> [JSONRecord] {
     let data = try contents(of: file)
     return try data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       .enumerated()
@@ -20,25 +20,25 @@ struct JSONRecord {
   }
 
   /// The one object that makes up a JSON file.
-  static func object(of file: String) throws -> JSONRecord {
+  package static func object(of file: String) throws -> JSONRecord {
     try JSONRecord(file: file, place: "top level", json: contents(of: file))
   }
 
   /// The objects of a JSON file that is one array.
-  static func array(of file: String, each: String) throws -> [JSONRecord] {
+  package static func array(of file: String, each: String) throws -> [JSONRecord] {
     try records(
       in: parse(contents(of: file), file: file, place: "top level"), file: file, at: "top level",
       each: each)
   }
 
   /// The objects in the array at `key`, each placed as `each` and its number, from 0.
-  func records(_ key: String, each: String) throws -> [JSONRecord] {
+  package func records(_ key: String, each: String) throws -> [JSONRecord] {
     guard let value = fields[key] else { throw missing(key, expected: "an array") }
     return try Self.records(in: value, file: file, at: "\"\(key)\"", each: each)
   }
 
   /// The object at `key`; nil where there is none.
-  func record(_ key: String) throws -> JSONRecord? {
+  package func record(_ key: String) throws -> JSONRecord? {
     guard let value = fields[key] else { return nil }
     guard let value = value as? [String: Any] else {
       throw wrong(key, expected: "an object", found: value)
@@ -47,14 +47,14 @@ struct JSONRecord {
   }
 
   /// The text at `key`.
-  func string(_ key: String) throws -> String {
+  package func string(_ key: String) throws -> String {
     guard let value = fields[key] else { throw missing(key, expected: "a string") }
     guard let value = value as? String else { throw wrong(key, expected: "a string", found: value) }
     return value
   }
 
   /// The text at `key`, which must hold more than white space.
-  func filledString(_ key: String) throws -> String {
+  package func filledString(_ key: String) throws -> String {
     let value = try string(key)
     guard value.contains(where: { !$0.isWhitespace }) else {
       throw DataError(
@@ -65,7 +65,7 @@ struct JSONRecord {
   }
 
   /// The text at `key`; nil where the field is absent or null.
-  func optionalString(_ key: String) throws -> String? {
+  package func optionalString(_ key: String) throws -> String? {
     guard let value = fields[key], !(value is NSNull) else { return nil }
     guard let value = value as? String else {
       throw wrong(key, expected: "a string or null", found: value)
@@ -74,7 +74,7 @@ struct JSONRecord {
   }
 
   /// The text or whole number at `key`, as text; nil where the field is absent or null.
-  func optionalIdentifier(_ key: String) throws -> String? {
+  package func optionalIdentifier(_ key: String) throws -> String? {
     guard let value = fields[key], !(value is NSNull) else { return nil }
     if let value = value as? String { return value }
     guard let value = value as? NSNumber, !isBool(value),
@@ -86,7 +86,7 @@ struct JSONRecord {
   }
 
   /// The whole number at `key`; nil where the field is absent or null.
-  func optionalInteger(_ key: String) throws -> Int? {
+  package func optionalInteger(_ key: String) throws -> Int? {
     guard let value = fields[key], !(value is NSNull) else { return nil }
     guard let number = value as? NSNumber, !isBool(number),
       let whole = Int(exactly: number.doubleValue)
@@ -97,13 +97,13 @@ struct JSONRecord {
   }
 
   /// The truth value at `key`; nil where the field is absent or null.
-  func optionalBool(_ key: String) throws -> Bool? {
+  package func optionalBool(_ key: String) throws -> Bool? {
     if fields[key] == nil || fields[key] is NSNull { return nil }
     return try bool(key)
   }
 
   /// The truth value at `key`.
-  func bool(_ key: String) throws -> Bool {
+  package func bool(_ key: String) throws -> Bool {
     guard let value = fields[key] else { throw missing(key, expected: "true or false") }
     guard let number = value as? NSNumber, isBool(number) else {
       throw wrong(key, expected: "true or false", found: value)
@@ -112,7 +112,7 @@ struct JSONRecord {
   }
 
   /// The texts in the array at `key`; none where the field is absent or null.
-  func strings(_ key: String) throws -> [String] {
+  package func strings(_ key: String) throws -> [String] {
     guard let value = fields[key], !(value is NSNull) else { return [] }
     guard let value = value as? [String] else {
       throw wrong(key, expected: "an array of strings", found: value)
@@ -121,7 +121,7 @@ struct JSONRecord {
   }
 
   /// The value at `key` read as one of `Value`'s raw values; nil where the field is absent or null.
-  func choice<Value: RawRepresentable & CaseIterable>(_ key: String, of: Value.Type) throws
+  package func choice<Value: RawRepresentable & CaseIterable>(_ key: String, of: Value.Type) throws
     -> Value?
   where Value.RawValue == String {
     guard let text = try optionalString(key) else { return nil }
@@ -135,7 +135,7 @@ struct JSONRecord {
   }
 
   /// Whether the value at `key` is an array.
-  func isArray(_ key: String) -> Bool { fields[key] is [Any] }
+  package func isArray(_ key: String) -> Bool { fields[key] is [Any] }
 
   private init(file: String, place: String, fields: [String: Any]) {
     self.file = file

@@ -35,6 +35,19 @@ public struct Question: Hashable, Codable, Sendable {
   /// What the student reads: `Q: {question}\nA:`. A response to it begins with one space.
   public var prompt: String { "Q: \(text)\nA:" }
 
+  /// The options that stand after a line `Options:`, each on a line that begins with its label:
+  /// `(A) 12/24/1937`.
+  package static func options(in text: String) -> [Option] {
+    guard let heading = text.ranges(of: "Options:").last else { return [] }
+    return text[heading.upperBound...].split(separator: "\n").compactMap { line in
+      let line = line.drop(while: \.isWhitespace)
+      guard line.first == "(", let close = line.firstIndex(of: ")") else { return nil }
+      let label = line[line.index(after: line.startIndex)..<close]
+      return Option(
+        label: String(label), text: line[line.index(after: close)...].trimmingSpace())
+    }
+  }
+
   /// The question's text with case and runs of white space evened out: questions that agree in it
   /// are the same question asked twice.
   public var normalisedText: String { Self.normalised(text) }

@@ -11,6 +11,9 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
   /// AGIEval v1's English multiple-choice sets: lines of `{"passage", "question", "options",
   /// "label"}`; the task is the file's name.
   case agiEval = "agieval"
+  /// Lines of `{"question", "answer"}`, with `id` and `task` where they are known; options are
+  /// written as BIG-Bench Hard's.
+  case jsonLines = "jsonl"
 
   /// Reads the questions of the file at `path`. Ids are the task's name and the question's number
   /// in the file, from 0.
@@ -46,27 +49,22 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
       return try JSONRecord.lines(of: path).enumerated().map { number, line in
         try agiEvalQuestion(line, id: "\(file)-\(number)", task: file)
       }
+    case .jsonLines:
+      return try JSONRecord.lines(of: path).enumerated().map { number, line in
+        let text = try line.filledString("question")
+        return Question(
+          id: try line.optionalIdentifier("id") ?? "\(file)-\(number)",
+          task: try line.optionalString("task") ?? file, text: text,
+          options: Question.options(in: text), answer: try line.filledString("answer"))
+      }
     }
   }
 
   private func multipleChoice(_ example: JSONRecord, id: String, task: String) throws -> Question {
     let text = try example.filledString("input")
     return Question(
-      id: id, task: task, text: text, options: options(in: text),
+      id: id, task: task, text: text, options: Question.options(in: text),
       answer: try example.filledString("target"))
-  }
-
-  /// The options that stand after a line `Options:`, each on a line that begins with its label:
-  /// `(A) 12/24/1937`.
-  private func options(in text: String) -> [Question.Option] {
-    guard let heading = text.ranges(of: "Options:").last else { return [] }
-    return text[heading.upperBound...].split(separator: "\n").compactMap { line in
-      let line = line.drop(while: \.isWhitespace)
-      guard line.first == "(", let close = line.firstIndex(of: ")") else { return nil }
-      let label = line[line.index(after: line.startIndex)..<close]
-      return Question.Option(
-        label: String(label), text: line[line.index(after: close)...].trimmingSpace())
-    }
   }
 
   private func agiEvalQuestion(_ line: JSONRecord, id: String, task: String) throws -> Question {

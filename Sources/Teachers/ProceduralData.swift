@@ -102,48 +102,68 @@ public struct ProceduralData: Hashable, Codable, Sendable {
   /// Makes the data set. Throws a `Failure` that names all settings that are wrong, or the task
   /// that ran dry.
   public init(_ settings: Settings) throws {
-    guard settings.problems.isEmpty else { throw Failure.settings(settings.problems) }
-    var seen: Set<String> = []
-
-    func draw(_ part: String, _ count: Int, steps: ClosedRange<Int>, showingHeldOut: Bool) throws
-      -> [ProceduralProblem]
-    {
-      var random = SeededGenerator(seed: settings.seed, stream: "\(part) questions")
-      return try (0..<count).map { number in
-        let task = settings.tasks[number % settings.tasks.count]
-        for _ in 0..<1000 {
-          let problem = task.problem(
-            id: "\(part)-\(number)", steps: steps.lowerBound + random.index(below: steps.count),
-            heldOut: settings.heldOutOperators, showingHeldOut: showingHeldOut, using: &random)
-          if seen.insert(problem.question.normalisedText).inserted { return problem }
-        }
-        throw Failure.exhausted(task: task, part: part, found: number, expected: count)
-      }
-    }
-
+    let problems = try Problems(settings)
+    let teacher = problems.teacher
     func annotated(_ problems: [ProceduralProblem]) throws -> AnnotatedQuestions {
-      let teacher = ProceduralTeacher(
-        problems, accuracy: settings.teacherAccuracy, mistakeShares: settings.mistakeShares,
-        seed: settings.seed)
       let questions = problems.map(\.question)
       let first = try questions.map(teacher.annotate)
       let second = try zip(questions, first).map { question, first in
-        if let first, first.isCorrect == true { return try teacher.corrupt(question, right: first) }
-        return try teacher.rectify(question)
+        first?.isCorrect == true ? try teacher.corrupt(question) : try teacher.rectify(question)
       }
       return AnnotatedQuestions(questions, first: first, second: second)
     }
+    test = try annotated(problems.test)
+    outOfDomain = try annotated(problems.outOfDomain)
+    validation = try annotated(problems.validation)
+    train = try annotated(problems.train)
+  }
 
-    test = try annotated(
-      draw("test", settings.testQuestions, steps: settings.steps, showingHeldOut: false))
-    outOfDomain = try annotated(
-      draw(
+  /// The problems of a data set, before anyone has answered them.
+  public struct Problems: Sendable {
+    public let settings: Settings
+    public let train: [ProceduralProblem]
+    public let validation: [ProceduralProblem]
+    public let test: [ProceduralProblem]
+    public let outOfDomain: [ProceduralProblem]
+
+    /// Draws the problems; throws as the data set does.
+    public init(_ settings: Settings) throws {
+      guard settings.problems.isEmpty else { throw Failure.settings(settings.problems) }
+      var seen: Set<String> = []
+
+      func draw(_ part: String, _ count: Int, steps: ClosedRange<Int>, showingHeldOut: Bool) throws
+        -> [ProceduralProblem]
+      {
+        var random = SeededGenerator(seed: settings.seed, stream: "\(part) questions")
+        return try (0..<count).map { number in
+          let task = settings.tasks[number % settings.tasks.count]
+          for _ in 0..<1000 {
+            let problem = task.problem(
+              id: "\(part)-\(number)", steps: steps.lowerBound + random.index(below: steps.count),
+              heldOut: settings.heldOutOperators, showingHeldOut: showingHeldOut, using: &random)
+            if seen.insert(problem.question.normalisedText).inserted { return problem }
+          }
+          throw Failure.exhausted(task: task, part: part, found: number, expected: count)
+        }
+      }
+
+      self.settings = settings
+      test = try draw(
+        "test", settings.testQuestions, steps: settings.steps, showingHeldOut: false)
+      outOfDomain = try draw(
         "out-of-domain", settings.outOfDomainQuestions, steps: settings.outOfDomainSteps,
-        showingHeldOut: true))
-    validation = try annotated(
-      draw("validation", settings.validationQuestions, steps: settings.steps, showingHeldOut: false)
-    )
-    train = try annotated(
-      draw("train", settings.trainQuestions, steps: settings.steps, showingHeldOut: false))
+        showingHeldOut: true)
+      validation = try draw(
+        "validation", settings.validationQuestions, steps: settings.steps, showingHeldOut: false)
+      train = try draw(
+        "train", settings.trainQuestions, steps: settings.steps, showingHeldOut: false)
+    }
+
+    /// The simulated teacher of all of them.
+    public var teacher: ProceduralTeacher {
+      ProceduralTeacher(
+        test + outOfDomain + validation + train, accuracy: settings.teacherAccuracy,
+        mistakeShares: settings.mistakeShares, seed: settings.seed)
+    }
   }
 }

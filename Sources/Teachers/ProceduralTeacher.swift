@@ -6,7 +6,7 @@ import Reasoning
 ///
 /// What it answers depends on its seed, the request and the question alone, not on what it was
 /// asked before.
-public struct ProceduralTeacher: Sendable {
+public struct ProceduralTeacher: Teacher {
   /// How often its first answer is right, from 0 to 1.
   public let accuracy: Double
   /// How often each kind of mistake is the one it makes, relative to the others.
@@ -85,10 +85,19 @@ public struct ProceduralTeacher: Sendable {
 
   /// The right chain with a mistake in one step, carried on to another answer; nil where none leads
   /// to one.
-  public func corrupt(_ question: Question, right: ChainOfThought) throws -> ChainOfThought? {
+  public func corrupt(_ question: Question) throws -> ChainOfThought? {
     let problem = try problem(of: question)
     var random = SeededGenerator(seed: seed, stream: "corrupt \(question.id)")
     return wrongSteps(of: problem, using: &random).map { problem.chain(of: $0, origin: .corrupted) }
+  }
+
+  /// The chain that answers `prompt`, by its question's id alone; nil where there is none.
+  private func chain(for prompt: TeacherPrompt) throws -> ChainOfThought? {
+    switch prompt.step {
+    case .annotate: try annotate(prompt.question)
+    case .rectify: try rectify(prompt.question)
+    case .corrupt: try corrupt(prompt.question)
+    }
   }
 
   private func wrongSteps(of problem: ProceduralProblem, using random: inout SeededGenerator)
@@ -103,5 +112,24 @@ public struct ProceduralTeacher: Sendable {
   private func problem(of question: Question) throws -> ProceduralProblem {
     guard let problem = problems[question.id] else { throw UnknownQuestion(id: question.id) }
     return problem
+  }
+}
+
+extension ProceduralTeacher {
+  public var identity: String {
+    let s = mistakeShares
+    return
+      "procedural, accuracy \(accuracy), mistakes logical \(s.logical) knowledge \(s.knowledge) "
+      + "calculation \(s.calculation), seed \(seed)"
+  }
+
+  /// The same for each sampling. Throws `UnknownQuestion`.
+  public func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) throws -> TeacherAnswer {
+    TeacherAnswer(texts: [try chain(for: prompt)?.text].compactMap(\.self))
+  }
+
+  public func mistake(in text: String, _ prompt: TeacherPrompt) -> Mistake? {
+    guard let chain = try? chain(for: prompt), chain.text == text else { return nil }
+    return chain.mistake
   }
 }

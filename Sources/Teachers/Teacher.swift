@@ -13,6 +13,13 @@ public protocol Teacher: Sendable {
 
   /// The teacher's answer to `prompt`. An answer without texts says that it has none to give.
   func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws -> TeacherAnswer
+
+  /// What goes wrong in `text`, one of its answers to `prompt`; nil where the teacher does not know.
+  func mistake(in text: String, _ prompt: TeacherPrompt) -> Mistake?
+}
+
+extension Teacher {
+  public func mistake(in text: String, _ prompt: TeacherPrompt) -> Mistake? { nil }
 }
 
 /// The paper's three requests to a teacher.

@@ -5,7 +5,7 @@ import LinearAlgebra
 /// The command line: parses, runs, and turns every error into one message and an exit status, 1 for
 /// a run that failed and 2 for a call that makes no sense.
 @main
-struct KeyStepCommand: ParsableCommand {
+struct KeyStepCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keystep",
     abstract: "Chain-of-thought distillation by key reasoning steps (EDIT, arXiv 2405.19737).",
@@ -13,15 +13,20 @@ struct KeyStepCommand: ParsableCommand {
       Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl
       """,
     subcommands: [
-      PairCommand.self, ProblemsCommand.self, AlignCommand.self, LossCommand.self,
-      TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InfoCommand.self,
+      EditDataCommand.self, AnnotateCommand.self, RectifyCommand.self, CorruptCommand.self,
+      PairCommand.self, AlignCommand.self, LossCommand.self, TrainCommand.self,
+      GenerateCommand.self, EvaluateCommand.self, InfoCommand.self,
     ])
 
-  static func main() {
+  static func main() async {
     BLAS.useWidestKernels()
     do {
       var command = try parseAsRoot()
-      try command.run()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
       guard fflush(nil) == 0 else { throw POSIXError(POSIXError.Code(rawValue: errno) ?? .EIO) }
     } catch {
       let status = exitCode(for: error)

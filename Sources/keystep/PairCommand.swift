@@ -1,15 +1,29 @@
+import Annotation
 import ArgumentParser
-import Distillation
 import Foundation
 import Reasoning
-import Tokenizers
+
+/// Which pairs are left out.
+struct PairFilterOptions: ParsableArguments {
+  @Option(help: "Drop pairs whose ROUGE-2 (F1, from 0 to 1) is above it; 1.01 drops none.")
+  var maxRouge = 1.01
+
+  func filter(limit: ChainLimitOptions) throws -> PairFilter {
+    PairFilter(bigramOverlap: maxRouge, limit: try limit.limit())
+  }
+}
 
 struct PairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pair", abstract: "Make dual pairs of published right and wrong solutions.",
+    commandName: "pair",
+    abstract: "Make dual pairs of a teacher's chains, or of published right and wrong solutions.",
     discussion: """
-      For each question with a right and a wrong solution the two with the smallest edit distance, as \
-      JSON lines {"prompt","chosen","rejected",…} (TRL's preference format).
+      Of chains: each right first answer with its corruption, each rectified one with the wrong first \
+      answer. Of solutions: for each question with a right and a wrong one the two with the smallest \
+      edit distance. Writes JSON lines {"prompt","chosen","rejected",…} (TRL's preference format).
+
+      Example: keystep pair --chains annotated.jsonl --chains rectified.jsonl --chains corrupted.jsonl \
+      --output pairs.jsonl
 
       Example: keystep pair --format gsm8k-solutions model_solutions.jsonl \
       --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --output pairs.jsonl
@@ -20,37 +34,43 @@ struct PairCommand: ParsableCommand {
   }
 
   @Argument(help: "The file of solutions.")
-  var file: String
+  var file: String?
   @Option(help: "gsm8k-solutions: GSM8K's model_solutions.jsonl.")
-  var format: Format
-  @Option(help: "The tokenizer whose tokens the distance counts; words where left out.")
-  var tokenizer: String?
+  var format: Format?
+  @Option(
+    parsing: .singleValue,
+    help: "What annotate, rectify or corrupt wrote; several with several --chains.")
+  var chains: [String] = []
+  @OptionGroup var filter: PairFilterOptions
+  @OptionGroup var limit: ChainLimitOptions
   @Option(help: "Where the pairs go; standard output where left out.")
   var output: String?
 
-  func run() throws {
-    let tokens: (String) -> [Int]
-    if let tokenizer {
-      let tokenizer = try Tokenizer(path: tokenizer)
-      tokens = { tokenizer.encode($0) }
-    } else {
-      var ids: [Substring: Int] = [:]
-      tokens = { text in
-        text.split(whereSeparator: \.isWhitespace).map { word in
-          if let id = ids[word] { return id }
-          ids[word] = ids.count
-          return ids.count - 1
-        }
-      }
+  func validate() throws {
+    guard chains.isEmpty == (file != nil), (file == nil) == (format == nil) else {
+      throw ValidationError("give either --chains, or --format (gsm8k-solutions) and its file")
     }
-    let result = GSM8K.dualChains(of: try GSM8K.solutions(at: file), tokens: tokens)
-    try JSONLines.write(result.pairs, to: output ?? "/dev/stdout")
-    let summary = """
-      \(result.pairs.count) dual pairs; dropped: \(result.questionsWithoutBoth) questions without a \
-      right and a wrong solution, \(result.repeatedSolutions) repeated solutions, \
-      \(result.repeatedQuestions) repeated questions
+  }
 
-      """
-    FileHandle.standardError.write(Data(summary.utf8))
+  func run() throws {
+    let filter = try filter.filter(limit: limit)
+    if let file {
+      let result = GSM8K.dualChains(of: try GSM8K.solutions(at: file), tokens: try limit.tokens())
+      let (pairs, tally) = filter.kept(of: result.pairs, unpaired: 0)
+      try JSONLines.write(pairs, to: output ?? "/dev/stdout")
+      standardError(
+        """
+        \(pairs.count) dual pairs; dropped: \(result.questionsWithoutBoth) questions without a \
+        right and a wrong solution, \(result.repeatedSolutions) repeated solutions, \
+        \(result.repeatedQuestions) repeated questions
+        """)
+      if pairs.count < result.pairs.count { standardError("\(ClosingTable([tally]))") }
+    } else {
+      let all = try chains.flatMap(JSONLines.chains(at:))
+      let made = try PairFilter.pairs(of: all, file: chains.joined(separator: ", "))
+      let (pairs, tally) = filter.kept(of: made.pairs, unpaired: made.unpaired)
+      try JSONLines.write(pairs, to: output ?? "/dev/stdout")
+      standardError("\(ClosingTable([tally]))")
+    }
   }
 }

@@ -229,6 +229,12 @@ import Testing
       (["generate", "--model", "x", "--prompts", "y", "--top-p", "2"], "--top-p"),
       (["evaluate", "--model", "x"], "--prompts"), (["pair", "x"], "--format"),
       (["pair", "x", "--format", "alpaca"], "gsm8k-solutions"), (["info"], "path"),
+      (["pair"], "--chains"), (["annotate", "--teacher", "oracle"], "endpoint"),
+      (["annotate", "--teacher", "local", "--questions", "x", "--format", "bbh"], "--model"),
+      (["annotate", "--teacher", "local", "--model", "x"], "--questions"),
+      (["annotate", "--teacher", "recorded", "--recorded", "x"], "--recorded-format"),
+      (["annotate", "--teacher", "procedural", "--tries", "0"], "--tries"),
+      (["edit-data", "--teacher", "procedural", "--output", "x", "--test", "-1"], "--test"),
     ])
   func usage(arguments: [String], text: String) throws {
     let call = try runExecutable(executable("keystep"), arguments)
@@ -238,7 +244,10 @@ import Testing
 
   @Test(
     "Help is on standard output, with an example",
-    arguments: ["align", "loss", "train", "generate", "evaluate", "pair", "info", "problems"])
+    arguments: [
+      "edit-data", "annotate", "rectify", "corrupt", "pair", "align", "loss", "train", "generate",
+      "evaluate", "info",
+    ])
   func help(command: String) throws {
     for call in [try keystep(command, "--help"), try keystep("help", command)] {
       #expect(call.status == 0 && call.errors.isEmpty)

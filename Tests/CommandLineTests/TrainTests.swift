@@ -57,9 +57,9 @@ import Testing
   func preset() throws {
     let place = try Workplace()
     let made = try keystep(
-      "problems", "--output", place.path, "--seed", "2", "--train", "12", "--test", "3",
-      "--validation", "3")
-    #expect(made.status == 0 && made.lines.count == 4)
+      "edit-data", "--teacher", "procedural", "--output", place.path, "--seed", "2",
+      "--questions-count", "12", "--test", "3", "--validation", "3")
+    #expect(made.status == 0 && made.lines.count == 4, "\(made.errors)")
     for part in ["train", "validation", "test", "out-of-domain"] {
       for kind in ["prompts", "chains", "pairs"] {
         #expect(
@@ -72,8 +72,13 @@ import Testing
       "--batch-pairs", "4", "--steps", "2", "--output", place.path + "/out")
     #expect(call.status == 0, "\(call.errors)")
     #expect(call.lines.count == 2 && call.lines[1].hasPrefix("step 2 of 2: loss "))
+    let edit = try keystep(
+      "train", "--model", place.path + "/out", "--tokenizer", place.path + "/tokenizer.json",
+      "--pairs", place.path + "/train.pairs.jsonl", "--objective", "krsl", "--tuning", "full",
+      "--batch-pairs", "4", "--steps", "2", "--output", place.path + "/edit")
+    #expect(edit.status == 0 && edit.lines.count == 2, "\(edit.errors)")
     let scored = try keystep(
-      "evaluate", "--model", place.path + "/out", "--tokenizer", place.path + "/tokenizer.json",
+      "evaluate", "--model", place.path + "/edit", "--tokenizer", place.path + "/tokenizer.json",
       "--prompts", place.path + "/test.prompts.jsonl", "--max-new-tokens", "4", "--json")
     #expect(scored.status == 0, "\(scored.errors)")
   }

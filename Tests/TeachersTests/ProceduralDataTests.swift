@@ -139,13 +139,20 @@ struct ProceduralDataTests {
     var random = SeededGenerator(seed: 1)
     let problem = ProceduralTask.arithmetic.problem(id: "a", steps: 3, using: &random)
     let teacher: any Teacher = ProceduralTeacher([problem], accuracy: 0, seed: 1)
-    let first = try #require(try await teacher.annotate(problem.question))
-    let rectified = try #require(try await teacher.rectify(problem.question))
-    let corrupted = try #require(try await teacher.corrupt(problem.question, right: rectified))
-    #expect(first.isCorrect == false && rectified.isCorrect == true && corrupted.isCorrect == false)
+    let greedy = TeacherSampling(temperature: 0, maximumTokens: 64)
+    for (step, isRight) in [
+      (AnnotationStep.annotate, false), (.rectify, true), (.corrupt, false),
+    ] {
+      let prompt = TeacherPrompt(step: step, question: problem.question, text: "")
+      let text = try #require(try await teacher.answer(prompt, greedy).texts.first)
+      let gold = try #require(problem.question.answer)
+      #expect(AnswerRule.procedural.read(text, gold: gold).isCorrect == isRight)
+      #expect((teacher.mistake(in: text, prompt) == nil) == isRight)
+      #expect(teacher.mistake(in: "another text", prompt) == nil)
+    }
     let unknown = Question(id: "b", task: "arithmetic", text: "1 + 1 mod 7", answer: "2")
     await #expect(throws: ProceduralTeacher.UnknownQuestion.self) {
-      try await teacher.annotate(unknown)
+      try await teacher.answer(TeacherPrompt(step: .annotate, question: unknown, text: ""), greedy)
     }
   }
 }

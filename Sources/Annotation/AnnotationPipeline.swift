@@ -1,0 +1,237 @@
+import Reasoning
+import Teachers
+
+/// What became of a question that a teacher was asked.
+public enum AnnotationOutcome: Hashable, Sendable {
+  case kept(ChainOfThought)
+  case dropped(DropReason)
+
+  public var chain: ChainOfThought? { if case .kept(let chain) = self { chain } else { nil } }
+}
+
+/// One question to a teacher.
+public struct AnnotationRequest: Hashable, Sendable {
+  public var step: AnnotationStep
+  public var question: Question
+  /// The right response that is to be corrupted.
+  public var right: ChainOfThought?
+
+  public init(_ step: AnnotationStep, _ question: Question, right: ChainOfThought? = nil) {
+    self.step = step
+    self.question = question
+    self.right = right
+  }
+
+  /// The second request about a question: a right first answer is corrupted, a wrong one rectified.
+  public init(after first: ChainOfThought, to question: Question) {
+    let isRight = first.isCorrect == true
+    self.init(isRight ? .corrupt : .rectify, question, right: isRight ? first : nil)
+  }
+}
+
+/// The most tokens that a chain may have.
+public struct ChainLimit: Sendable {
+  public var maximum: Int
+  public var count: @Sendable (String) -> Int
+
+  public init(_ maximum: Int, count: @escaping @Sendable (String) -> Int) {
+    self.maximum = maximum
+    self.count = count
+  }
+
+  func holds(_ chain: ChainOfThought) -> Bool { count(chain.text) <= maximum }
+}
+
+/// Asks a teacher for chains of thought and judges what it says.
+///
+/// A response without its cue is asked for again, the temperature rising with each try. That prefers
+/// questions the teacher answers readily, and later tries are drawn more freely than first ones: each
+/// chain says how many it took.
+public struct AnnotationPipeline: Sendable {
+  public struct Settings: Hashable, Sendable {
+    /// The first try's temperature.
+    public var temperature: Double
+    /// That of rectifying, which is cool in the paper.
+    public var rectifyTemperature: Double
+    /// How much warmer each further try is.
+    public var temperatureRise: Double
+    /// The most tries for a response with its cue.
+    public var tries: Int
+    public var topP: Double?
+    /// The most tokens of a response.
+    public var maximumTokens: Int
+    /// Texts that end a response.
+    public var stop: [String]
+    public var seed: UInt64
+    /// Requests that are under way at the same time.
+    public var concurrency: Int
+
+    public init(
+      temperature: Double = 0, rectifyTemperature: Double = 0.2, temperatureRise: Double = 0.3,
+      tries: Int = 3, topP: Double? = nil, maximumTokens: Int = 512, stop: [String] = ["\nQ: "],
+      seed: UInt64 = 0, concurrency: Int = 8
+    ) {
+      self.temperature = temperature
+      self.rectifyTemperature = rectifyTemperature
+      self.temperatureRise = temperatureRise
+      self.tries = tries
+      self.topP = topP
+      self.maximumTokens = maximumTokens
+      self.stop = stop
+      self.seed = seed
+      self.concurrency = concurrency
+    }
+
+    func sampling(_ step: AnnotationStep, attempt: Int) -> TeacherSampling {
+      TeacherSampling(
+        temperature: (step == .rectify ? rectifyTemperature : temperature)
+          + Double(attempt) * temperatureRise, topP: topP,
+        maximumTokens: maximumTokens, stop: stop, seed: seed, attempt: attempt)
+    }
+  }
+
+  public var teacher: any Teacher
+  public var prompts: PromptTemplates
+  public var settings: Settings
+  /// Longer chains are dropped.
+  public var limit: ChainLimit?
+
+  /// Precondition: at least one try, and at least one request at the same time.
+  public init(
+    _ teacher: any Teacher, prompts: PromptTemplates, settings: Settings = Settings(),
+    limit: ChainLimit? = nil
+  ) {
+    precondition(
+      settings.tries >= 1 && settings.concurrency >= 1,
+      "\(settings.tries) tries, \(settings.concurrency) requests at the same time")
+    self.teacher = teacher
+    self.prompts = prompts
+    self.settings = settings
+    self.limit = limit
+  }
+
+  /// What came of requests.
+  public struct Result: Sendable {
+    /// For each request, in their order; nil where it was not finished.
+    public var outcomes: [AnnotationOutcome?]
+    /// Why the rest was not asked for: a spent budget, a cancelled task, an error of the teacher.
+    public var failure: (any Error)?
+
+    /// That none of `count` requests was sent, because of `failure` if there is one.
+    public init(unfinished count: Int, failure: (any Error)? = nil) {
+      outcomes = Array(repeating: nil, count: count)
+      self.failure = failure
+    }
+  }
+
+  /// Asks for all of `requests`, some at the same time.
+  ///
+  /// After an error, or when the task is cancelled, nothing more is asked; what is under way is
+  /// waited for. `progress` is called with the number of requests that are finished.
+  public func run(
+    _ requests: [AnnotationRequest], progress: @Sendable (Int) -> Void = { _ in }
+  ) async -> Result {
+    var result = Result(unfinished: requests.count)
+    await withTaskGroup(of: (Int, Swift.Result<AnnotationOutcome, any Error>).self) { group in
+      var rest = requests.enumerated().makeIterator()
+      func ask() {
+        guard result.failure == nil, !Task.isCancelled, let (index, request) = rest.next() else {
+          return
+        }
+        group.addTask {
+          do { return (index, .success(try await outcome(of: request))) } catch {
+            return (index, .failure(error))
+          }
+        }
+      }
+      for _ in 0..<settings.concurrency { ask() }
+      var finished = 0
+      for await (index, outcome) in group {
+        switch outcome {
+        case .success(let outcome):
+          result.outcomes[index] = outcome
+          finished += 1
+          progress(finished)
+        case .failure(let error): result.failure = result.failure ?? error
+        }
+        ask()
+      }
+    }
+    if Task.isCancelled, result.outcomes.contains(nil) { result.failure = CancellationError() }
+    return result
+  }
+
+  /// The teacher's response to `request`, asked for again while it lacks its cue.
+  func outcome(of request: AnnotationRequest) async throws -> AnnotationOutcome {
+    guard request.question.answer != nil else { return .dropped(.noGoldAnswer) }
+    let prompt = prompts.prompt(
+      request.step, for: request.question, rightResponse: request.right?.text)
+    var last = DropReason.noText
+    for attempt in 0..<settings.tries {
+      let answer = try await teacher.answer(
+        prompt, settings.sampling(request.step, attempt: attempt))
+      guard let text = answer.texts.first else { break }
+      let judged = judge(text, request, prompt, tries: attempt + 1)
+      guard case .dropped(let reason) = judged, [.empty, .noCue].contains(reason) else {
+        return judged
+      }
+      last = reason
+    }
+    return .dropped(last)
+  }
+
+  private func judge(
+    _ text: String, _ request: AnnotationRequest, _ prompt: TeacherPrompt, tries: Int
+  ) -> AnnotationOutcome {
+    let (question, gold) = (request.question, request.question.answer ?? "")
+    let text = " " + text.trimmingSpace()
+    guard text != " " else { return .dropped(.empty) }
+    let rule = AnswerRule.usual(forTask: question.task)
+    let strict = rule.read(text, gold: gold)
+    guard strict.isParsed, let stated = strict.answer, !stated.isEmpty else {
+      return .dropped(.noCue)
+    }
+    if text == request.right?.text { return .dropped(.identical) }
+    // The procedural tasks have one spelling for each answer; teachers of others write freely.
+    let isExact = ProceduralTask(rawValue: question.task) != nil
+    let reading =
+      isExact
+      ? strict
+      : rule.matching(.flexible).read(text, gold: gold, options: question.options)
+    let origin: ChainOfThought.Origin
+    switch request.step {
+    case .annotate: origin = .original
+    case .rectify: origin = .rectified
+    case .corrupt: origin = .corrupted
+    }
+    if request.step != .annotate, reading.isCorrect != (request.step == .rectify) {
+      return .dropped(.wrongSide)
+    }
+    let chain = ChainOfThought(
+      questionID: question.id, task: question.task, prompt: question.prompt, text: text,
+      answer: reading.isCorrect ? gold : reading.answer ?? stated, isCorrect: reading.isCorrect,
+      origin: origin,
+      mistake: reading.isCorrect
+        ? nil : teacher.mistake(in: text, prompt) ?? Mistake(kind: .unknown),
+      teacher: teacher.identity, tries: tries)
+    return limit?.holds(chain) ?? true ? .kept(chain) : .dropped(.overLength)
+  }
+}
+
+extension StepTally {
+  /// What became of those of `requests` that belong to `step`.
+  public init(
+    _ step: AnnotationStep, _ requests: [AnnotationRequest], _ outcomes: [AnnotationOutcome?]
+  ) {
+    self.init(step.rawValue, right: 0)
+    for (request, outcome) in zip(requests, outcomes) where request.step == step { add(outcome) }
+  }
+}
+
+extension [Question] {
+  /// The first of each group of questions that ask the same.
+  public func withoutRepeats() -> [Question] {
+    var seen: Set<String> = []
+    return filter { seen.insert($0.normalisedText).inserted }
+  }
+}

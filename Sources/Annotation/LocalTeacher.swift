@@ -1,0 +1,124 @@
+import Checksums
+import Distillation
+import Foundation
+import LanguageModel
+import Reasoning
+import Teachers
+
+/// A checkpoint that answers in this process.
+///
+/// Prompts that arrive together are decoded as a batch. What a prompt gets depends on the others by
+/// rounding only: it draws from a stream of its own, told by its text, the seed and the try. A
+/// prompt that fills the model's context gets no text.
+public actor LocalTeacher: Teacher {
+  public nonisolated let identity: String
+  private let student: Student
+  private let tokenizer: ExampleTokenizer
+  private let generator: Generator
+  private var waiting: [Request] = []
+  private var isDecoding = false
+
+  private struct Request {
+    let prompt: TeacherPrompt
+    let sampling: TeacherSampling
+    let answer: CheckedContinuation<TeacherAnswer, any Error>
+  }
+
+  /// - Parameters:
+  ///   - identity: names the checkpoint as it is now; see `identity(of:adapter:)`.
+  ///   - batch: prompts decoded at once.
+  ///
+  /// Throws where the tokenizer names no end-of-sequence token.
+  public init(_ student: Student, identity: String, workers: Int, batch: Int) throws {
+    self.identity = identity
+    self.student = student
+    tokenizer = try student.exampleTokenizer()
+    generator = Generator(workers: workers, batch: batch)
+  }
+
+  /// A name for the files at `paths`: their names, sizes and times of change.
+  public static func identity(of paths: [String]) throws -> String {
+    let files = try paths.flatMap { path in
+      var isFolder: ObjCBool = false
+      let manager = FileManager.default
+      guard manager.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+        return [path]
+      }
+      return try manager.contentsOfDirectory(atPath: path).sorted().map { "\(path)/\($0)" }
+    }
+    let facts = try files.map { file in
+      let facts = try FileManager.default.attributesOfItem(atPath: file)
+      let changed = (facts[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+      return "\(file) \((facts[.size] as? NSNumber)?.intValue ?? 0) \(changed)"
+    }
+    return "local \(paths.joined(separator: " + ")) "
+      + SHA256.hex(of: facts.joined(separator: "\n")).prefix(16)
+  }
+
+  public func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws
+    -> TeacherAnswer
+  {
+    try await withCheckedThrowingContinuation { answer in
+      waiting.append(Request(prompt: prompt, sampling: sampling, answer: answer))
+      if !isDecoding {
+        isDecoding = true
+        Task { await decode() }
+      }
+    }
+  }
+
+  /// Decodes until nothing waits.
+  private func decode() async {
+    while !waiting.isEmpty {
+      // Those that are sent at the same time are given the time to arrive.
+      try? await Task.sleep(for: .milliseconds(5))
+      let settings = settings(waiting[0].sampling)
+      let batch = waiting.filter { self.settings($0.sampling) == settings }
+      waiting.removeAll { self.settings($0.sampling) == settings }
+      var prompts: [(request: Request, tokens: [Int])] = []
+      for request in batch {
+        let tokens = student.tokenizer.encode(request.prompt.text)
+        if tokens.isEmpty || tokens.count >= tokenizer.maximumTokens ?? .max {
+          request.answer.resume(returning: TeacherAnswer(texts: [], promptTokens: tokens.count))
+        } else {
+          prompts.append((request, tokens))
+        }
+      }
+      let texts = await generate(prompts, settings)
+      for ((request, tokens), generated) in zip(prompts, texts) {
+        var text = student.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
+        let ends = request.sampling.stop.compactMap { text.firstRange(of: $0)?.lowerBound }
+        if let end = ends.min() { text.removeSubrange(end...) }
+        request.answer.resume(
+          returning: TeacherAnswer(
+            texts: [text], promptTokens: tokens.count, completionTokens: generated.tokens.count))
+      }
+    }
+    isDecoding = false
+  }
+
+  private func settings(_ sampling: TeacherSampling) -> SamplingSettings {
+    SamplingSettings(
+      temperature: Float(sampling.temperature), topP: sampling.topP,
+      maximumNewTokens: sampling.maximumTokens,
+      stop: Set(student.decoder.configuration.endsOfSequence + [tokenizer.endOfSequence]))
+  }
+
+  /// Decodes on a thread of its own, so that further prompts can arrive.
+  private func generate(
+    _ prompts: [(request: Request, tokens: [Int])], _ settings: SamplingSettings
+  ) async -> [GeneratedSequence] {
+    let streams = prompts.map {
+      let sampling = $0.request.sampling
+      return "\(sampling.seed) \(sampling.attempt) \(SHA256.hex(of: $0.request.prompt.text))"
+    }
+    nonisolated(unsafe) let generator = generator
+    let (tokens, decoder) = (prompts.map(\.tokens), student.decoder)
+    return await withCheckedContinuation { done in
+      Thread.detachNewThread {
+        done.resume(
+          returning: generator.generate(tokens, on: decoder, settings, streams: streams))
+      }
+    }
+  }
+}

@@ -1,0 +1,316 @@
+import Annotation
+import ArgumentParser
+import Checksums
+import Distillation
+import Foundation
+import Reasoning
+import Teachers
+import Tokenizers
+
+extension QuestionFormat: ExpressibleByArgument {}
+extension RecordedFormat: ExpressibleByArgument {}
+extension Mistake.Kind: ExpressibleByArgument {}
+extension EndpointTeacher.TokenLimit: ExpressibleByArgument {}
+extension EndpointTeacher.Kind: EnumerableFlag {}
+
+/// What is asked.
+struct QuestionOptions: ParsableArguments {
+  @Option(help: "A file of questions; several with several --questions.")
+  var questions: [String] = []
+  @Option(
+    help: """
+      The format of --questions: bbh, gsm8k, arc, agieval, or jsonl (lines of question and answer).
+      """)
+  var format: QuestionFormat?
+  @Option(help: "procedural: how many training questions are made up.")
+  var questionsCount = 1000
+
+  func validate() throws {
+    if questions.isEmpty != (format == nil) {
+      throw ValidationError("--questions and --format want each other")
+    }
+    if questionsCount < 1 {
+      throw ValidationError("--questions-count wants a number from 1 up, not \(questionsCount)")
+    }
+  }
+
+  /// The questions of the files.
+  func read() throws -> [Question] {
+    guard let format else { return [] }
+    return try questions.flatMap(format.questions)
+  }
+}
+
+/// Who is asked, and what it may cost.
+struct TeacherOptions: ParsableArguments {
+  enum Kind: String, CaseIterable, ExpressibleByArgument {
+    case endpoint, recorded, procedural, local
+  }
+
+  @Option(
+    help: """
+      endpoint (OpenAI-compatible), recorded (annotations of a file), procedural (simulated, of made-up \
+      problems), local (a checkpoint in this process).
+      """)
+  var teacher: Kind
+  @Option(
+    name: .customLong("base-url"), help: "endpoint: what stands before /chat/completions.")
+  var baseURL: String?
+  @Option(help: "endpoint: the model's name; local: a .gguf file or a Hugging Face folder.")
+  var model: String?
+  @Option(
+    name: .customLong("api-key-variable"),
+    help: "endpoint: the environment variable that holds the key, if there is one.")
+  var apiKeyVariable = "OPENAI_API_KEY"
+  @Flag(help: "endpoint: the prompt as a user's message, or as text to be continued.")
+  var kind: EndpointTeacher.Kind = .chat
+  @Option(help: "endpoint: its name for the most tokens, max_tokens or max_completion_tokens.")
+  var tokenLimit: EndpointTeacher.TokenLimit = .maxTokens
+  @Option(help: "local: a PEFT adapter's folder, put on the model.")
+  var adapter: String?
+  @Option(help: "local: prompts decoded at once.")
+  var batch = 16
+  @OptionGroup var workers: WorkerOptions
+  @Option(help: "recorded: the file of annotations.")
+  var recorded: String?
+  @Option(
+    help:
+      "recorded: bbh, gsm8k-solutions, instructions (instruction, output, response), preferences (input, chosen, rejected) or trl (prompt, chosen, rejected)."
+  )
+  var recordedFormat: RecordedFormat?
+  @Option(help: "procedural: how often the first answer is right, from 0 to 1.")
+  var accuracy = 0.7
+  @Option(
+    parsing: .upToNextOption,
+    help: "procedural: the kinds of mistake it makes, equally often.")
+  var mistakes: [Mistake.Kind] = [.logical, .knowledge, .calculation]
+  @Option(
+    help: """
+      Requests under way at the same time; where left out 8, for a local teacher four times the batch.
+      """)
+  var concurrency: Int?
+  @Option(help: "The most requests that are sent.")
+  var maxRequests: Int?
+  @Option(help: "The most tokens that are read and written together.")
+  var maxTokensBudget: Int?
+  @Option(
+    help: """
+      The annotation store, which answers what it holds; annotations.sqlite beside the output for \
+      endpoint and local teachers where left out.
+      """)
+  var store: String?
+
+  func validate() throws {
+    var problems: [String] = []
+    func wants(_ option: String, _ value: Any?) {
+      if value == nil { problems.append("--teacher \(teacher.rawValue) wants --\(option)") }
+    }
+    switch teacher {
+    case .endpoint:
+      wants("base-url", baseURL)
+      wants("model", model)
+    case .local: wants("model", model)
+    case .recorded:
+      wants("recorded", recorded)
+      wants("recorded-format", recordedFormat)
+    case .procedural: break
+    }
+    for (name, value) in [("concurrency", concurrency), ("batch", batch)] {
+      if let value, !(1...4096).contains(value) {
+        problems.append("--\(name) wants a number from 1 to 4096, not \(value)")
+      }
+    }
+    for (name, value) in [("max-requests", maxRequests), ("max-tokens-budget", maxTokensBudget)] {
+      if let value, value < 0 {
+        problems.append("--\(name) wants a number from 0 up, not \(value)")
+      }
+    }
+    if mistakes.contains(.unknown) { problems.append("--mistakes wants kinds that are known") }
+    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+  }
+}
+
+/// How the teacher is asked.
+struct PromptOptions: ParsableArguments {
+  @Option(
+    help: """
+      A folder with annotate.mustache, rectify.mustache or corrupt.mustache in place of the built-in \
+      templates.
+      """)
+  var templates: String?
+  @Option(
+    help: """
+      JSON lines of exemplars in place of the built-in ones: question, response, answer, wrong_response.
+      """)
+  var exemplars: String?
+  @Option(help: "The first try's temperature.")
+  var temperature = 0.0
+  @Option(help: "The first try's temperature where the answer is given as a hint.")
+  var rectifyTemperature = 0.2
+  @Option(help: "How much warmer each further try is.")
+  var temperatureRise = 0.3
+  @Option(help: "The most tries for a response that states its answer after the cue.")
+  var tries = 3
+  @Option(help: "Draw from the likeliest tokens that hold this much of the probability.")
+  var topP: Double?
+  @Option(help: "The most tokens of a response.")
+  var maxNewTokens = 512
+  @Option(
+    parsing: .singleValue, help: "A text that ends a response; several with several --stop.")
+  var stop: [String] = ["\nQ: "]
+  @Option(help: "Seed of made-up problems, the split and the sampling.")
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    var problems: [String] = []
+    for (name, value) in [
+      ("temperature", temperature), ("rectify-temperature", rectifyTemperature),
+      ("temperature-rise", temperatureRise),
+    ] where !(value >= 0 && value.isFinite) {
+      problems.append("--\(name) wants a finite number from 0 up, not \(value)")
+    }
+    for (name, value) in [("tries", tries), ("max-new-tokens", maxNewTokens)] where value < 1 {
+      problems.append("--\(name) wants a number from 1 up, not \(value)")
+    }
+    if let topP, !(topP > 0 && topP <= 1) {
+      problems.append("--top-p wants a share above 0 and up to 1, not \(topP)")
+    }
+    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+  }
+
+  func settings(concurrency: Int) -> AnnotationPipeline.Settings {
+    AnnotationPipeline.Settings(
+      temperature: temperature, rectifyTemperature: rectifyTemperature,
+      temperatureRise: temperatureRise, tries: tries, topP: topP, maximumTokens: maxNewTokens,
+      stop: stop.filter { !$0.isEmpty }, seed: seed, concurrency: concurrency)
+  }
+}
+
+/// How long a chain may be, and what counts its tokens.
+struct ChainLimitOptions: ParsableArguments {
+  @Option(help: "Drop chains of more tokens.")
+  var maxChainTokens: Int?
+  @Option(help: "The tokenizer whose tokens are counted; words where left out.")
+  var tokenizer: String?
+
+  /// The token ids of a text; of words, in the order of their first use, without a tokenizer.
+  func tokens() throws -> (String) -> [Int] {
+    if let tokenizer {
+      let tokenizer = try Tokenizer(path: tokenizer)
+      return { tokenizer.encode($0) }
+    }
+    var ids: [Substring: Int] = [:]
+    return { text in
+      text.split(whereSeparator: \.isWhitespace).map { word in
+        if let id = ids[word] { return id }
+        ids[word] = ids.count
+        return ids.count - 1
+      }
+    }
+  }
+
+  func limit() throws -> ChainLimit? {
+    guard let maxChainTokens else { return nil }
+    guard let tokenizer else {
+      return ChainLimit(maxChainTokens) { $0.split(whereSeparator: \.isWhitespace).count }
+    }
+    let counter = try Tokenizer(path: tokenizer)
+    return ChainLimit(maxChainTokens) { counter.encode($0).count }
+  }
+}
+
+/// All that the steps share.
+struct AnnotationOptions: ParsableArguments {
+  @OptionGroup var questions: QuestionOptions
+  @OptionGroup var teacher: TeacherOptions
+  @OptionGroup var prompts: PromptOptions
+  @OptionGroup var limit: ChainLimitOptions
+  @Flag(help: "Only say how many calls and tokens are still to come.")
+  var dryRun = false
+
+  func validate() throws {
+    if teacher.teacher == .procedural, !questions.questions.isEmpty {
+      throw ValidationError("--teacher procedural makes up its questions; leave out --questions")
+    }
+    if [.endpoint, .local].contains(teacher.teacher), questions.questions.isEmpty {
+      throw ValidationError("--teacher \(teacher.teacher.rawValue) wants --questions")
+    }
+  }
+
+  /// - Parameters:
+  ///   - steps: those that are going to be asked for.
+  ///   - folder: where the store is made unless an option says otherwise.
+  ///   - validation, test: how many problems of these parts are made up.
+  func setup(
+    for steps: Set<AnnotationStep>, in folder: String, validation: Int? = nil, test: Int? = nil
+  ) throws -> AnnotationSetup {
+    var family = questions.format.flatMap(TaskFamily.init)
+    var asked = try questions.read()
+    var problems: ProceduralData.Problems?
+    let who: any Teacher
+    switch teacher.teacher {
+    case .endpoint:
+      who = try EndpointTeacher(
+        baseURL: teacher.baseURL ?? "", model: teacher.model ?? "", kind: teacher.kind,
+        key: APIKey.fromEnvironment(teacher.apiKeyVariable), tokenLimit: teacher.tokenLimit,
+        seed: prompts.seed,
+        onRetry: { retry in
+          standardError("\(retry.failure); trying again in \(retry.wait.seconds) s")
+        })
+    case .local:
+      let paths = [teacher.model, teacher.adapter].compactMap(\.self)
+      var student = try Student(path: paths[0])
+      if let adapter = teacher.adapter { student = try student.adapted(from: adapter) }
+      who = try LocalTeacher(
+        student, identity: LocalTeacher.identity(of: paths), workers: teacher.workers.workers,
+        batch: teacher.batch)
+    case .recorded:
+      let file = teacher.recorded ?? ""
+      let format = teacher.recordedFormat ?? .trl
+      let annotations = try format.annotations(at: file)
+      if asked.isEmpty {
+        asked = annotations.questions
+        family = format == .bigBenchHard ? .reasoning : nil
+      }
+      who = RecordedTeacher(
+        annotations, name: "\(format.rawValue) \(try SHA256.hex(ofFileAt: file))")
+    case .procedural:
+      func share(_ kind: Mistake.Kind) -> Double { teacher.mistakes.contains(kind) ? 1 : 0 }
+      let made = try ProceduralData.Problems(
+        ProceduralData.Settings(
+          trainQuestions: questions.questionsCount, validationQuestions: validation ?? 200,
+          testQuestions: test ?? 500, outOfDomainQuestions: test ?? 500,
+          teacherAccuracy: teacher.accuracy,
+          mistakeShares: .init(
+            logical: share(.logical), knowledge: share(.knowledge),
+            calculation: share(.calculation)), seed: prompts.seed))
+      asked = made.train.map(\.question)
+      problems = made
+      who = made.teacher
+    }
+    let files = questions.questions.isEmpty ? [teacher.recorded ?? ""] : questions.questions
+    if asked.isEmpty {
+      throw DataError(nothingIn: files.joined(separator: ", "), expected: "question")
+    }
+    var ids: Set<String> = []
+    if let twice = asked.first(where: { !ids.insert($0.id).inserted }) {
+      throw DataError(
+        file: files.joined(separator: ", "), place: "question \(twice.id)",
+        expected: "an id that no other question has", found: "one that an earlier question has")
+    }
+    var stored: StoredTeacher?
+    let budget = Budget(requests: teacher.maxRequests, tokens: teacher.maxTokensBudget)
+    if teacher.store != nil || budget != Budget() || [.endpoint, .local].contains(teacher.teacher) {
+      let path = teacher.store ?? folder + "/annotations.sqlite"
+      stored = StoredTeacher(who, store: try AnnotationStore(path: path), budget: budget)
+    }
+    let concurrency = teacher.concurrency ?? (teacher.teacher == .local ? 4 * teacher.batch : 8)
+    return AnnotationSetup(
+      questions: asked, problems: problems, stored: stored,
+      pipeline: AnnotationPipeline(
+        stored ?? who,
+        prompts: try PromptTemplates(
+          folder: prompts.templates, exemplars: prompts.exemplars, family: family, for: steps),
+        settings: prompts.settings(concurrency: concurrency), limit: try limit.limit()))
+  }
+}

@@ -1,0 +1,154 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct AnnotationTests {
+  private func objects(_ place: Workplace, _ name: String) throws -> [[String: Any]] {
+    try Call(status: 0, output: place.text(name), errors: "").objects()
+  }
+
+  @Test("annotate, rectify, corrupt and pair make step by step what edit-data makes at once")
+  func steps() throws {
+    let place = try Workplace()
+    let teacher = [
+      "--teacher", "procedural", "--questions-count", "20", "--seed", "4", "--accuracy", "0.5",
+      "--mistakes", "logical", "--mistakes", "calculation",
+    ]
+    func run(_ arguments: String...) throws -> Call {
+      let call = try runExecutable(executable("keystep"), arguments)
+      #expect(call.status == 0, "\(call.errors)")
+      return call
+    }
+    func path(_ name: String) -> String { "\(place.path)/\(name)" }
+    func step(_ name: String, _ arguments: String..., output: String) throws -> Call {
+      let call = try runExecutable(
+        executable("keystep"), [name] + arguments + teacher + ["--output", path(output)])
+      #expect(call.status == 0 && call.output.isEmpty, "\(call.errors)")
+      return call
+    }
+    let annotated = try step("annotate", output: "annotated.jsonl")
+    #expect(annotated.errors.contains("asked for        20\nkept             20\n"))
+    let right = try objects(place, "annotated.jsonl").filter { $0["is_correct"] as? Bool == true }
+    #expect(0 < right.count && right.count < 20)
+    _ = try step("rectify", "--chains", path("annotated.jsonl"), output: "rectified.jsonl")
+    _ = try step("corrupt", "--chains", path("annotated.jsonl"), output: "corrupted.jsonl")
+    #expect(try objects(place, "corrupted.jsonl").count == right.count)
+    #expect(try objects(place, "rectified.jsonl").count == 20 - right.count)
+    let paired = try run(
+      "pair", "--chains", path("annotated.jsonl"), "--chains", path("rectified.jsonl"),
+      "--chains", path("corrupted.jsonl"), "--output", path("pairs.jsonl"))
+    #expect(paired.errors == "           pair\nasked for    20\nkept         20\n")
+
+    let whole = try runExecutable(
+      executable("keystep"),
+      ["edit-data", "--output", path("data")] + teacher)
+    #expect(whole.status == 0, "\(whole.errors)")
+    #expect(
+      whole.lines[0] == "train: 20 questions, 20 right chains, 20 dual pairs"
+        && whole.errors.contains("annotate  rectify  corrupt  pair"))
+    #expect(try place.text("data/train.pairs.jsonl") == place.text("pairs.jsonl"))
+    for pair in try objects(place, "pairs.jsonl") {
+      #expect(["logical", "calculation"].contains(pair["mistake"] as? String))
+    }
+  }
+
+  private let solutions = fixture("reasoning/gsm8k-solutions.jsonl").path
+
+  @Test("edit-data takes recorded solutions and splits them by question")
+  func recorded() throws {
+    let place = try Workplace()
+    let call = try keystep(
+      "edit-data", "--teacher", "recorded", "--recorded", solutions, "--recorded-format",
+      "gsm8k-solutions", "--test", "1", "--output", place.path + "/data")
+    #expect(call.status == 0, "\(call.errors)")
+    let split = try #require(
+      JSONSerialization.jsonObject(with: place.contents("data/split.json")) as? [String: Any])
+    #expect((split["train"] as? [String])?.count == 2 && (split["test"] as? [String])?.count == 1)
+    let pairs = try ["train", "validation", "test"].flatMap {
+      try objects(place, "data/\($0).pairs.jsonl")
+    }
+    #expect(Set(pairs.compactMap { $0["answer"] as? String }) == ["1200", "3"] && pairs.count == 2)
+    let chains = try objects(place, "data/annotated.jsonl")
+    #expect(chains.allSatisfy { ($0["teacher"] as? String)?.hasPrefix("recorded ") == true })
+  }
+
+  @Test("A spent budget ends the run with what was finished, and the store goes on from there")
+  func budget() throws {
+    let place = try Workplace()
+    let arguments = [
+      "annotate", "--teacher", "recorded", "--recorded", solutions, "--recorded-format",
+      "gsm8k-solutions", "--concurrency", "1", "--output", place.path + "/chains.jsonl",
+    ]
+    let spent = try runExecutable(executable("keystep"), arguments + ["--max-requests", "2"])
+    #expect(spent.status == 1)
+    for text in ["budget is spent", "not finished", place.path + "/annotations.sqlite"] {
+      #expect(spent.errors.contains(text), "\(spent.errors)")
+    }
+    #expect(try objects(place, "chains.jsonl").count == 2)
+    let store = ["--store", place.path + "/annotations.sqlite"]
+    let dry = try runExecutable(executable("keystep"), arguments + store + ["--dry-run"])
+    #expect(dry.status == 0 && dry.output.hasPrefix("1 calls to come, about "), "\(dry.output)")
+    #expect(
+      dry.output.contains("4 bytes a token") && dry.output.contains("2 requests are answered"))
+    let rest = try runExecutable(
+      executable("keystep"), arguments + store + ["--max-requests", "1"])
+    #expect(rest.status == 0, "\(rest.errors)")
+    #expect(try objects(place, "chains.jsonl").count == 3)
+  }
+
+  @Test(
+    "An interrupted run ends with what was finished, and asks for the rest alone when it goes on")
+  func interrupt() throws {
+    let place = try Workplace()
+    let endpoint = try StubEndpoint { _, _ in
+      Thread.sleep(forTimeInterval: 0.1)
+      return .answer(
+        200,
+        #"{"choices": [{"message": {"content": "Yes, the answer is yes."}}], "usage": {"prompt_tokens": 9, "completion_tokens": 6}}"#
+      )
+    }
+    let questions = try place.file(
+      "questions.jsonl",
+      (0..<30).map { #"{"question": "Is \#($0) less than \#($0 + 1)?", "answer": "yes"}"# + "\n" }
+        .joined())
+    let arguments = [
+      "annotate", "--teacher", "endpoint", "--base-url", endpoint.baseURL, "--model", "stub",
+      "--questions", questions, "--format", "jsonl", "--concurrency", "2", "--output",
+      place.path + "/chains.jsonl",
+    ]
+    let process = newProcess(executable("keystep"), arguments)
+    let errors = Pipe()
+    process.standardError = errors
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
+    try process.run()
+    while endpoint.requests.count < 5, process.isRunning { Thread.sleep(forTimeInterval: 0.01) }
+    kill(process.processIdentifier, SIGINT)
+    let message = String(
+      decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 1, "\(message)")
+    #expect(message.contains("interrupted\nWhat was finished is written."), "\(message)")
+    let finished = try objects(place, "chains.jsonl").count
+    #expect(4..<30 ~= finished && finished == endpoint.requests.count)
+
+    let rest = try runExecutable(executable("keystep"), arguments)
+    #expect(rest.status == 0, "\(rest.errors)")
+    #expect(try objects(place, "chains.jsonl").count == 30)
+    #expect(endpoint.requests.count == 30)
+    let dry = try runExecutable(executable("keystep"), arguments + ["--dry-run"])
+    #expect(dry.output.hasPrefix("0 calls to come"), "\(dry.output)")
+  }
+
+  @Test("A template that is wrong is an error of one line that names it")
+  func template() throws {
+    let place = try Workplace()
+    let file = try place.file("corrupt.mustache", "Q: {{question}}\n{{rightresponse}}\n")
+    let call = try keystep(
+      "edit-data", "--teacher", "procedural", "--templates", place.path, "--output",
+      place.path + "/data")
+    #expect(call.status == 1 && call.output.isEmpty)
+    #expect(call.errors.hasPrefix("Error: \(file), line 2: expected tags of "), "\(call.errors)")
+  }
+}
