@@ -13,8 +13,9 @@ struct KeyStepCommand: ParsableCommand {
       Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl
       """,
     subcommands: [
-      PairCommand.self, ProblemsCommand.self, AlignCommand.self, LossCommand.self,
-      TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InfoCommand.self,
+      PairCommand.self, ProblemsCommand.self, MistakesCommand.self, AlignCommand.self,
+      LossCommand.self, TrainCommand.self, GenerateCommand.self, EvaluateCommand.self,
+      ScoreCommand.self, InfoCommand.self,
     ])
 
   static func main() {
