@@ -18,7 +18,7 @@ def main(pairs: str, checkpoint: str, folder: str) -> None:
     trainer = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(checkpoint),
         args=DPOConfig(output_dir=f"{folder}/dpo", per_device_train_batch_size=2, max_steps=1, report_to="none",
-                       use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", logging_steps=1),
+                       use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", disable_tqdm=True),
         train_dataset=data,
         processing_class=AutoTokenizer.from_pretrained(checkpoint))
     loss = trainer.train().training_loss
