@@ -128,7 +128,7 @@ import Tokenizers
         (chains[2 * index], score.rightLogLikelihood, losses?[index].right),
         (chains[2 * index + 1], score.wrongLogLikelihood, losses?[index].wrong),
       ] {
-        let values = parts(chain, from: "data-p=\"", to: "\"").compactMap(Double.init)
+        let values = parts(chain, from: "data-p=\"", to: "\"").compactMap { Double($0) }
         #expect(values.count == tokens?.count)
         #expect(abs(values.reduce(0, +) / Double(values.count) - expected) < 1e-4)
         for (value, loss) in zip(values, tokens ?? []) {
@@ -141,7 +141,7 @@ import Tokenizers
 
   @Test("White space, control characters and parts of characters are shown as signs")
   func signs() {
-    #expect(PairPage.visible(" a  b\n\tc ") == " a<i>·</i> b<i>↵</i>\n<i>⇥</i>\tc<i>·</i>")
+    #expect(PairPage.visible(" a  b\n\tc ") == " a<i>·</i><i>·</i>b<i>↵</i>\n<i>⇥</i>\tc<i>·</i>")
     #expect(PairPage.visible("\u{0}\u{202E}\u{A0}") == "<i>U+0</i><i>U+202E</i><i>·</i>")
     #expect(PairPage.visible("é😀") == "é😀")
     let smile = Array("😀".utf8)
