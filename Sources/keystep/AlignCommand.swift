@@ -58,12 +58,12 @@ struct AlignCommand: ParsableCommand {
 
   func run() throws {
     let student = try model.map { path in
-      let student = try Student(path: path, tokenizer: tokenizer)
+      let student = try Student(path: path, tokenizer: self.tokenizer)
       return try adapter.map(student.adapted(from:)) ?? student
     }
     let tokenizer =
       try student?.exampleTokenizer()
-      ?? ExampleTokenizer(Tokenizer(path: tokenizer ?? ""))
+      ?? ExampleTokenizer(Tokenizer(path: self.tokenizer ?? ""))
     let pairs = try JSONLines.pairs(at: pairs)
     let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
     let keys = tokenized.map(choice.choice.keyTokens)
