@@ -1,7 +1,7 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers interop format lint
 export NAME ARGS STUDENT PAIRS
 
 SOURCES := Package.swift Sources Tests experiments benchmarks
@@ -30,6 +30,9 @@ student: ## get SmolLM2-135M-Instruct (Apache-2.0, 98 MB) into models/
 
 bench-peers: setup ## hold keystep against PyTorch, llama.cpp and RapidFuzz [PAIRS=pairs.jsonl ARGS="--runs 5"]
 	@scripts/bench_peers.sh
+
+interop: setup ## hold keystep against llama.cpp's server, datasets, TRL and PEFT
+	@scripts/interop.sh
 
 notebooks: ## execute notebooks-md/ in a scratch folder
 	@scripts/notebooks.sh

@@ -4,6 +4,7 @@
 # usage: setup.sh           Swift, OpenBLAS, LAPACKE, SQLite, pkg-config
 #        setup.sh python    Python, with a virtual environment in .venv
 #        setup.sh peers     the same in .peers-venv, with the pinned packages of benchmarks/peers
+#        setup.sh interop   the same in .interop-venv, with those of benchmarks/interop
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,22 +75,24 @@ case "${1:-}" in
 python)
   make_venv .venv
   ;;
-peers)
-  make_venv .peers-venv
-  for list in requirements requirements-llama; do
-    cmp -s "benchmarks/peers/$list.txt" ".peers-venv/$list.txt" && continue
-    printf 'setup: installing benchmarks/peers/%s.txt\n' "$list"
-    if .peers-venv/bin/pip install --quiet --disable-pip-version-check -r "benchmarks/peers/$list.txt"; then
-      cp "benchmarks/peers/$list.txt" .peers-venv/
-    elif [ "$list" = requirements-llama ]; then
+peers | interop)
+  venv=.$1-venv
+  make_venv "$venv"
+  for path in "benchmarks/$1"/requirements*.txt; do
+    list=$(basename "$path")
+    cmp -s "$path" "$venv/$list" && continue
+    printf 'setup: installing %s\n' "$path"
+    if "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$path"; then
+      cp "$path" "$venv/"
+    elif [ "$list" = requirements-llama.txt ]; then
       printf 'setup: llama.cpp did not build here; its comparison is left out\n' >&2
     else
-      fail "the peers' packages could not be installed"
+      fail "the packages of $path could not be installed"
     fi
   done
   ;;
 *)
-  printf 'usage: setup.sh [python | peers]\n' >&2
+  printf 'usage: setup.sh [python | peers | interop]\n' >&2
   exit 2
   ;;
 esac

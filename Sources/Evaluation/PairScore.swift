@@ -42,45 +42,55 @@ extension PairScore {
     of pairs: [TokenizedPair], on decoder: Decoder, workers: Workers,
     choice: KeyTokenChoice = KeyTokenChoice()
   ) throws -> [PairScore] {
+    try zip(pairs, PairLosses.losses(of: pairs, on: decoder, workers: workers)).map {
+      PairScore($0, $1, choice.keyTokens(of: $0))
+    }
+  }
+
+  /// Precondition: `losses` and `keys` are those of `pair`.
+  package init(_ pair: TokenizedPair, _ losses: PairLosses, _ keys: KeyTokens) {
+    func logLikelihood(_ losses: [TokenLoss]) -> Double {
+      -losses.map { Double($0.negativeLogLikelihood) }.reduce(0, +) / Double(losses.count)
+    }
+    id = pair.id
+    rightLogLikelihood = logLikelihood(losses.right)
+    wrongLogLikelihood = logLikelihood(losses.wrong)
+    (key, other) = (TokenTally(), TokenTally())
+    for (index, isKey) in keys.rightMask.enumerated() {
+      let loss = losses.right[index]
+      let isTop = loss.top == pair.right[index]
+      if isKey { key.add(loss, isTop: isTop) } else { other.add(loss, isTop: isTop) }
+    }
+  }
+}
+
+/// What a student makes of each token of a dual pair, teacher-forced.
+public struct PairLosses: Sendable, Hashable {
+  /// One for each token of the right response, and of the wrong one, end of sequence included.
+  public var right: [TokenLoss]
+  public var wrong: [TokenLoss]
+
+  /// The losses of `pairs` under `decoder`, in their order.
+  ///
+  /// Throws an `EvaluationError` that names the pair whose likelihood is not a number.
+  public static func losses(of pairs: [TokenizedPair], on decoder: Decoder, workers: Workers) throws
+    -> [PairLosses]
+  {
     let trees = pairs.map { pair in
       // Any weight but zero has a token predicted; the shared start's add up to more than zero.
       Objective.example(pair, right: pair.right.map { _ in 1 }, wrong: pair.wrong.map { _ in 1 })
         .tree
     }
     return try zip(pairs, workers.losses(of: trees, on: decoder)).map { pair, losses in
-      try PairScore(pair, losses, choice.keyTokens(of: pair))
-    }
-  }
-
-  private init(_ pair: TokenizedPair, _ losses: ExampleLoss, _ keys: KeyTokens) throws {
-    let common = zip(pair.right, pair.wrong).prefix { $0 == $1 }.count
-    let isKey = keys.rightMask
-    var (key, other) = (TokenTally(), TokenTally())
-    var (right, wrong) = (0.0, 0.0)
-    for token in losses.tokens {
-      let nll = Double(token.loss.negativeLogLikelihood)
-      guard nll.isFinite else { throw EvaluationError(example: pair.id, value: nll) }
-      let (segment, index) = (token.prediction.segment, token.prediction.index)
-      if segment == Objective.wrongSegment {
-        wrong += nll
-        continue
+      var segments: [[TokenLoss]] = [[], [], []]
+      for token in losses.tokens {
+        let value = Double(token.loss.negativeLogLikelihood)
+        guard value.isFinite else { throw EvaluationError(example: pair.id, value: value) }
+        segments[token.prediction.segment].append(token.loss)
       }
       // The root holds the prompt and the start that both sides share.
-      let position = segment == 0 ? index - pair.prompt.count : common + index
-      if segment == 0 { wrong += nll }
-      right += nll
-      let isTop = token.loss.top == pair.right[position]
-      if isKey[position] {
-        key.add(token.loss, isTop: isTop)
-      } else {
-        other.add(token.loss, isTop: isTop)
-      }
+      return PairLosses(right: segments[0] + segments[1], wrong: segments[0] + segments[2])
     }
-    id = pair.id
-    rightLogLikelihood = -right / Double(pair.right.count)
-    wrongLogLikelihood = -wrong / Double(pair.wrong.count)
-    self.key = key
-    self.other = other
   }
 }
 

@@ -19,7 +19,7 @@ public struct AnswerRule: Hashable, Sendable {
   public var matching: Matching
 
   public enum Occurrence: Hashable, Sendable { case first, last }
-  public enum Matching: Hashable, Sendable { case strict, flexible }
+  public enum Matching: String, CaseIterable, Hashable, Sendable { case strict, flexible }
 
   public init(
     cue: String, occurrence: Occurrence, takesWholeTextWithoutCue: Bool = false,

@@ -187,10 +187,14 @@ enum AnswerValue: Hashable, CustomStringConvertible {
     return numbers
   }
 
-  /// Runs of letters and digits (with what joins them: `-`, `'`, `&`), lower-case.
+  /// Runs of letters and digits (with what joins them: `-`, `'`, `&`), lower-case, without the
+  /// asterisks of bold letters about them.
   private static func words(of text: String) -> [String] {
-    text.lowercased().split { !($0.isLetter || $0.isNumber || "-'’&+*/=^√".contains($0)) }.map(
-      String.init)
+    text.lowercased().split { !($0.isLetter || $0.isNumber || "-'’&+*/=^√".contains($0)) }.map {
+      word in
+      let rest = word.drop { $0 == "*" }
+      return rest.lastIndex { $0 != "*" }.map { String(rest[...$0]) } ?? String(word)
+    }
   }
 
   /// The first line of `text`, to where a sentence ends in it.

@@ -11,7 +11,7 @@ struct GridNavigation: ReasoningState {
   static let words =
     (0..<size).map(String.init) + operators + ["+", "-", "=", "x", "y", "start", "where"]
 
-  private static let size = 7
+  static let size = 7
 
   private enum Direction: String, CaseIterable {
     case up, down, left, right

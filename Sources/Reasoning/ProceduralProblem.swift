@@ -105,6 +105,15 @@ public enum ProceduralTask: String, Codable, Sendable, CaseIterable {
     }
   }
 
+  /// What its arithmetic is modulo; nil where it has none.
+  var modulus: Int? {
+    switch self {
+    case .arithmetic: Algebra.modulus
+    case .navigation: GridNavigation.size
+    case .boolean, .objects: nil
+    }
+  }
+
   /// Every word of its questions and chains.
   public var words: [String] {
     switch self {

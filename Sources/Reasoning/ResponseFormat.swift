@@ -20,6 +20,13 @@ public enum ResponseFormat: String, CaseIterable, Sendable {
     }
   }
 
+  /// The rule for responses to questions of `task`: the format's own, but that of the task where
+  /// JSON lines name one that has its own cue; `matching` in place of the rule's where given.
+  public func rule(forTask task: String, matching: AnswerRule.Matching? = nil) -> AnswerRule {
+    let usual = self == .jsonLines ? AnswerRule.usual(forTask: task) : rule
+    return usual.matching(matching ?? rule.matching)
+  }
+
   /// Reads the responses of the file at `path`. Throws a `DataError` that names the line or output,
   /// and the field.
   public func responses(at path: String) throws -> [Score.Response] {

@@ -74,6 +74,41 @@ enum TokenDecoder: Sendable {
     }
   }
 
+  /// The bytes that each token adds to the text: joined, those of the text. A character's may be
+  /// spread over several tokens.
+  func bytes(of tokens: [[UInt8]]) -> [[UInt8]] {
+    switch self {
+    case .byteLevel:
+      return tokens.map {
+        ByteAlphabet.bytes(of: String(decoding: $0, as: UTF8.self).unicodeScalars) ?? $0
+      }
+    case .byteFallback:
+      return tokens.map { token in Self.fallbackByte(token).map { [$0] } ?? token }
+    case .fuse:
+      return tokens
+    case .replace, .strip, .metaspace:
+      return decode(tokens)
+    case .spaceSeparated:
+      return tokens.enumerated().map { $0 == 0 ? $1 : [UInt8(ascii: " ")] + $1 }
+    case .sequence(let decoders):
+      var (tokens, isFused) = (tokens, false)
+      for decoder in decoders {
+        switch decoder {
+        case .fuse:
+          isFused = true
+        case .strip(let scalar, let start, let stop) where isFused && !tokens.isEmpty:
+          // Of the whole text, its first and its last token.
+          let last = tokens.count - 1
+          tokens[0] = Self.strip(scalar, start: start, stop: 0).decode([tokens[0]])[0]
+          tokens[last] = Self.strip(scalar, start: 0, stop: stop).decode([tokens[last]])[0]
+        default:
+          tokens = decoder.bytes(of: tokens)
+        }
+      }
+      return tokens
+    }
+  }
+
   /// The byte that a token "<0x0A>" stands for.
   static func fallbackByte(_ token: some Collection<UInt8>) -> UInt8? {
     guard token.count == 6, token.starts(with: "<0x".utf8),

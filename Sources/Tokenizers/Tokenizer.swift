@@ -134,6 +134,16 @@ public final class Tokenizer: Sendable {
       })
   }
 
+  /// The bytes that each of `ids` adds to their text: joined, those of what `decode` gives, but that
+  /// nothing there becomes U+FFFD. A token may hold a part of a character's UTF-8; an id without a
+  /// token adds nothing.
+  public func bytes(of ids: [Int]) -> [[UInt8]] {
+    decoder.bytes(of: ids.map { vocabulary.content(of: $0).map(Array.init) ?? [] })
+  }
+
+  /// Whether the tokenizer's file calls the token special: an end of sequence, a turn's mark.
+  public func isSpecial(_ id: Int) -> Bool { specialTokens.contains(id) }
+
   /// The id of the token whose content is exactly `token`.
   public func id(of token: String) -> Int? {
     vocabulary.id(of: token.utf8)

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Distillation
+import Evaluation
 import Foundation
 import KeySteps
+import LanguageModel
 import Reasoning
 import Tokenizers
 
@@ -13,14 +15,26 @@ struct AlignCommand: ParsableCommand {
       in [brackets] elsewhere and where NO_COLOR is set. Indices count the response's tokens from 0, \
       the end-of-sequence token included.
 
+      --html FILE writes one page to be opened in a browser, with the weights that key-step learning \
+      would give each token. With --model, the page and the JSON lines have each token's \
+      log-probability in nats (chosen_log_probs, rejected_log_probs).
+
       Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl --json
       """)
 
-  @Option(help: "A tokenizer.json, a folder that holds one, or a .gguf file.")
-  var tokenizer: String
+  @Option(help: "A tokenizer.json, its folder, or a .gguf file; the model's own where left out.")
+  var tokenizer: String?
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
   @OptionGroup var choice: KeyTokenOptions
+  @Option(help: "Write a page for the browser to this file.")
+  var html: String?
+  @Option(help: "A .gguf file or a Hugging Face folder, for log-probabilities.")
+  var model: String?
+  @Option(help: "With --model: a PEFT adapter's folder, put on the model.")
+  var adapter: String?
+  @OptionGroup var weights: KeyStepOptions
+  @OptionGroup var workers: WorkerOptions
   @Flag(help: "Print a JSON line for each pair.")
   var json = false
 
@@ -32,20 +46,52 @@ struct AlignCommand: ParsableCommand {
     var chosenKey: [Int]
     var rejectedKey: [Int]
     var distance: Int
+    var chosenLogProbs: [Float]?
+    var rejectedLogProbs: [Float]?
+  }
+
+  func validate() throws {
+    if tokenizer == nil, model == nil { throw ValidationError("give --tokenizer or --model") }
+    if model != nil, html == nil, !json { throw ValidationError("--model wants --html or --json") }
+    if adapter != nil, model == nil { throw ValidationError("--adapter wants --model") }
   }
 
   func run() throws {
-    let tokenizer = try ExampleTokenizer(Tokenizer(path: tokenizer))
+    let student = try model.map { path in
+      let student = try Student(path: path, tokenizer: self.tokenizer)
+      return try adapter.map(student.adapted(from:)) ?? student
+    }
+    let tokenizer =
+      try student?.exampleTokenizer()
+      ?? ExampleTokenizer(Tokenizer(path: self.tokenizer ?? ""))
     let pairs = try JSONLines.pairs(at: pairs)
-    for (index, pair) in try tokenizer.tokenize(pairs, file: self.pairs).enumerated() {
-      let keys = choice.choice.keyTokens(of: pair)
+    let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
+    let keys = tokenized.map(choice.choice.keyTokens)
+    let losses = try student.map {
+      try PairLosses.losses(
+        of: tokenized, on: $0.decoder, workers: Workers(count: workers.workers))
+    }
+    if let html {
+      let entries = pairs.indices.map {
+        PairPage.Pair(pairs[$0], tokens: tokenized[$0], keys: keys[$0], losses: losses?[$0])
+      }
+      let names = [model, adapter].compactMap(\.self).map(name)
+      try PairPage(
+        entries, tokenizer: tokenizer.tokenizer, weights: weights.weights,
+        guardThreshold: weights.guardThreshold, source: name(self.pairs),
+        model: names.isEmpty ? nil : names.joined(separator: " with ")
+      ).write(to: html)
+    }
+    for (index, (pair, keys)) in zip(tokenized, keys).enumerated() {
       if json {
         try printJSONLine(
           Line(
             index: index, promptTokens: pair.prompt, chosenTokens: pair.right,
             rejectedTokens: pair.wrong, chosenKey: keys.right, rejectedKey: keys.wrong,
-            distance: keys.distance))
-      } else {
+            distance: keys.distance,
+            chosenLogProbs: losses?[index].right.map { -$0.negativeLogLikelihood },
+            rejectedLogProbs: losses?[index].wrong.map { -$0.negativeLogLikelihood }))
+      } else if html == nil {
         let share = (1000 * keys.share).rounded() / 10
         print("pair \(index) (\(pair.id)): distance \(keys.distance), key tokens \(share) %")
         print("  chosen  ", marked(pair.right, keys.right, colour: 32, tokenizer.tokenizer))
@@ -53,6 +99,8 @@ struct AlignCommand: ParsableCommand {
       }
     }
   }
+
+  private func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// The response's text with each run of key tokens coloured or in brackets.
   private func marked(_ tokens: [Int], _ keys: [Int], colour: Int, _ tokenizer: Tokenizer) -> String

@@ -14,8 +14,9 @@ struct KeyStepCommand: AsyncParsableCommand {
       """,
     subcommands: [
       EditDataCommand.self, AnnotateCommand.self, RectifyCommand.self, CorruptCommand.self,
-      PairCommand.self, AlignCommand.self, LossCommand.self, TrainCommand.self,
-      GenerateCommand.self, EvaluateCommand.self, InfoCommand.self,
+      PairCommand.self, MistakesCommand.self, AlignCommand.self, LossCommand.self,
+      TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, ScoreCommand.self,
+      InfoCommand.self,
     ])
 
   static func main() async {

@@ -82,6 +82,36 @@ import Testing
       #expect(call.lines.count == 12)
     }
   }
+
+  @Test("align --html writes one page, with log-probabilities where a model is given")
+  func page() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let file = try place.pairs(pairs)
+    let html = place.path + "/pairs.html"
+    let call = try keystep(
+      "align", "--tokenizer", model, "--pairs", file, "--html", html, "--alpha", "3", "--beta", "-2"
+    )
+    #expect(call.status == 0 && call.output.isEmpty && call.errors.isEmpty)
+    let plain = try place.text("pairs.html")
+    #expect(plain.hasPrefix("<!DOCTYPE html>") && plain.hasSuffix("</html>\n"))
+    #expect(plain.contains(#"data-key="3.0""#) && plain.contains(#"data-key="-2.0""#))
+    #expect(plain.contains("pairs.jsonl") && !plain.contains("data-p"))
+    let scored = try keystep("align", "--model", model, "--pairs", file, "--html", html, "--json")
+    #expect(scored.status == 0 && scored.lines.count == 4)
+    let logProbs = try #require(try scored.objects()[1]["chosen_log_probs"] as? [Double])
+    #expect(logProbs.count == 4 && logProbs.allSatisfy { $0 < 0 })
+    #expect(try place.text("pairs.html").contains("data-p=\"-"))
+    for arguments in [
+      ["--pairs", file], ["--pairs", file, "--model", model],
+      ["--pairs", file, "--tokenizer", model, "--html", html, "--adapter", model],
+    ] {
+      #expect(try runExecutable(executable("keystep"), ["align"] + arguments).status == 2)
+    }
+    let nowhere = place.path + "/no/where.html"
+    let failed = try keystep("align", "--tokenizer", model, "--pairs", file, "--html", nowhere)
+    #expect(failed.status == 1 && failed.errors.contains(nowhere))
+  }
 }
 
 @Suite struct LossTests {

@@ -64,12 +64,17 @@ struct AnswerRuleTests {
       ("The answer is: **B**.", "B", true), ("the answer is (A) or (B).", "(B)", false),
       ("the answer is A and C", "(A) (C)", true), ("(A) is out, so (B) it is", "(B)", true),
       ("the answer is A.", "(B)", false), ("I don't know", "(A)", false),
+      ("the answer is [B].", "(B)", true), ("the answer is option B", "(B)", true),
+      ("the answer is B: a penguin", "(B)", true), ("the answer is (b)", "B", true),
+      ("the answer is (B) because (A) is a wren", "(B)", true),
       // Digits as labels.
       ("the answer is (2)", "(2)", true), ("the answer is 2.", "(2)", true),
-      ("the answer is (1)", "(2)", false),
+      ("the answer is (1)", "(2)", false), ("the answer is 2)", "(2)", true),
       // Truth values.
       ("so the answer is YES!", "yes", true), ("so the answer is no", "Yes", false),
-      ("the answer is true", "True", true),
+      ("the answer is Yes, he is.", "yes", true), ("the answer is: **No**.", "No", true),
+      ("the answer is true", "True", true), ("the answer is FALSE.", "False", true),
+      ("the answer is not True", "False", true),
       ("the answer is not valid", "invalid", true),
       ("the answer is deductively invalid.", "valid", false),
       ("the answer is invalid", "invalid", true),
@@ -83,16 +88,26 @@ struct AnswerRuleTests {
       ("the answer is 3.50 euros", "3.5", true), ("the answer is 007", "7", true),
       ("it makes 3 and then 4", "4", true),
       ("the answer is 10-3 = 7", "7", true), ("the answer is five", "5", false),
-      ("the answer is .5", "0.5", true),
+      ("the answer is .5", "0.5", true), ("the answer is $29.00.", "29", true),
+      ("the answer is £5", "5", true), ("the answer is 29€", "29", true),
+      ("the answer is 29 dollars", "$29.00", true), ("the answer is +8", "8", true),
+      ("the answer is −8", "-8", true), ("the answer is $-8.00", "-8", true),
+      ("the answer is 12.5 %", "12.5%", true), ("the answer is 50 percent", "50%", true),
+      ("the answer is 1,000,000.", "1000000", true), ("the answer is 3.14.", "3.1", false),
+      ("the answer is 18 km/h", "18", true), ("the answer is \\boxed{42}.", "42", true),
       // Brackets and words.
       ("the answer is ])>", "] ) >", true), ("the answer is ] > )", "] ) >", false),
       ("the answer is \"Apple, pear\".", "apple pear", true),
       ("the answer is pear apple", "apple pear", false),
+      ("the answer is apple, pear, quince", "apple pear quince", true),
+      ("the answer is Apple Pear.", "apple pear", true),
+      ("the answer is [ { ( ) } ]", "[{()}]", true),
       ("the answer is 12/24/1937", "12/24/1937", true),
       ("the answer is 12/25/1937", "12/24/1937", false),
       // The last of several cues.
       ("the answer is 3. Wait, the answer is 4.", "4", true),
-      ("Answer: 3\nthe answer is 4", "3", false),
+      ("Answer: 3\nthe answer is 4", "3", false), ("the answer is 4\n#### 3", "3", true),
+      ("The answer is 5.\nAnswer: 6", "6", true),
     ])
   func flexible(response: String, gold: String, isCorrect: Bool) {
     let reading = AnswerRule.bigBenchHard.matching(.flexible).read(response, gold: gold)

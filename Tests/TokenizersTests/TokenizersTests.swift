@@ -54,6 +54,16 @@ func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     try Tokenizer(path: fixtures.appendingPathComponent(name).path)
   }
 
+  @Test("The bytes of single tokens, joined, are those of the decoded text", arguments: names)
+  func bytesOfTokens(_ name: String) throws {
+    let tokenizer = try tokenizer(name)
+    for line in try Expected(of: name).lines {
+      let parts = tokenizer.bytes(of: line.ids)
+      #expect(parts.count == line.ids.count)
+      #expect(Array(parts.joined()) == bytes(tokenizer.decode(line.ids)), "\(line.text)")
+    }
+  }
+
   @Test("The ids of every line are those of the Python library", arguments: names)
   func ids(_ name: String) throws {
     let tokenizer = try tokenizer(name)

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Evaluation
+import Reasoning
+
+struct MistakesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mistakes", abstract: "The kind of mistake in the wrong chain of each dual pair.",
+    discussion: """
+      A kind that the file states is kept. Else a wrong chain that states arithmetic that does not \
+      come out (12 * 4 = 46, <<12*4=48>>), where the right one does not, has a calculation mistake; \
+      all others stay unknown. Where kinds are stated, the guess is held against them: precision is \
+      the share of guessed calculation mistakes that are some, recall the share of calculation \
+      mistakes that were found, each with Wilson's 95 % interval.
+
+      With --json one line, {"pairs","logical","knowledge","calculation","unknown","stated",\
+      "precision","recall"}; precision and recall have {"value","low_95","high_95","count"}.
+
+      Example: keystep mistakes --pairs pairs.jsonl --output pairs-with-mistakes.jsonl
+      """)
+
+  @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
+  var pairs: String
+  @Option(help: "Where the pairs go with their \"mistake\"; nowhere where left out.")
+  var output: String?
+  @Flag(help: "Print a JSON line.")
+  var json = false
+
+  private struct Line: Encodable {
+    var pairs: Int
+    var logical: Int
+    var knowledge: Int
+    var calculation: Int
+    var unknown: Int
+    var stated: Int
+    var precision: Share?
+    var recall: Share?
+  }
+
+  private struct Share: Encodable {
+    var value, low95, high95: Double
+    var count: Int
+
+    enum CodingKeys: String, CodingKey {
+      case value, count
+      case low95 = "low_95"
+      case high95 = "high_95"
+    }
+
+    /// Nil of nothing.
+    init?(_ estimate: Estimate) {
+      guard estimate.count > 0 else { return nil }
+      (value, low95, high95) = (estimate.value, estimate.low, estimate.high)
+      count = estimate.count
+    }
+  }
+
+  func run() throws {
+    var pairs = try JSONLines.pairs(at: pairs)
+    guard !pairs.isEmpty else { throw DataError(nothingIn: self.pairs, expected: "pair") }
+    var stated: [(kind: Mistake.Kind, guess: Mistake.Kind)] = []
+    for index in pairs.indices {
+      let guess = pairs[index].guessedMistake
+      if let mistake = pairs[index].wrong.mistake, mistake.kind != .unknown {
+        stated.append((mistake.kind, guess))
+      } else {
+        pairs[index].wrong.mistake = Mistake(kind: guess)
+      }
+    }
+    if let output { try JSONLines.write(pairs, to: output) }
+    let kinds = Dictionary(grouping: pairs) { $0.wrong.mistake?.kind ?? .unknown }
+      .mapValues(\.count)
+    let guessed = stated.filter { $0.guess == .calculation }
+    let real = stated.filter { $0.kind == .calculation }
+    let found = guessed.count { $0.kind == .calculation }
+    let precision = Estimate.share(found, of: guessed.count)
+    let recall = Estimate.share(found, of: real.count)
+    if json {
+      try printJSONLine(
+        Line(
+          pairs: pairs.count, logical: kinds[.logical] ?? 0, knowledge: kinds[.knowledge] ?? 0,
+          calculation: kinds[.calculation] ?? 0, unknown: kinds[.unknown] ?? 0,
+          stated: stated.count, precision: Share(precision), recall: Share(recall)))
+    } else {
+      let counts = Mistake.Kind.allCases.map { "\($0.rawValue) \(kinds[$0] ?? 0)" }
+      print("\(pairs.count) pairs: \(counts.joined(separator: ", "))")
+      guard !stated.isEmpty else { return }
+      print("calculation mistakes guessed, against the \(stated.count) kinds that the file states:")
+      for (name, share) in [("precision", precision), ("recall", recall)] {
+        print(
+          "  \(name) \(share.value), 95 % interval \(share.low) … \(share.high) (\(share.count))")
+      }
+    }
+  }
+}
