@@ -37,7 +37,8 @@ struct AlignCommand: ParsableCommand {
   func run() throws {
     let tokenizer = try ExampleTokenizer(Tokenizer(path: tokenizer))
     let pairs = try JSONLines.pairs(at: pairs)
-    for (index, pair) in try tokenizer.tokenize(pairs, file: self.pairs).enumerated() {
+    let tokenized = try tokenizer.tokenize(pairs, file: self.pairs, unit: choice.unit)
+    for (index, pair) in tokenized.enumerated() {
       let keys = choice.choice.keyTokens(of: pair)
       if json {
         try printJSONLine(
