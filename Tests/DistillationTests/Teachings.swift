@@ -56,7 +56,7 @@ struct Teachings {
 }
 
 /// A model of 97 tokens with noise in every parameter.
-func tinyDecoder(seed: UInt64 = 1, lowRank: Bool = false) throws -> Decoder {
+func tinyDecoder(seed: UInt64 = 1) throws -> Decoder {
   var generator = SeededGenerator(seed: seed, stream: "initialisation")
   let configuration = ModelConfiguration(
     vocabularySize: 97, hiddenSize: 12, intermediateSize: 14, layerCount: 2, headCount: 2,

@@ -10,23 +10,23 @@ import Testing
         ChainParts(rationale: " 3 * 2 = 6.", cue: " Therefore, the answer is", answer: " 6.")
       ),
       (
-        .bigBenchHard, " 3 * 2 = 6. The answer is 6",
+        AnswerRule.bigBenchHard, " 3 * 2 = 6. The answer is 6",
         ChainParts(rationale: " 3 * 2 = 6.", cue: " The answer is", answer: " 6")
       ),
       (
-        .bigBenchHard, " It is red.\nSo the answer is (A).",
+        AnswerRule.bigBenchHard, " It is red.\nSo the answer is (A).",
         ChainParts(rationale: " It is red.", cue: "\nSo the answer is", answer: " (A).")
       ),
       (
-        .bigBenchHard, " Also the answer is 6",
+        AnswerRule.bigBenchHard, " Also the answer is 6",
         ChainParts(rationale: " Also", cue: " the answer is", answer: " 6")
       ),
       (
-        .procedural, " 3 # 3 is 2 ; now 2 ; ans 2",
+        AnswerRule.procedural, " 3 # 3 is 2 ; now 2 ; ans 2",
         ChainParts(rationale: " 3 # 3 is 2 ; now 2 ;", cue: " ans", answer: " 2")
       ),
       (
-        .gsm8k, "A: no\nNina buys 3.\nA: 1,000",
+        AnswerRule.gsm8k, "A: no\nNina buys 3.\nA: 1,000",
         ChainParts(rationale: "A: no\nNina buys 3.", cue: "\nA:", answer: " 1,000")
       ),
     ])
