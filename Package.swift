@@ -79,6 +79,8 @@ let package = Package(
         "Experiments", "Annotation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    experiment("baselines"),
+    experiment("components"),
     experiment("key-step-ratio"),
     .executableTarget(
       name: "keystep-bench",
@@ -103,6 +105,7 @@ let package = Package(
     tests("Evaluation"),
     tests("Experiments"),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["keystep", "key-step-ratio", "TestSupport"]),
+      name: "CommandLineTests",
+      dependencies: ["keystep", "baselines", "components", "key-step-ratio", "TestSupport"]),
   ]
 )

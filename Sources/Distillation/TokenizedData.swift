@@ -29,13 +29,24 @@ public struct TokenizedPair: Sendable, Hashable {
   /// Both end in the end-of-sequence id.
   public var right: [Int]
   public var wrong: [Int]
+  /// Where each response's words or sentences begin, rising from 0; empty where tokens are aligned.
+  public var rightUnits: [Int]
+  public var wrongUnits: [Int]
 
-  public init(id: String, prompt: [Int], right: [Int], wrong: [Int]) {
+  public init(
+    id: String, prompt: [Int], right: [Int], wrong: [Int], rightUnits: [Int] = [],
+    wrongUnits: [Int] = []
+  ) {
     self.id = id
     self.prompt = prompt
     self.right = right
     self.wrong = wrong
+    self.rightUnits = rightUnits
+    self.wrongUnits = wrongUnits
   }
+
+  /// How many tokens the two responses begin with alike.
+  public var commonStart: Int { zip(right, wrong).prefix { $0 == $1 }.count }
 
   /// Tokens of its two whole sequences, the prompt counted twice.
   public var tokenCount: Int { 2 * prompt.count + right.count + wrong.count }
@@ -59,16 +70,21 @@ public struct ExampleTokenizer: Sendable {
   }
 
   /// The pairs of `file` as token ids. Throws a `DataError` that names the file and the pair where
-  /// a prompt has no token, or a sequence is longer than the model's context.
-  public func tokenize(_ pairs: [DualChainOfThought], file: String) throws -> [TokenizedPair] {
+  /// a prompt has no token, or a sequence is longer than the model's context. `unit` is what their
+  /// key tokens are found by.
+  public func tokenize(
+    _ pairs: [DualChainOfThought], file: String, unit: AlignmentUnit = .token
+  ) throws -> [TokenizedPair] {
     try pairs.enumerated().map { index, pair in
       let place = "pair \(index + 1) (\(pair.questionID))"
       let prompt = try prompt(pair.prompt, file: file, place: place)
+      let right = try response(
+        pair.right.text, after: prompt, file: file, place: place + ", chosen")
+      let wrong = try response(
+        pair.wrong.text, after: prompt, file: file, place: place + ", rejected")
       return TokenizedPair(
-        id: pair.questionID, prompt: prompt,
-        right: try response(pair.right.text, after: prompt, file: file, place: place + ", chosen"),
-        wrong: try response(pair.wrong.text, after: prompt, file: file, place: place + ", rejected")
-      )
+        id: pair.questionID, prompt: prompt, right: right, wrong: wrong,
+        rightUnits: unitStarts(unit, of: right), wrongUnits: unitStarts(unit, of: wrong))
     }
   }
 
@@ -94,6 +110,15 @@ public struct ExampleTokenizer: Sendable {
     return ids
   }
 
+  /// Whether a sentence ends with `text`, after which `next` begins with its white space.
+  private static func endsSentence(_ text: String, _ next: String) -> Bool {
+    let words = text.reversed().drop(while: \.isWhitespace)
+    guard !words.isEmpty else { return false }
+    let space = text.reversed().prefix(while: \.isWhitespace) + next.prefix(while: \.isWhitespace)
+    return space.contains(where: \.isNewline)
+      || words.drop { "\"')]}”’".contains($0) }.first.map { ".!?;".contains($0) } == true
+  }
+
   private func response(_ text: String, after prompt: [Int], file: String, place: String) throws
     -> [Int]
   {
@@ -102,7 +127,7 @@ public struct ExampleTokenizer: Sendable {
     return ids
   }
 
-  private func check(_ ids: [Int], count: Int, file: String, place: String) throws {
+  func check(_ ids: [Int], count: Int, file: String, place: String) throws {
     if let maximumTokens, count > maximumTokens {
       throw DataError(
         file: file, place: place,
@@ -115,5 +140,38 @@ public struct ExampleTokenizer: Sendable {
         expected: "token ids below the model's vocabulary of \(vocabularySize)",
         found: "\(id), from another model's tokenizer")
     }
+  }
+}
+
+extension ExampleTokenizer {
+  /// Where the words or sentences of a response begin, as indices of its tokens, rising from 0;
+  /// empty for `token`.
+  ///
+  /// A word begins with white space, or after it. A sentence ends with a word that ends in `.`, `!`,
+  /// `?` or `;` (quotes and brackets after it count as part of it), or with a line. The
+  /// end-of-sequence token is a unit of its own.
+  public func unitStarts(_ unit: AlignmentUnit, of tokens: [Int]) -> [Int] {
+    guard unit != .token else { return [] }
+    var starts: [Int] = []
+    // The text since the last start, and the last token's.
+    var (unitText, before) = ("", "")
+    for (index, token) in tokens.enumerated() {
+      // What stands between two words is known only where they are decoded together.
+      let alone = index == 0 ? "" : tokenizer.decode([tokens[index - 1]])
+      let text =
+        index == 0
+        ? tokenizer.decode([token])
+        : String(tokenizer.decode([tokens[index - 1], token]).dropFirst(alone.count))
+      let beginsWord =
+        index == 0 || text.first?.isWhitespace == true || before.last?.isWhitespace == true
+      let isEnd = index == tokens.count - 1 && token == endOfSequence
+      if isEnd || beginsWord && (unit == .word || index == 0 || Self.endsSentence(unitText, text)) {
+        starts.append(index)
+        unitText = ""
+      }
+      unitText += text
+      if !text.isEmpty { before = text }
+    }
+    return starts
   }
 }

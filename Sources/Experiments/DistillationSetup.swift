@@ -156,17 +156,61 @@ public struct DistillationSetup: Sendable {
   /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
   /// settings.
   public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
+    try firstStage(
+      context, key: ["chains": .text(SHA256.hex(of: chains.map(\.id).joined(separator: "\n")))]
+    ) { .chainsOfThought(chains) }
+  }
+
+  /// The student after the first stage of `arm`, shared as that on chains.
+  public func firstStage(_ context: RunContext, of arm: ArmName) throws -> Decoder {
+    let stage = arm.stages[0]
+    let chains = stage.data(data.chains)
+    if stage.objective == .chains {
+      return try firstStage(
+        context, on: stage.includesRectified ? data.right + data.rectified : data.right)
+    }
+    return try firstStage(
+      context,
+      key: [
+        "chains": .text(
+          SHA256.hex(
+            of: (chains.right + chains.rectified).map(\.questionID).joined(separator: "\n"))),
+        "objective": .text(stage.objective.rawValue), "cues": .text("\(chains.cues)"),
+        "lambda": .number(Double(ObjectiveOptions().lambda)),
+      ]
+    ) {
+      try stage.objective.objective(chains) {
+        ReferenceModels(
+          student: try untrained(context.settings), workers: Workers(count: context.threads))
+      }
+    }
+  }
+
+  /// The second stage of `arm`, where it has one, on the student after its first.
+  public func secondStage(
+    _ decoder: Decoder, of arm: ArmName, _ options: ObjectiveOptions, _ context: RunContext
+  ) throws -> [Metric] {
+    guard let stage = arm.stages.dropFirst().first else { return [] }
+    return try secondStage(
+      decoder,
+      stage.objective.objective(stage.data(data.chains), options) {
+        ReferenceModels(student: decoder, workers: Workers(count: context.threads))
+      }, context)
+  }
+
+  private func firstStage(
+    _ context: RunContext, key own: [String: SettingValue], _ objective: () throws -> Objective
+  ) throws -> Decoder {
     let run = context.settings
     let names = [
       "seed", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps", "stage1_learning_rate",
       "batch_size",
     ]
-    var key = run.values.filter { names.contains($0.key) }
-    key["chains"] = .text(SHA256.hex(of: chains.map(\.id).joined(separator: "\n")))
+    let key = run.values.filter { names.contains($0.key) }.merging(own) { $1 }
     let decoder = try untrained(run)
     let folder = try context.stage("stage 1", RunSettings(key), checksums: checksums) { folder in
       try train(
-        decoder, .chainsOfThought(chains), settings(run, stage: 1), context, "stage 1")
+        decoder, objective(), settings(run, stage: 1), context, "stage 1")
       try write(decoder, to: folder)
     }
     return try read(decoder, from: folder)
@@ -258,32 +302,28 @@ public struct DistillationSetup: Sendable {
 
   // MARK: Measuring
 
-  /// Scores the student on validation and, once, on the tests.
-  public func measure(_ decoder: Decoder, _ context: RunContext) throws -> [Metric] {
+  /// Scores the student on validation and, once, on the tests, asked as `decoding` says.
+  public func measure(
+    _ decoder: Decoder, _ context: RunContext, decoding: ArmDecoding = .plain
+  ) throws -> [Metric] {
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
     for (index, split) in splits.enumerated() {
       try context.report("scoring", Double(index) / Double(splits.count))
-      metrics += try measure(decoder, split, context)
+      metrics += try measure(decoder, split, context, decoding)
     }
     return metrics
   }
 
-  private func measure(_ decoder: Decoder, _ test: ExperimentData.Test, _ context: RunContext)
-    throws -> [Metric]
-  {
-    let ends = Set([data.tokenizer.endOfSequence])
-    let answers = Generator(workers: context.threads, batch: 64).generate(
-      test.prompts, on: decoder,
-      SamplingSettings(
-        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: ends),
-      seed: context.settings.seed)
+  private func measure(
+    _ decoder: Decoder, _ test: ExperimentData.Test, _ context: RunContext,
+    _ decoding: ArmDecoding
+  ) throws -> [Metric] {
+    let responses = responses(to: test.prompts, by: decoder, context, decoding)
     let score = Score(
-      zip(test.questions, answers).map { question, answer in
+      zip(test.questions, responses).map { question, text in
         Score.Response(
-          id: question.id, task: question.task,
-          text: data.tokenizer.tokenizer.decode(answer.tokens.filter { !ends.contains($0) }),
-          gold: question.answer ?? "")
+          id: question.id, task: question.task, text: text, gold: question.answer ?? "")
       }, by: data.answerRule)
     let outcomes = Dictionary(score.items.map { ($0.id, $0.isCorrect) }) { first, _ in first }
     var metrics = [
@@ -316,5 +356,35 @@ public struct DistillationSetup: Sendable {
       Metric(
         split: test.name, "other tokens -log p", unit: "nats", keys.otherNegativeLogLikelihood),
     ]
+  }
+
+  /// The responses as the answer rule is to read them, decoded greedily; nothing where a prompt with
+  /// its cues is beyond the model's context.
+  private func responses(
+    to prompts: [[Int]], by decoder: Decoder, _ context: RunContext, _ decoding: ArmDecoding
+  ) -> [String] {
+    let end = data.tokenizer.endOfSequence
+    func generated(_ prompts: [[Int]]) -> [[Int]] {
+      let fitting = prompts.indices.filter {
+        prompts[$0].count <= decoder.configuration.maximumPositions
+      }
+      var responses = prompts.map { _ in [Int]() }
+      let found = Generator(workers: context.threads, batch: 64).generate(
+        fitting.map { prompts[$0] }, on: decoder,
+        SamplingSettings(
+          temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: [end]),
+        seed: context.settings.seed)
+      for (index, answer) in zip(fitting, found) {
+        responses[index] = answer.tokens.filter { $0 != end }
+      }
+      return responses
+    }
+    let asked = prompts.map { decoding.before + $0 + decoding.after }
+    var responses = generated(asked)
+    if let continuation = decoding.continuation {
+      let chains = responses.map { $0 + continuation }
+      responses = zip(chains, generated(zip(asked, chains).map { $0 + $1 })).map { $0 + $1 }
+    }
+    return responses.map { data.tokenizer.tokenizer.decode(decoding.lead + $0) }
   }
 }

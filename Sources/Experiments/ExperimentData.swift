@@ -24,6 +24,8 @@ public struct ExperimentData: Sendable {
   public var right: [TokenizedChain]
   public var rectified: [TokenizedChain]
   public var pairs: [TokenizedPair]
+  /// The same as texts, for arms that take chains apart.
+  public var chains: TeacherChains
   /// What hyperparameters are chosen on.
   public var validation: Test
   /// What is scored once for each finished run.
@@ -59,6 +61,9 @@ extension ExperimentData {
       right: try tokenizer.tokenize(data.train.right, file: "train"),
       rectified: try tokenizer.tokenize(data.train.rectified, file: "train"),
       pairs: try tokenizer.tokenize(data.train.pairs, file: "train"),
+      chains: TeacherChains(
+        right: data.train.right, rectified: data.train.rectified, pairs: data.train.pairs,
+        tokenizer: tokenizer, rule: .procedural, cues: .procedural, file: "train"),
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),
@@ -99,11 +104,17 @@ extension ExperimentData {
         }, prompts: indices.map { tokenized[$0].prompt }, pairs: indices.map { tokenized[$0] })
     }
     let train = indices(split.train).map { tokenized[$0] }
+    let trainPairs = indices(split.train).map { pairs[$0] }
+    let task = pairs.first?.task ?? ""
     self.init(
       right: train.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.right) },
-      rectified: [], pairs: train, validation: try part("validation", split.validation),
+      rectified: [], pairs: train,
+      chains: TeacherChains(
+        right: trainPairs.map(\.right), pairs: trainPairs, tokenizer: tokenizer,
+        rule: .usual(forTask: task), cues: .usual(forTask: task), file: path),
+      validation: try part("validation", split.validation),
       tests: [try part("in domain", split.test)], tokenizer: tokenizer,
-      answerRule: .usual(forTask: pairs.first?.task ?? ""),
+      answerRule: .usual(forTask: task),
       checksums: [
         "pairs": try SHA256.hex(ofFileAt: path),
         "split": SHA256.hex(

@@ -53,6 +53,14 @@ public struct KeyTokens: Hashable, Sendable {
     distance = table.distance
   }
 
+  init(right: [Int], wrong: [Int], rightCount: Int, wrongCount: Int, distance: Int) {
+    self.right = right
+    self.wrong = wrong
+    self.rightCount = rightCount
+    self.wrongCount = wrongCount
+    self.distance = distance
+  }
+
   /// For each token of the right side, whether it is a key token.
   public var rightMask: [Bool] { Self.mask(right, count: rightCount) }
 

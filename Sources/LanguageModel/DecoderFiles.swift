@@ -64,20 +64,38 @@ extension LowRankAdapter {
     }
   }
 
-  /// Writes the adapter so that PEFT loads it (`adapter_config.json`, `adapter_model.safetensors`).
+  /// Writes the adapter so that PEFT loads it (`adapter_config.json`, `adapter_model.safetensors`)
+  /// onto the model as it was before any adapter.
+  ///
+  /// One that began with principal singular values becomes a plain LoRA of twice the rank and alpha,
+  /// [B, -B₀] [A; A₀], as PEFT's own conversion of PiSSA makes it
+  /// (`path_initial_model_for_weight_conversion`): the model it changes is then the original one, not
+  /// the residual.
   public func write(to folder: String, baseModel: String?) throws {
     let suffix = ".lora_A.weight"
+    let doubling = start == nil ? 1 : 2
     let factors = parameters.slots.filter { $0.name.hasSuffix(suffix) }.compactMap {
       slot -> PEFTAdapter.Factors? in
       let module = String(slot.name.dropLast(suffix.count))
       guard let b = parameters.slot(module + ".lora_B.weight") else { return nil }
       return PEFTAdapter.Factors(
         module: module, inputSize: slot.shape[1], outputSize: b.shape[0],
-        a: Array(parameters[slot.name]), b: Array(parameters[b.name]))
+        a: Array(parameters[slot.name]) + (start.map { Array($0[slot.name]) } ?? []),
+        b: columnsBesideStart(b.name))
     }
     try PEFTAdapter(
-      rank: configuration.rank, alpha: Double(configuration.alpha),
+      rank: doubling * configuration.rank, alpha: Double(doubling) * Double(configuration.alpha),
       dropout: Double(configuration.dropout), baseModel: baseModel, factors: factors
     ).write(to: folder)
+  }
+
+  /// B [out, r], or [B, -B₀] [out, 2r] where there is a start.
+  private func columnsBesideStart(_ name: String) -> [Float] {
+    let values = Array(parameters[name])
+    guard let start = start.map({ Array($0[name]) }) else { return values }
+    let rank = configuration.rank
+    return stride(from: 0, to: values.count, by: rank).flatMap { row in
+      values[row..<row + rank] + start[row..<row + rank].map { -$0 }
+    }
   }
 }

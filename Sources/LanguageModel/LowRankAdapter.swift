@@ -67,6 +67,9 @@ public struct LowRankConfiguration: Sendable, Hashable, Codable {
 public final class LowRankAdapter: Sendable {
   public let configuration: LowRankConfiguration
   public let parameters: ParameterStore
+  /// The factors it began with where those were not nothing, so that they were taken out of the
+  /// model's own weights; nil for an adapter that began as zero.
+  let start: ParameterStore?
 
   /// A starts as Kaiming-uniform noise of bound 1/√in, as PEFT starts it, and B as zero, so that
   /// the adapted model is at first the plain one.
@@ -76,6 +79,7 @@ public final class LowRankAdapter: Sendable {
   ) {
     self.configuration = configuration
     parameters = Self.emptyStore(configuration, model)
+    start = nil
     for slot in parameters.slots where slot.name.hasSuffix("lora_A.weight") {
       let bound = 1 / Double(slot.columns).squareRoot()
       let values = parameters[slot.name]
@@ -87,9 +91,19 @@ public final class LowRankAdapter: Sendable {
   package init(empty configuration: LowRankConfiguration, for model: ModelConfiguration) {
     self.configuration = configuration
     parameters = Self.emptyStore(configuration, model)
+    start = nil
   }
 
-  private static func emptyStore(_ configuration: LowRankConfiguration, _ model: ModelConfiguration)
+  /// An adapter that begins with `parameters`, which are kept as its start.
+  init(_ configuration: LowRankConfiguration, startingFrom parameters: ParameterStore) {
+    self.configuration = configuration
+    self.parameters = parameters
+    let start = parameters.zeros()
+    start.buffer.copy(from: parameters.buffer)
+    self.start = start
+  }
+
+  static func emptyStore(_ configuration: LowRankConfiguration, _ model: ModelConfiguration)
     -> ParameterStore
   {
     var tensors: [(name: String, shape: [Int])] = []

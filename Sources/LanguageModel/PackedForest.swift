@@ -101,8 +101,10 @@ struct PackedForest {
         wanted.insert(Int32(row))
         found.append(
           (
-            Int32(row), Prediction(tree: treeIndex, segment: index, index: i, weight: weight),
-            Int32(target)
+            Int32(row),
+            Prediction(
+              tree: treeIndex, segment: index, index: i, weight: weight,
+              reference: segment.references?[i] ?? 0), Int32(target)
           ))
       }
     }
@@ -169,11 +171,14 @@ public struct Prediction: Sendable, Hashable {
   public let index: Int
   /// Its weight there.
   public let weight: Float
+  /// Its -log p under the reference model there; 0 where there is none.
+  public let reference: Float
 
-  public init(tree: Int, segment: Int, index: Int, weight: Float) {
+  public init(tree: Int, segment: Int, index: Int, weight: Float, reference: Float = 0) {
     self.tree = tree
     self.segment = segment
     self.index = index
     self.weight = weight
+    self.reference = reference
   }
 }

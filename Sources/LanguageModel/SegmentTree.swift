@@ -11,14 +11,21 @@ public struct Segment: Sendable, Hashable {
   /// Zero means that the prediction is not made at all. A root's first token has nothing before it
   /// and so weighs 0.
   public var weights: [Float]
+  /// -log p of each token under a reference model, in nats, for rules that compare with it; nil
+  /// where there is none.
+  public var references: [Float]?
 
-  /// Precondition: as many weights as tokens.
-  public init(tokens: [Int], parent: Int? = nil, weights: [Float]) {
+  /// Precondition: as many weights, and references where there are any, as tokens.
+  public init(
+    tokens: [Int], parent: Int? = nil, weights: [Float], references: [Float]? = nil
+  ) {
     precondition(
-      tokens.count == weights.count, "\(tokens.count) tokens but \(weights.count) weights")
+      tokens.count == weights.count && tokens.count == references?.count ?? tokens.count,
+      "\(tokens.count) tokens but \(weights.count) weights")
     self.tokens = tokens
     self.parent = parent
     self.weights = weights
+    self.references = references
   }
 
   /// Tokens that are only context: none of them is predicted.

@@ -120,6 +120,18 @@ package struct JSONRecord {
     return value
   }
 
+  /// The numbers in the array at `key`; nil where the field is absent or null.
+  func optionalNumbers(_ key: String) throws -> [Float]? {
+    guard let value = fields[key], !(value is NSNull) else { return nil }
+    let numbers = (value as? [Any])?.map { $0 as? NSNumber } ?? [nil]
+    return try numbers.map { number in
+      guard let number, !isBool(number) else {
+        throw wrong(key, expected: "an array of numbers", found: value)
+      }
+      return number.floatValue
+    }
+  }
+
   /// The value at `key` read as one of `Value`'s raw values; nil where the field is absent or null.
   package func choice<Value: RawRepresentable & CaseIterable>(_ key: String, of: Value.Type) throws
     -> Value?

@@ -65,7 +65,7 @@ struct AlignCommand: ParsableCommand {
       try student?.exampleTokenizer()
       ?? ExampleTokenizer(Tokenizer(path: self.tokenizer ?? ""))
     let pairs = try JSONLines.pairs(at: pairs)
-    let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
+    let tokenized = try tokenizer.tokenize(pairs, file: self.pairs, unit: choice.unit)
     let keys = tokenized.map(choice.choice.keyTokens)
     let losses = try student.map {
       try PairLosses.losses(

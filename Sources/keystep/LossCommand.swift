@@ -39,7 +39,8 @@ struct LossCommand: ParsableCommand {
     let dualPairs = try JSONLines.pairs(at: pairs)
     guard !dualPairs.isEmpty else { throw DataError(nothingIn: pairs, expected: "pair") }
     let student = try student.load()
-    let tokenized = try student.exampleTokenizer().tokenize(dualPairs, file: pairs)
+    let tokenized = try student.exampleTokenizer().tokenize(
+      dualPairs, file: pairs, unit: choice.unit)
     let objective = Objective.keySteps(
       tokenized, weights: weights.weights, guardThreshold: weights.guardThreshold,
       choice: choice.choice)

@@ -10,9 +10,15 @@ struct KeyTokenOptions: ParsableArguments {
   var sharedScript = false
   @Flag(help: "Keep the rejected side's key tokens only in their first unbroken run.")
   var firstWrongRun = false
+  @Option(
+    help: """
+      What is aligned: token, word or sentence; or step, which aligns tokens and marks the whole \
+      sentence that holds a key token.
+      """)
+  var unit: AlignmentUnit = .token
 
   var choice: KeyTokenChoice {
-    KeyTokenChoice(sharesScript: sharedScript, onlyFirstWrongRun: firstWrongRun)
+    KeyTokenChoice(sharesScript: sharedScript, onlyFirstWrongRun: firstWrongRun, unit: unit)
   }
 }
 
@@ -43,6 +49,63 @@ struct KeyStepOptions: ParsableArguments {
     if guardThreshold.isNaN { throw ValidationError("--guard wants a number of nats") }
   }
 }
+
+/// What the objectives beside KRSL are set to.
+struct ObjectiveSettings: ParsableArguments {
+  @Option(help: "The answer's share of the loss in mt-re, mt-cot, mt-ra, scott and cascod.")
+  var lambda: Float = 0.5
+  @Option(help: "The share of tokens that entropy (0.2) and rho-1 (0.6) keep.")
+  var keptShare: Float?
+  @Option(help: "The weight of prompt tokens in prompt-weighted.")
+  var promptWeight: Float = 0.1
+  @Option(help: "The weight of response tokens in prompt-weighted.")
+  var responseWeight: Float = 1
+  @Option(help: "The β of dpo, dpop and cdpo (0.1) and of step-dpo (0.4).")
+  var preferenceBeta: Double?
+  @Option(help: "dpop's λ.")
+  var preferencePenalty: Double = 50
+  @Option(help: "The weight of wrong chains in redi.")
+  var rediAlpha: Float = 0.8
+
+  func validate() throws {
+    var problems: [String] = []
+    if !(0...1).contains(lambda) {
+      problems.append("--lambda wants a share from 0 to 1, not \(lambda)")
+    }
+    if let keptShare, !(keptShare > 0 && keptShare <= 1) {
+      problems.append("--kept-share wants a share above 0 and up to 1, not \(keptShare)")
+    }
+    for (name, value) in [
+      ("prompt-weight", Double(promptWeight)), ("response-weight", Double(responseWeight)),
+      ("preference-penalty", preferencePenalty), ("redi-alpha", Double(rediAlpha)),
+    ] where !(value >= 0 && value.isFinite) {
+      problems.append("--\(name) wants a finite number from 0 up, not \(value)")
+    }
+    if let preferenceBeta, !(preferenceBeta > 0 && preferenceBeta.isFinite) {
+      problems.append("--preference-beta wants a number above 0, not \(preferenceBeta)")
+    }
+    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+  }
+
+  func options(_ weights: KeyStepOptions, _ choice: KeyTokenOptions, seed: UInt64)
+    -> ObjectiveOptions
+  {
+    var options = ObjectiveOptions()
+    options.weights = weights.weights
+    options.guardThreshold = weights.guardThreshold
+    options.choice = choice.choice
+    options.lambda = lambda
+    options.keptShare = keptShare
+    (options.promptWeight, options.responseWeight) = (promptWeight, responseWeight)
+    options.preferenceBeta = preferenceBeta
+    options.preferencePenalty = preferencePenalty
+    options.reinforcementAlpha = rediAlpha
+    options.seed = seed
+    return options
+  }
+}
+
+extension AlignmentUnit: ExpressibleByArgument {}
 
 /// How many threads share the work.
 struct WorkerOptions: ParsableArguments {

@@ -11,15 +11,29 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a student: a stage of EDIT, or supervised fine-tuning.",
     discussion: """
-      What is left out takes the paper's value for the stage: sft is stage 1 (learning rate 2e-4, \
-      weight decay 0.05, 15 epochs), krsl stage 2 (5e-6, none, 10 epochs); both 256 examples a step, \
-      × 0.95 an epoch, LoRA of rank 64, alpha 32 and dropout 0.05 on q_proj and v_proj.
+      What is left out takes the paper's value for the stage: stage 1 (learning rate 2e-4, weight \
+      decay 0.05, 15 epochs) or stage 2 (5e-6, none, 10 epochs); both 256 examples a step, × 0.95 an \
+      epoch, LoRA of rank 64, alpha 32 and dropout 0.05 on q_proj and v_proj.
+
+      Objectives of chains (--chains, or the chosen side of --pairs), stage 1:
+      \(objectives { !$0.wantsPairs && !$0.isSecondStage })
+      Objectives of --pairs, stage 1:
+      \(objectives { $0.wantsPairs && !$0.isSecondStage })
+      Objectives of chains, stage 2:
+      \(objectives { !$0.wantsPairs && $0.isSecondStage })
+      Objectives of --pairs, stage 2:
+      \(objectives { $0.wantsPairs && $0.isSecondStage })
+      Weights of your own for each token: --objective sft (chains) or krsl (pairs) with --weights.
 
       Example: keystep train --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl \
       --objective krsl --batch-pairs 8 --steps 20 --output runs/krsl --json
       """)
 
-  enum ObjectiveName: String, CaseIterable, ExpressibleByArgument { case sft, krsl }
+  private static func objectives(_ isListed: (ObjectiveName) -> Bool) -> String {
+    ObjectiveName.allCases.filter(isListed).map { "  \($0.rawValue): \($0.help)" }
+      .joined(separator: "\n")
+  }
+
   enum Tuning: String, CaseIterable, ExpressibleByArgument { case lora, full }
 
   @Option(help: "A .gguf file or a Hugging Face folder.")
@@ -28,12 +42,31 @@ struct TrainCommand: ParsableCommand {
   var preset: StudentPreset?
   @Option(help: "The preset's tokenizer, or one in place of the model's own.")
   var tokenizer: String?
-  @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected; sft trains on chosen.")
+  @Option(
+    help: """
+      Dual pairs as JSON lines with prompt, chosen and rejected; objectives of chains train on chosen.
+      """)
   var pairs: String?
-  @Option(help: "Chains as JSON lines with prompt and response, for sft.")
+  @Option(help: "Chains as JSON lines with prompt and response, for objectives of chains.")
   var chains: String?
-  @Option(help: "sft or krsl.")
+  @Option(help: "What is trained on; see above.")
   var objective: ObjectiveName
+  @OptionGroup var objectiveSettings: ObjectiveSettings
+  @Option(
+    name: .customLong("weights"),
+    help: """
+      Weights for each token as JSON lines: id or index, and chosen_weights and rejected_weights of a \
+      pair or weights of a chain, end of sequence included; in place of the objective's own.
+      """)
+  var weightsFile: String?
+  @Option(
+    help: """
+      A .gguf file, a Hugging Face folder, or an adapter's folder for --model: rho-1's reference, \
+      cdpo's model of right chains.
+      """)
+  var reference: String?
+  @Option(help: "As --reference: cdpo's model of wrong chains.")
+  var negativeReference: String?
   @OptionGroup var weights: KeyStepOptions
   @OptionGroup var choice: KeyTokenOptions
   @Option(help: "lora or full.")
@@ -56,6 +89,12 @@ struct TrainCommand: ParsableCommand {
   var loraAlpha: Float = 32
   @Option(help: "The probability of dropout in LoRA's input.")
   var loraDropout: Float = 0.05
+  @Option(
+    help: """
+      How LoRA starts: noise, or pissa, from the principal singular values; that is written as a LoRA \
+      of twice the rank for the model as it was.
+      """)
+  var loraInit: LowRankAdapter.Start = .noise
   @Option(help: "LoRA's projections, separated by commas.")
   var loraTargets = "q_proj,v_proj"
   @Option(help: "Seed of initialisation, data order and dropout.")
@@ -91,7 +130,21 @@ struct TrainCommand: ParsableCommand {
     if (model == nil) == (preset == nil) { problems.append("give either --model or --preset") }
     if preset != nil, tokenizer == nil { problems.append("--preset wants --tokenizer") }
     if (pairs == nil) == (chains == nil) { problems.append("give either --pairs or --chains") }
-    if objective == .krsl, chains != nil { problems.append("krsl wants --pairs, not --chains") }
+    if objective.wantsPairs, chains != nil {
+      problems.append("\(objective.rawValue) wants --pairs, not --chains")
+    }
+    if weightsFile != nil, objective != .chains && objective != .keySteps {
+      problems.append("--weights goes with sft and krsl, not \(objective.rawValue)")
+    }
+    if objective.wantsPositive, reference == nil {
+      problems.append("\(objective.rawValue) wants --reference")
+    }
+    if objective.wantsNegative, negativeReference == nil {
+      problems.append("\(objective.rawValue) wants --negative-reference")
+    }
+    if loraInit == .pissa, !(loraAlpha > 0) {
+      problems.append("pissa wants a --lora-alpha above 0, not \(loraAlpha)")
+    }
     if output == nil, saveEvery != nil || resume {
       problems.append("--save-every and --resume want --output")
     }
@@ -126,7 +179,7 @@ struct TrainCommand: ParsableCommand {
   private var targetNames: [String] { loraTargets.split(separator: ",").map(String.init) }
 
   private var settings: TrainingSettings {
-    var settings: TrainingSettings = objective == .sft ? .paperStage1 : .paperStage2
+    var settings: TrainingSettings = objective.isSecondStage ? .paperStage2 : .paperStage1
     if let learningRate { settings.learningRate = learningRate }
     if let weightDecay { settings.optimiser.weightDecay = weightDecay }
     if let batchPairs { settings.batchSize = batchPairs }
@@ -140,8 +193,10 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    let student = try student()
-    let objective = try objective(student)
+    var generator = SeededGenerator(seed: seed, stream: "initialisation")
+    let plain = try plainStudent(using: &generator)
+    let student = try adapted(plain, using: &generator)
+    let objective = try objective(student, plain)
     guard !objective.examples.isEmpty else {
       throw DataError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
     }
@@ -173,48 +228,83 @@ struct TrainCommand: ParsableCommand {
     if saveEvery != nil, let state { try trainer.save(to: state) }
   }
 
-  private func student() throws -> Student {
-    var generator = SeededGenerator(seed: seed, stream: "initialisation")
-    var student: Student
-    if let model {
-      student = try Student(path: model, tokenizer: tokenizer)
-    } else {
-      let preset = preset ?? .procedural
-      let tokenizer = try Tokenizer(path: tokenizer ?? "")
-      student = Student(
-        decoder: try .random(
-          preset.configuration(vocabularySize: tokenizer.vocabularySize), using: &generator),
-        tokenizer: tokenizer, origin: preset.rawValue)
-    }
+  private func plainStudent(using generator: inout SeededGenerator) throws -> Student {
+    if let model { return try Student(path: model, tokenizer: tokenizer) }
+    let preset = preset ?? .procedural
+    let tokenizer = try Tokenizer(path: tokenizer ?? "")
+    return Student(
+      decoder: try .random(
+        preset.configuration(vocabularySize: tokenizer.vocabularySize), using: &generator),
+      tokenizer: tokenizer, origin: preset.rawValue)
+  }
+
+  private func adapted(_ plain: Student, using generator: inout SeededGenerator) throws -> Student {
+    var student = plain
     if tuning == .lora {
-      let adapter = LowRankAdapter(
-        LowRankConfiguration(
-          rank: loraRank, alpha: loraAlpha, dropout: loraDropout,
-          targets: targetNames.compactMap(ProjectionName.init)),
-        for: student.decoder.configuration, using: &generator)
-      student.decoder = student.decoder.adapted(by: adapter)
+      let configuration = LowRankConfiguration(
+        rank: loraRank, alpha: loraAlpha, dropout: loraDropout,
+        targets: targetNames.compactMap(ProjectionName.init))
+      switch loraInit {
+      case .noise:
+        student.decoder = student.decoder.adapted(
+          by: LowRankAdapter(
+            configuration, for: student.decoder.configuration, using: &generator))
+      case .pissa: student.decoder = try student.decoder.adaptedByPrincipalValues(configuration)
+      }
     }
     return student
   }
 
-  private func objective(_ student: Student) throws -> Objective {
+  private func objective(_ student: Student, _ plain: Student) throws -> Objective {
     let tokenizer = try student.exampleTokenizer()
-    if let chains {
-      let chains = try tokenizer.tokenize(JSONLines.chains(at: chains), file: chains)
-      return .chainsOfThought(chains)
+    let file = pairs ?? chains ?? ""
+    let dualPairs = try pairs.map { try JSONLines.pairs(at: $0) } ?? []
+    let right = try chains.map { try JSONLines.chains(at: $0) } ?? dualPairs.map(\.right)
+    if let weightsFile {
+      let lines = try JSONLines.tokenWeights(at: weightsFile)
+      let negatives = NegativeForm.guarded(above: weights.guardThreshold)
+      return objective.wantsPairs
+        ? try .weighted(
+          tokenizer.tokenize(dualPairs, file: file), by: lines, file: weightsFile,
+          negatives: negatives)
+        : try .weighted(
+          tokenizer.tokenize(right, file: file), by: lines, file: weightsFile,
+          negatives: negatives)
     }
-    let file = pairs ?? ""
-    let pairs = try tokenizer.tokenize(JSONLines.pairs(at: file), file: file)
-    switch objective {
-    case .krsl:
-      return .keySteps(
-        pairs, weights: weights.weights, guardThreshold: weights.guardThreshold,
-        choice: choice.choice)
-    case .sft:
-      return .chainsOfThought(
-        pairs.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.right) })
+    let task = right.first?.task ?? ""
+    let data = TeacherChains(
+      right: right, pairs: dualPairs, tokenizer: tokenizer, rule: .usual(forTask: task),
+      cues: .usual(forTask: task), file: file)
+    return try objective.objective(
+      data, objectiveSettings.options(weights, choice, seed: seed)
+    ) {
+      ReferenceModels(
+        student: student.decoder, positive: try reference.map { try model($0, plain) },
+        negative: try negativeReference.map { try model($0, plain) },
+        workers: Workers(count: workers.workers))
     }
+  }
+
+  /// The model at `path`, or the plain one with the adapter there.
+  private func model(_ path: String, _ plain: Student) throws -> Decoder {
+    if FileManager.default.fileExists(atPath: path + "/adapter_config.json") {
+      return try plain.adapted(from: path).decoder
+    }
+    let model = try Decoder(Checkpoint(path: path))
+    let (found, wanted) = (model.configuration, plain.decoder.configuration)
+    guard found.vocabularySize == wanted.vocabularySize,
+      found.maximumPositions >= wanted.maximumPositions
+    else {
+      throw CheckpointError(
+        file: path, place: "configuration",
+        expected: "the student's \(wanted.vocabularySize) tokens and a context of "
+          + "\(wanted.maximumPositions)",
+        found: "\(found.vocabularySize) and \(found.maximumPositions)")
+    }
+    return model
   }
 }
 
 extension StudentPreset: ExpressibleByArgument {}
+extension ObjectiveName: ExpressibleByArgument {}
+extension LowRankAdapter.Start: ExpressibleByArgument {}

@@ -195,7 +195,7 @@ import Testing
       (["loss", "--model", "x", "--pairs", "y", "--beta", "low"], "--beta"),
       (["loss", "--model", "x", "--pairs", "y", "--alpha", "nan"], "--alpha"),
       (["loss", "--model", "x", "--pairs", "y", "--workers", "0"], "--workers"),
-      (["train", "--objective", "dpo", "--model", "x", "--pairs", "y"], "krsl"),
+      (["train", "--objective", "ppo", "--model", "x", "--pairs", "y"], "krsl"),
       (["train", "--objective", "sft"], "--model or --preset"),
       (["train", "--objective", "krsl", "--model", "x", "--chains", "y"], "--pairs"),
       (["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--steps", "0"], "--steps"),

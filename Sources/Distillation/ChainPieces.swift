@@ -1,0 +1,134 @@
+import Reasoning
+
+/// The texts that tell a student which of several responses is wanted, or lead over to an answer.
+public struct ArmCues: Sendable, Hashable, Codable {
+  /// After the prompt, of MT-Re: for the rationale, and for the answer.
+  public var rationale: String
+  public var answer: String
+  /// After the prompt, of MT-CoT and MT-Ra: for the explanation, and for the prediction.
+  public var explanation: String
+  public var prediction: String
+  /// What MT-Ra's explanation begins with, before the answer, and what parts that from the
+  /// rationale.
+  public var answerFirst: String
+  public var because: String
+  /// Before the prompt, of SCOTT.
+  public var factual: String
+  public var counterfactual: String
+  /// After the prompt, of CasCoD's first response.
+  public var cascade: String
+  /// Between a rationale and its answer, of CasCoD and SCOTT, and before an answer that stands
+  /// alone when it is read.
+  public var conclusion: String
+
+  /// In words, as in the authors' code (https://github.com/C-W-D/CasCoD,
+  /// `src/datasets/bbh_dataset.py`).
+  public static let inWords = ArmCues(
+    rationale: "\nRationale:", answer: "\nAnswer:", explanation: "\n[Explanation Generation]:",
+    prediction: "\n[Answer Prediction]:", answerFirst: "The answer is", because: " Explanation:",
+    factual: "[Factual] ", counterfactual: "[Counterfactual] ", cascade: "Rationale:",
+    conclusion: "\nTherefore, the answer is")
+
+  /// For GSM8K's model solutions, whose last line is `A: ` and the answer.
+  public static let gsm8k: ArmCues = {
+    var cues = inWords
+    cues.conclusion = "\nA:"
+    return cues
+  }()
+
+  /// For the procedural tasks, out of words that their vocabulary has.
+  public static let procedural = ArmCues(
+    rationale: " now", answer: " ans", explanation: " ; now", prediction: " ; ans",
+    answerFirst: "ans", because: " ;", factual: "now ", counterfactual: "is ", cascade: " now",
+    conclusion: " ans")
+
+  /// Those that go with `AnswerRule.usual(forTask:)`.
+  public static func usual(forTask task: String) -> ArmCues {
+    if ProceduralTask(rawValue: task) != nil { return .procedural }
+    return task == "gsm8k" ? .gsm8k : .inWords
+  }
+}
+
+/// `ArmCues` as token ids.
+public struct TokenizedCues: Sendable, Hashable {
+  public var rationale, answer, explanation, prediction, answerFirst, because: [Int]
+  public var factual, counterfactual, cascade, conclusion: [Int]
+  public var endOfSequence: Int
+
+  /// Throws a `DataError` where the tokenizer cannot tell two responses' cues apart.
+  public init(_ cues: ArmCues, _ tokenizer: ExampleTokenizer) throws {
+    let encode = { tokenizer.tokenizer.encode($0) }
+    (rationale, answer) = (encode(cues.rationale), encode(cues.answer))
+    (explanation, prediction) = (encode(cues.explanation), encode(cues.prediction))
+    (answerFirst, because) = (encode(cues.answerFirst), encode(cues.because))
+    (factual, counterfactual) = (encode(cues.factual), encode(cues.counterfactual))
+    (cascade, conclusion) = (encode(cues.cascade), encode(cues.conclusion))
+    endOfSequence = tokenizer.endOfSequence
+    for (first, second, texts) in [
+      (rationale, answer, (cues.rationale, cues.answer)),
+      (explanation, prediction, (cues.explanation, cues.prediction)),
+      (factual, counterfactual, (cues.factual, cues.counterfactual)),
+    ] where first == second {
+      throw DataError(
+        file: "tokenizer", place: "cues \(texts)", expected: "different token ids",
+        found: "\(first) for both")
+    }
+  }
+
+  /// No arm adds more tokens than this to a chain.
+  var room: Int {
+    max(factual.count, counterfactual.count)
+      + max(rationale.count, answer.count, explanation.count, prediction.count, cascade.count)
+      + max(conclusion.count, answerFirst.count + because.count) + 1
+  }
+}
+
+/// A chain of thought as the arms take it apart: its pieces as token ids, tokenized apart, none with
+/// the end-of-sequence token.
+public struct ChainPieces: Sendable, Hashable {
+  public var id: String
+  public var prompt: [Int]
+  /// See `ChainParts`.
+  public var rationale: [Int]
+  public var cue: [Int]
+  public var answer: [Int]
+
+  public init(id: String, prompt: [Int], rationale: [Int], cue: [Int], answer: [Int]) {
+    self.id = id
+    self.prompt = prompt
+    self.rationale = rationale
+    self.cue = cue
+    self.answer = answer
+  }
+
+  /// The whole chain.
+  public var chain: [Int] { rationale + cue + answer }
+}
+
+extension ExampleTokenizer {
+  /// The pieces of `chains`, taken apart by `rule`.
+  ///
+  /// Throws a `DataError` that names the chain without a cue before its answer, and as for whole
+  /// chains; the longest cue counts towards the model's context.
+  public func pieces(
+    of chains: [ChainOfThought], by rule: AnswerRule, _ cues: TokenizedCues, file: String
+  ) throws -> [ChainPieces] {
+    try chains.enumerated().map { index, chain in
+      let place = "chain \(index + 1) (\(chain.questionID))"
+      guard let parts = rule.parts(of: chain.text) else {
+        throw DataError(
+          file: file, place: place,
+          expected: "a chain with \"\(rule.cue)\" between its reasoning and its answer",
+          found: "\"…\(chain.text.suffix(40))\"")
+      }
+      let pieces = ChainPieces(
+        id: chain.questionID, prompt: try prompt(chain.prompt, file: file, place: place),
+        rationale: tokenizer.encode(parts.rationale), cue: tokenizer.encode(parts.cue),
+        answer: tokenizer.encode(parts.answer))
+      try check(
+        pieces.chain, count: pieces.prompt.count + pieces.chain.count + cues.room, file: file,
+        place: place)
+      return pieces
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Distillation
+import KeySteps
+import Reasoning
+import TestSupport
+import Testing
+import Tokenizers
+
+/// Words and sentences as tokenizers of three kinds write them.
+@Suite struct AlignmentTests {
+  private static let text = " Nina has 3.5 cups. She said \"no.\" Then\n 2 more ; ok?"
+
+  /// The text of each unit.
+  private func units(_ unit: AlignmentUnit, _ name: String) throws -> [String] {
+    let tokenizer = try ExampleTokenizer(Tokenizer(path: fixture("tokenizers/\(name)").path))
+    let tokens = tokenizer.tokenizer.encode(Self.text) + [tokenizer.endOfSequence]
+    let starts = tokenizer.unitStarts(unit, of: tokens)
+    #expect(starts.first == 0)
+    #expect(zip(starts, starts.dropFirst()).allSatisfy { $0 < $1 })
+    return zip(starts, starts.dropFirst() + [tokens.count]).map {
+      let text = tokenizer.tokenizer.decode(Array(tokens[..<$1]))
+      return String(text.dropFirst(tokenizer.tokenizer.decode(Array(tokens[..<$0])).count))
+        .filter { !$0.isWhitespace }
+    }
+  }
+
+  @Test("Words begin where white space does", arguments: ["smollm2", "llama2", "llama3"])
+  func words(name: String) throws {
+    let words = try units(.word, name)
+    #expect(
+      words.dropLast().filter { !$0.isEmpty } == [
+        "Nina", "has", "3.5", "cups.", "She", "said", "\"no.\"", "Then", "2", "more", ";", "ok?",
+      ])
+  }
+
+  @Test("Sentences end with their mark or their line", arguments: ["smollm2", "llama2", "llama3"])
+  func sentences(name: String) throws {
+    let sentences = try units(.sentence, name)
+    #expect(
+      sentences.dropLast() == ["Ninahas3.5cups.", "Shesaid\"no.\"", "Then", "2more;", "ok?"])
+    #expect(try units(.step, name) == sentences)
+  }
+
+  @Test("A pair's unit decides which tokens are key tokens")
+  func choice() throws {
+    let teachings = try Teachings()
+    func pair(_ unit: AlignmentUnit) throws -> TokenizedPair {
+      try teachings.data.tokenizer.tokenize(
+        [teachings.data.pairs[0]], file: "pairs", unit: unit)[0]
+    }
+    // Right 20 21 90 22 2, wrong 20 23 24 90 25 2: in this tokenizer each token is a word.
+    let byToken = KeyTokenChoice().keyTokens(of: try pair(.token))
+    #expect(KeyTokenChoice(unit: .word).keyTokens(of: try pair(.word)) == byToken)
+    #expect(byToken.right == [1, 3])
+    // There is one sentence, and the end of the sequence.
+    let step = KeyTokenChoice(unit: .step).keyTokens(of: try pair(.step))
+    #expect(step.right == [0, 1, 2, 3] && step.wrong == [0, 1, 2, 3, 4])
+    #expect(KeyTokenChoice(unit: .sentence).keyTokens(of: try pair(.sentence)).distance == 1)
+  }
+}
