@@ -164,17 +164,36 @@ public final class AnnotationStore: Sendable {
         SELECT texts, prompt_tokens, completion_tokens, seconds, date FROM answers WHERE key = ?
         """, arguments: [key.hash])
     guard let row else { return nil }
-    let json: String = row["texts"]
+    // Row's own subscript stops the program where a value is of another type.
+    func wrong(_ column: String, expected: String) -> DataError {
+      let value: DatabaseValue = row[column]
+      return DataError(
+        file: path, place: "answer \(key.hash), \(column)", expected: expected,
+        found: "\("\(value)".prefix(40))")
+    }
+    func optional<Value: DatabaseValueConvertible>(_ column: String) throws -> Value? {
+      let value: DatabaseValue = row[column]
+      if value.isNull { return nil }
+      guard let value = Value.fromDatabaseValue(value) else {
+        throw wrong(column, expected: "\(Value.self) or NULL")
+      }
+      return value
+    }
+    func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
+      guard let value: Value = try optional(column) else {
+        throw wrong(column, expected: "\(Value.self)")
+      }
+      return value
+    }
+    let json: String = try value("texts")
     guard let texts = try? JSONDecoder().decode([String].self, from: Data(json.utf8)) else {
-      throw DataError(
-        file: path, place: "answer \(key.hash)", expected: "texts in a JSON array",
-        found: "\"\(json.prefix(40))\"")
+      throw wrong("texts", expected: "a JSON array of strings")
     }
     return StoredAnswer(
       answer: TeacherAnswer(
-        texts: texts, promptTokens: row["prompt_tokens"], completionTokens: row["completion_tokens"]
-      ),
-      seconds: row["seconds"], date: row["date"])
+        texts: texts, promptTokens: try optional("prompt_tokens"),
+        completionTokens: try optional("completion_tokens")),
+      seconds: try value("seconds"), date: try value("date"))
   }
 
   /// `texts` is a JSON array, so that each text is kept byte for byte, zero bytes included.

@@ -59,8 +59,8 @@ struct AnnotationStoreTests {
       text("sampling")
         == #"{"attempt":0,"maximumTokens":9,"seed":0,"stop":[],"temperature":0}"#)
     #expect(text("texts") == #"["So 1 + 1 = 2."]"#)
-    #expect(text("prompt_tokens") == "7")
-    #expect(text("completion_tokens") == "8")
+    let tokens: [Int] = [row["prompt_tokens"], row["completion_tokens"]]
+    #expect(tokens == [7, 8])
   }
 
   @Test("The first answer to a key stays")
@@ -214,6 +214,23 @@ struct AnnotationStoreTests {
     }
     #expect(error.file == folder["store"])
     #expect(error.found.hasPrefix("a damaged one"), "\(error)")
+  }
+
+  @Test(
+    "A row that something else has written is an error that names the file, the answer and the column",
+    arguments: [
+      ("texts", "'not JSON'"), ("texts", "'[1]'"), ("texts", "x'ff'"), ("seconds", "'long'"),
+      ("prompt_tokens", "'seven'"), ("date", "'yesterday'"),
+    ])
+  func wrongRow(_ column: String, _ value: String) throws {
+    let store = try AnnotationStore(path: folder["store"])
+    try store.record(answer, for: key("1"), seconds: 1)
+    try DatabaseQueue(path: folder["store"]).write {
+      try $0.execute(sql: "UPDATE answers SET \(column) = \(value)")
+    }
+    let error = try #require(throws: DataError.self) { _ = try store.answer(key("1")) }
+    #expect(error.file == folder["store"])
+    #expect(error.place == "answer \(key("1").hash), \(column)")
   }
 }
 

@@ -126,7 +126,8 @@ struct StoredTeacherTests {
     let stored = StoredTeacher(
       Counting(), store: try AnnotationStore(path: folder["store"]), budget: Budget(tokens: 40))
     for id in ["1", "2", "3"] { _ = try await stored.answer(prompt(id), sampling) }
-    await #expect(throws: BudgetSpent(budget: Budget(tokens: 40), requests: 3, tokens: 45)) {
+    let spent = BudgetSpent(budget: Budget(tokens: 40), requests: 3, tokens: 45)
+    await #expect(throws: spent) {
       try await stored.answer(prompt("4"), sampling)
     }
     #expect(try await stored.answer(prompt("1"), sampling).texts == ["1"])
