@@ -38,13 +38,15 @@ struct EditDataCommand: AsyncParsableCommand {
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     let setup = try options.setup(
       for: Set(AnnotationStep.allCases), in: output, validation: validation, test: test)
-    let parts = try parts(of: setup)
+    let (parts, description) = try parts(of: setup)
     let questions = parts.flatMap(\.questions)
     let first = questions.map { AnnotationRequest(.annotate, $0) }
     if options.dryRun {
       print(try await setup.remaining(first, second: true))
       return
     }
+    try description.data.write(
+      to: URL(fileURLWithPath: "\(output)/\(description.name)"), options: .atomic)
     let firsts = await setup.run(first, "annotate")
     let second = zip(questions, firsts.outcomes).compactMap { question, outcome in
       outcome?.chain.map { AnnotationRequest(after: $0, to: question) }
@@ -91,28 +93,29 @@ struct EditDataCommand: AsyncParsableCommand {
     try setup.check(seconds.failure)
   }
 
-  /// The questions of each part, none of which repeats another; leaves the split, or the made-up
-  /// problems' tokenizer, in the folder.
-  private func parts(of setup: AnnotationSetup) throws -> [(name: String, questions: [Question])] {
+  /// The questions of each part, none of which repeats another, and the file that goes with them:
+  /// the split, or the made-up problems' tokenizer.
+  private func parts(of setup: AnnotationSetup) throws -> (
+    parts: [(name: String, questions: [Question])], description: (name: String, data: Data)
+  ) {
     if let problems = setup.problems {
-      try WordVocabulary(problems.settings.tasks).tokenizerJSON()
-        .write(to: URL(fileURLWithPath: output + "/tokenizer.json"), options: .atomic)
-      return [
+      let parts = [
         ("train", problems.train), ("validation", problems.validation), ("test", problems.test),
         ("out-of-domain", problems.outOfDomain),
-      ].map { ($0, $1.map(\.question)) }
+      ].map { (name: $0, questions: $1.map(\.question)) }
+      let tokenizer = try WordVocabulary(problems.settings.tasks).tokenizerJSON()
+      return (parts, ("tokenizer.json", tokenizer))
     }
     let questions = setup.questions.withoutRepeats()
     let split = QuestionSplit(
       questions.map { ($0.id, $0.text) }, validation: validation ?? questions.count / 10,
       test: test ?? questions.count / 10, seed: options.prompts.seed)
+    let part = split.parts
+    let parts = QuestionSplit.Part.allCases.map { name in
+      (name: name.rawValue, questions: questions.filter { part[$0.id] == name })
+    }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try encoder.encode(split).write(
-      to: URL(fileURLWithPath: output + "/split.json"), options: .atomic)
-    let parts = split.parts
-    return QuestionSplit.Part.allCases.map { part in
-      (part.rawValue, questions.filter { parts[$0.id] == part })
-    }
+    return (parts, ("split.json", try encoder.encode(split)))
   }
 }

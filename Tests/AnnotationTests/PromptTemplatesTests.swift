@@ -195,7 +195,7 @@ struct PromptTemplatesTests {
   @Test("of an empty folder are refused")
   func emptyFolder() throws {
     try withFolder([:]) { folder in
-      #expect(throws: DataError.self) { try PromptTemplates(folder: folder) }
+      _ = #expect(throws: DataError.self) { try PromptTemplates(folder: folder) }
     }
   }
 }
