@@ -37,7 +37,7 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
 
   /// `message` without the key: every run of six of its characters or more is cut out, since who
   /// echoes a key may cut or escape it.
-  func redacted(from message: String) -> String {
+  package func redacted(from message: String) -> String {
     let (key, message) = (Array(text.utf8), Array(message.utf8))
     let shortest = min(6, key.count)
     var result: [UInt8] = []

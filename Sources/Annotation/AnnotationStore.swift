@@ -95,7 +95,7 @@ public final class AnnotationStore: Sendable {
   }
 
   /// What there is to do about a question.
-  enum Claim {
+  package enum Claim {
     /// Nothing: this is the answer.
     case answered(StoredAnswer)
     /// To ask, which nobody else will do before `record` or `release`.
@@ -105,7 +105,7 @@ public final class AnnotationStore: Sendable {
   }
 
   /// Claims the right to ask for `key`.
-  func claim(_ key: AnnotationKey) throws -> Claim {
+  package func claim(_ key: AnnotationKey) throws -> Claim {
     if let stored = try answer(key) { return .answered(stored) }
     let claim: Claim = try Self.naming(path) {
       try database.write { connection in
@@ -125,7 +125,7 @@ public final class AnnotationStore: Sendable {
   }
 
   /// Gives up the claim to `key`, which was not answered. Where that fails the claim lapses.
-  func release(_ key: AnnotationKey) {
+  package func release(_ key: AnnotationKey) {
     claimed.withLock { _ = $0.remove(key.hash) }
     try? database.write { try deleteClaim(key.hash, in: $0) }
   }

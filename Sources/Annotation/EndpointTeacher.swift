@@ -75,7 +75,7 @@ public final class EndpointTeacher: Teacher {
   private let client: HTTPClient
 
   /// The most bytes of an answer's body.
-  static let mostBytes = 16 << 20
+  package static let mostBytes = 16 << 20
 
   /// - Parameters:
   ///   - baseURL: What stands before `/chat/completions`, as OpenAI's own clients take it; `/v1` is
@@ -398,7 +398,7 @@ extension DecodingError {
 /// form.
 ///
 /// Source: RFC 9110, sections 10.2.3 and 5.6.7.
-func retryDelay(_ header: String, now: Date) -> Duration? {
+package func retryDelay(_ header: String, now: Date) -> Duration? {
   let text = header.trimmingCharacters(in: .whitespaces)
   if let seconds = Double(text) {
     return seconds.isFinite ? .seconds(min(max(seconds, 0), 1e9)) : nil

@@ -218,7 +218,7 @@ public struct PairPage {
   // MARK: - Tokens
 
   /// A part of what a token adds to the text.
-  enum Piece: Hashable {
+  package enum Piece: Hashable {
     /// Characters that end in this token.
     case text(String)
     /// Bytes of a character that ends in a later token, or of none.
@@ -226,7 +226,7 @@ public struct PairPage {
   }
 
   /// The pieces of each token, from the bytes that each adds to the text.
-  static func pieces(of tokens: [[UInt8]]) -> [[Piece]] {
+  package static func pieces(of tokens: [[UInt8]]) -> [[Piece]] {
     var pieces: [[Piece]] = tokens.map { _ in [] }
     let all = tokens.enumerated().flatMap { token, bytes in bytes.map { (token: token, byte: $0) } }
     func add(_ piece: Piece, to token: Int) {
@@ -274,7 +274,7 @@ public struct PairPage {
 
   /// `text` as HTML, with what would not be seen written as signs: ends of lines, spaces other than
   /// one before a word, characters of control.
-  static func visible(_ text: String) -> String {
+  package static func visible(_ text: String) -> String {
     let scalars = Array(text.unicodeScalars)
     var html = ""
     for (index, scalar) in scalars.enumerated() {

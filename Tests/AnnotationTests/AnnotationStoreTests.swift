@@ -4,7 +4,7 @@ import Reasoning
 import Teachers
 import Testing
 
-@testable import Annotation
+import Annotation
 
 @Suite("The annotation store")
 struct AnnotationStoreTests {

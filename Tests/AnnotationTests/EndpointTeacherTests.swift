@@ -5,7 +5,7 @@ import Teachers
 import TestSupport
 import Testing
 
-@testable import Annotation
+import Annotation
 
 @Suite("An endpoint's teacher")
 struct EndpointTeacherTests {

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 import Tokenizers
 
-@testable import Evaluation
+import Evaluation
 
 @Suite struct PairPageTests {
   private func dual(
