@@ -33,7 +33,7 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
   public var customMirror: Mirror { Mirror(self, children: []) }
 
   /// The value of the header `Authorization`.
-  var authorization: String { "Bearer \(text)" }
+  package var authorization: String { "Bearer \(text)" }
 
   /// `message` without the key: every run of six of its characters or more is cut out, since who
   /// echoes a key may cut or escape it.

@@ -11,6 +11,12 @@ public struct StoredAnswer: Hashable, Sendable {
   public var seconds: Double
   /// When the answer was recorded.
   public var date: Date
+
+  public init(answer: TeacherAnswer, seconds: Double, date: Date) {
+    self.answer = answer
+    self.seconds = seconds
+    self.date = date
+  }
 }
 
 /// Every answer that a teacher gave, in one SQLite file, each under its `AnnotationKey`.

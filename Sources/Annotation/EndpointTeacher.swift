@@ -286,6 +286,13 @@ public struct EndpointError: Error, Hashable, CustomStringConvertible {
   /// Without the key, and cut to a few hundred characters.
   public var found: String
 
+  public init(url: String, tries: Int, expected: String, found: String) {
+    self.url = url
+    self.tries = tries
+    self.expected = expected
+    self.found = found
+  }
+
   public var description: String {
     "\(url)\(tries > 1 ? ", try \(tries)" : ""): expected \(expected), found \(found)"
   }

@@ -1,10 +1,9 @@
+import Annotation
 import Foundation
 import GRDB
 import Reasoning
 import Teachers
 import Testing
-
-import Annotation
 
 @Suite("The annotation store")
 struct AnnotationStoreTests {

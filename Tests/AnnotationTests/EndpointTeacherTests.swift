@@ -1,11 +1,10 @@
+import Annotation
 import Foundation
 import Reasoning
 import Synchronization
 import Teachers
 import TestSupport
 import Testing
-
-import Annotation
 
 @Suite("An endpoint's teacher")
 struct EndpointTeacherTests {

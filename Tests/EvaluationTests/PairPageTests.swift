@@ -1,5 +1,6 @@
 import Checkpoints
 import Distillation
+import Evaluation
 import Foundation
 import KeySteps
 import LanguageModel
@@ -7,8 +8,6 @@ import Reasoning
 import TestSupport
 import Testing
 import Tokenizers
-
-import Evaluation
 
 @Suite struct PairPageTests {
   private func dual(
