@@ -1,4 +1,5 @@
 import Reasoning
+import Synchronization
 import Teachers
 
 /// What became of a question that a teacher was asked.
@@ -124,6 +125,17 @@ public struct AnnotationPipeline: Sendable {
     }
   }
 
+  /// A result that tasks write side by side.
+  private final class SharedResult: Sendable {
+    private let result: Mutex<Result>
+
+    init(_ result: Result) { self.result = Mutex(result) }
+
+    func withLock<Value: Sendable>(_ body: @Sendable (inout Result) -> Value) -> Value {
+      result.withLock { body(&$0) }
+    }
+  }
+
   /// Asks for all of `requests`, some at the same time.
   ///
   /// After an error, or when the task is cancelled, nothing more is asked; what is under way is
@@ -131,32 +143,33 @@ public struct AnnotationPipeline: Sendable {
   public func run(
     _ requests: [AnnotationRequest], progress: @Sendable (Int) -> Void = { _ in }
   ) async -> Result {
-    var result = Result(unfinished: requests.count)
-    await withTaskGroup(of: (Int, Swift.Result<AnnotationOutcome, any Error>).self) { group in
-      var rest = requests.enumerated().makeIterator()
-      func ask() {
-        guard result.failure == nil, !Task.isCancelled, let (index, request) = rest.next() else {
-          return
-        }
-        group.addTask {
-          do { return (index, .success(try await outcome(of: request))) } catch {
-            return (index, .failure(error))
+    // Tasks write what came of them here and return nothing: swiftc 6.3, optimising, misreads an
+    // index and an outcome that a task returns together.
+    let state = SharedResult(Result(unfinished: requests.count))
+    await withTaskGroup(of: Void.self) { group in
+      var (next, underWay) = (0, 0)
+      while true {
+        while underWay < settings.concurrency, next < requests.count, !Task.isCancelled,
+          state.withLock({ $0.failure == nil })
+        {
+          let (index, request) = (next, requests[next])
+          group.addTask {
+            do {
+              let outcome = try await outcome(of: request)
+              state.withLock { $0.outcomes[index] = outcome }
+            } catch {
+              state.withLock { $0.failure = $0.failure ?? error }
+            }
           }
+          next += 1
+          underWay += 1
         }
-      }
-      for _ in 0..<settings.concurrency { ask() }
-      var finished = 0
-      for await (index, outcome) in group {
-        switch outcome {
-        case .success(let outcome):
-          result.outcomes[index] = outcome
-          finished += 1
-          progress(finished)
-        case .failure(let error): result.failure = result.failure ?? error
-        }
-        ask()
+        guard await group.next() != nil else { return }
+        underWay -= 1
+        progress(state.withLock { $0.outcomes.count { $0 != nil } })
       }
     }
+    var result = state.withLock { $0 }
     if Task.isCancelled, result.outcomes.contains(nil) { result.failure = CancellationError() }
     return result
   }

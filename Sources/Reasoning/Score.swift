@@ -7,8 +7,7 @@ public struct Score: Hashable, Sendable {
   public var unparsed: Int
   public var items: [Item]
 
-  /// Correct responses over all, from 0 to 1; 0 where there are none. A hundred times it is, to the
-  /// last bit, the percentage that BIG-Bench Hard publishes.
+  /// Correct responses over all, from 0 to 1; 0 where there are none.
   public var accuracy: Double { total == 0 ? 0 : Double(correct) / Double(total) }
 
   /// In how many responses `isCorrect` is what their source says of them; nil where it says nothing.

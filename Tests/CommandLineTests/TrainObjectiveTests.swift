@@ -18,8 +18,8 @@ import Testing
     let place = try Workplace()
     #expect(
       try keystep(
-        "problems", "--output", place.path, "--train", "8", "--test", "1",
-        "--validation", "1"
+        "edit-data", "--teacher", "procedural", "--output", place.path, "--questions-count", "8",
+        "--test", "1", "--validation", "1"
       ).status == 0)
     let pairs = ["--pairs", place.path + "/train.pairs.jsonl"]
     let chains = ["--chains", place.path + "/train.chains.jsonl"]

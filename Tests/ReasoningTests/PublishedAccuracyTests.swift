@@ -14,7 +14,7 @@ struct PublishedAccuracyTests {
       .map { "\(data)/\(folder)/\($0)" }
   }
 
-  @Test("gives the published accuracy of every BIG-Bench Hard teacher output, to the last bit")
+  @Test("gives the published accuracy of every BIG-Bench Hard teacher output, to the response")
   func bigBenchHard() throws {
     let files = try files("bbh-teacher", ".json")
     #expect(files.count == 10)
@@ -25,7 +25,8 @@ struct PublishedAccuracyTests {
       let published = try #require((metrics as? [String: Double])?["accuracy"])
       let score = Score(
         try ResponseFormat.bigBenchHard.responses(at: file), by: ResponseFormat.bigBenchHard.rule)
-      #expect(100 * score.accuracy == published, "\(file)")
+      // Published are percentages whose last bit depends on how they were summed.
+      #expect(abs(100 * score.accuracy - published) < 1e-12 * published, "\(file)")
     }
   }
 
