@@ -96,7 +96,7 @@ struct AnnotationStoreTests {
   }
 
   @Test("What a killed process leaves has every answer it recorded and nothing half-written")
-  func killed() throws {
+  func killed() async throws {
     let store = try AnnotationStore(path: folder["store"])
     for id in 0..<20 { try store.record(answer, for: key("\(id)"), seconds: 0) }
     #expect(isGranted(try store.claim(key("asked"))))
@@ -118,7 +118,7 @@ struct AnnotationStoreTests {
     let start = Date()
     while !isGranted(try left.claim(key("asked"))) {
       try #require(Date().timeIntervalSince(start) < 10)
-      Thread.sleep(forTimeInterval: 0.02)
+      try await Task.sleep(for: .milliseconds(20))
     }
   }
 
@@ -144,19 +144,19 @@ struct AnnotationStoreTests {
   }
 
   @Test("A claim is renewed for as long as its store lives, and lapses after it")
-  func renewal() throws {
+  func renewal() async throws {
     var one: AnnotationStore? = try AnnotationStore(path: folder["store"], claimLife: 2)
     let two = try AnnotationStore(path: folder["store"], claimLife: 2)
     #expect(isGranted(try #require(one).claim(key("1"))))
     for _ in 0..<7 {
-      Thread.sleep(forTimeInterval: 0.5)
+      try await Task.sleep(for: .milliseconds(500))
       #expect(!isGranted(try two.claim(key("1"))))
     }
     one = nil
     let start = Date()
     while !isGranted(try two.claim(key("1"))) {
       try #require(Date().timeIntervalSince(start) < 10)
-      Thread.sleep(forTimeInterval: 0.02)
+      try await Task.sleep(for: .milliseconds(20))
     }
   }
 
