@@ -67,7 +67,8 @@ final class AnnotationProgress: Sendable {
     let now = ContinuousClock.now
     lastLine.withLock { last in
       let pause = isTerminal ? Duration.milliseconds(200) : .seconds(30)
-      guard now - start > .seconds(2), last.map({ now - $0 > pause }) ?? true else { return }
+      guard finished < total, now - start > .seconds(2), last.map({ now - $0 > pause }) ?? true
+      else { return }
       last = now
       let left = (now - start) / Double(finished) * Double(total - finished)
       let line = "\(name): \(finished) of \(total), \(left.seconds) s left"
@@ -106,7 +107,8 @@ func cancelledByInterrupt<Value: Sendable>(_ body: @escaping @Sendable () async 
     signal(number, SIG_IGN)
     let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
     source.setEventHandler {
-      signal(number, SIG_DFL)
+      // Some senders signal the process and then its group, which is one request.
+      DispatchQueue.global().asyncAfter(deadline: .now() + 1) { signal(number, SIG_DFL) }
       standardError("what is under way is waited for; a second interrupt ends at once")
       task.cancel()
     }
