@@ -86,8 +86,7 @@ struct MistakesCommand: ParsableCommand {
       guard !stated.isEmpty else { return }
       print("calculation mistakes guessed, against the \(stated.count) kinds that the file states:")
       for (name, share) in [("precision", precision), ("recall", recall)] {
-        print(
-          "  \(name) \(share.value), 95 % interval \(share.low) … \(share.high) (\(share.count))")
+        print("  \(name) \(shown(share)), of \(share.count)")
       }
     }
   }

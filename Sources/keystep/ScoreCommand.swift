@@ -123,16 +123,10 @@ struct ScoreCommand: ParsableCommand {
   private func show(_ score: Score, named name: String, floor: Double) {
     print(
       "\(name): \(score.correct) of \(score.total) correct, accuracy "
-        + "\(text(.share(score.correct, of: score.total))), unparsed "
+        + "\(shown(.share(score.correct, of: score.total))), unparsed "
         + "\(rounded(Double(score.unparsed) / Double(score.total))), floor \(rounded(floor))"
         + (score.publishedAgreement.map { ", as published in \($0)" } ?? ""))
   }
-
-  private func text(_ estimate: Estimate) -> String {
-    "\(rounded(estimate.value)) (95 % interval \(rounded(estimate.low)) … \(rounded(estimate.high)))"
-  }
-
-  private func rounded(_ share: Double) -> Double { (10_000 * share).rounded() / 10_000 }
 }
 
 extension ResponseFormat: ExpressibleByArgument {}
