@@ -89,7 +89,7 @@ struct ScoreCommand: ParsableCommand {
     guard files.count > 1, !json else { return }
     show(score(all), named: "all \(files.count) files", floor: floor(of: all))
     let tasks = byTask(all).map { score($1).items.map(\.isCorrect) }
-    print("  mean of \(tasks.count) tasks: \(text(.macroAccuracy(tasks)))")
+    print("  mean of \(tasks.count) tasks: \(shown(.macroAccuracy(tasks)))")
   }
 
   private func score(_ responses: [Score.Response]) -> Score {
