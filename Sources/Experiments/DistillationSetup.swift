@@ -325,11 +325,13 @@ public struct DistillationSetup: Sendable {
         Score.Response(
           id: question.id, task: question.task, text: text, gold: question.answer ?? "")
       }, by: data.answerRule)
-    let outcomes = Dictionary(score.items.map { ($0.id, $0.isCorrect) }) { first, _ in first }
+    func outcomes(_ items: [Score.Item]) -> MetricItems {
+      MetricItems(items.map { (id: $0.id, isTrue: $0.isCorrect) })
+    }
     var metrics = [
       Metric(
         split: test.name, "accuracy", unit: "share", .share(score.correct, of: score.total),
-        outcomes: outcomes),
+        items: outcomes(score.items)),
       Metric(split: test.name, "unparsed", unit: "share", .share(score.unparsed, of: score.total)),
       Metric(split: test.name, "guessing floor", unit: "share", value: test.guessingFloor),
     ]
@@ -338,7 +340,7 @@ public struct DistillationSetup: Sendable {
       metrics.append(
         Metric(
           split: test.name, "accuracy: \(task)", unit: "share",
-          .share(items.count { $0.isCorrect }, of: items.count)))
+          .share(items.count { $0.isCorrect }, of: items.count), items: outcomes(items)))
     }
     for floor in GuessingFloor.byTask(test.questions) where byTask.count > 1 {
       metrics.append(
@@ -349,10 +351,16 @@ public struct DistillationSetup: Sendable {
       of: test.pairs, on: decoder, workers: Workers(count: context.threads))
     let keys = KeyStepMetrics(scores)
     return metrics + [
-      Metric(split: test.name, "prefers right chain", unit: "share", keys.prefersRight),
+      Metric(
+        split: test.name, "prefers right chain", unit: "share", keys.prefersRight,
+        items: MetricItems(scores.map { (id: $0.id, isTrue: $0.prefersRight) })),
       Metric(split: test.name, "key tokens top-1", unit: "share", keys.keyTop1),
       Metric(
-        split: test.name, "key tokens -log p", unit: "nats", keys.keyNegativeLogLikelihood),
+        split: test.name, "key tokens -log p", unit: "nats", keys.keyNegativeLogLikelihood,
+        items: MetricItems(
+          scores.map {
+            (id: $0.id, value: $0.key.negativeLogLikelihood, weight: Double($0.key.count))
+          })),
       Metric(
         split: test.name, "other tokens -log p", unit: "nats", keys.otherNegativeLogLikelihood),
     ]

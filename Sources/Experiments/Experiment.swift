@@ -1,4 +1,5 @@
 import Evaluation
+import Foundation
 
 /// One way to train that an experiment compares.
 public struct Arm: Sendable {
@@ -97,8 +98,8 @@ public struct Metric: Sendable, Hashable, Codable {
   public var high: Double?
   /// What it is counted over; 0 where nothing is counted.
   public var count: Int
-  /// Whether each question was answered right, by its id, where the figure is made of answers.
-  public var outcomes: [String: Bool]?
+  /// The questions or pairs that the figure is made of; nil where it is made of none.
+  public var items: MetricItems?
 
   public init(split: String = "", _ name: String, unit: String, value: Double) {
     self.split = split
@@ -110,15 +111,51 @@ public struct Metric: Sendable, Hashable, Codable {
 
   public init(
     split: String, _ name: String, unit: String, _ estimate: Estimate,
-    outcomes: [String: Bool]? = nil
+    items: MetricItems? = nil
   ) {
     self.init(split: split, name, unit: unit, value: estimate.value)
     low = estimate.low.isFinite ? estimate.low : nil
     high = estimate.high.isFinite ? estimate.high : nil
     count = estimate.count
-    self.outcomes = outcomes
+    self.items = items
   }
 
   /// How the summary names it.
   var key: String { split.isEmpty ? name : "\(split) \(name)" }
+}
+
+/// A figure question by question (or pair by pair), so that arms can be compared on the same ones: the
+/// figure is the sum of the values over the sum of the weights.
+public struct MetricItems: Sendable, Hashable, Codable {
+  /// Rising.
+  public let ids: [String]
+  /// 1 for a right answer and 0 for a wrong one, or a sum over some of a pair's tokens.
+  public let values: [Double]
+  /// How many tokens; nil where each item counts once.
+  public let weights: [Double]?
+
+  /// Of each id the first item counts.
+  public init(_ items: [(id: String, value: Double, weight: Double)]) {
+    let sorted = Dictionary(items.map { ($0.id, $0) }) { first, _ in first }
+      .values.sorted { $0.id < $1.id }
+    ids = sorted.map(\.id)
+    values = sorted.map(\.value)
+    weights = sorted.allSatisfy { $0.weight == 1 } ? nil : sorted.map(\.weight)
+  }
+
+  /// Of yes and no.
+  public init(_ items: [(id: String, isTrue: Bool)]) {
+    self.init(items.map { (id: $0.id, value: $0.isTrue ? 1 : 0, weight: 1) })
+  }
+
+  /// As the CSV has them, in the order of the ids: `0110` where all are 0 or 1, else `3.21/4 0.5/2`, four
+  /// digits of each value over its weight.
+  var text: String {
+    if weights == nil, values.allSatisfy({ $0 == 0 || $0 == 1 }) {
+      return values.map { $0 == 1 ? "1" : "0" }.joined()
+    }
+    return values.indices.map { index in
+      String(format: "%.4g", values[index]) + "/" + String(format: "%g", weights?[index] ?? 1)
+    }.joined(separator: " ")
+  }
 }

@@ -19,8 +19,8 @@ package struct ResultTable {
     let header =
       ["experiment", "run", "arm"] + settings
       + [
-        "seed", "split", "metric", "unit", "value", "low_95", "high_95", "count", "run_seconds",
-        "commit",
+        "seed", "split", "metric", "unit", "value", "low_95", "high_95", "count", "items",
+        "run_seconds", "commit",
       ]
     var rows = [header]
     for record in records {
@@ -38,7 +38,7 @@ package struct ResultTable {
           start + [
             metric.split, metric.name, metric.unit, "\(metric.value)",
             metric.low.map { "\($0)" } ?? "", metric.high.map { "\($0)" } ?? "",
-            metric.count > 0 ? "\(metric.count)" : "",
+            metric.count > 0 ? "\(metric.count)" : "", metric.items?.text ?? "",
             "\((1000 * record.seconds).rounded() / 1000)",
             String(commit),
           ])

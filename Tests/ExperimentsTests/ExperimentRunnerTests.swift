@@ -98,7 +98,7 @@ import Testing
       [
         Metric(
           split: "test", "accuracy", unit: "share", .share(1, of: 3),
-          outcomes: ["a": true, "b": false]),
+          items: MetricItems([(id: "a", isTrue: true), (id: "b", isTrue: false)])),
         Metric("over nothing", unit: "nats", value: .nan),
         Metric("too much", unit: "nats", value: -.infinity),
       ]
@@ -113,7 +113,7 @@ import Testing
     #expect(record.settings == settings.values && record.checksums == ["data": "abc"])
     #expect(record.identity == identity && record.failure == nil && record.experiment == "toy")
     #expect(Set(["processor", "blas_core", "blas_threads"]).isSubset(of: record.machine.keys))
-    #expect(record.metrics[0].outcomes == ["a": true, "b": false])
+    #expect(record.metrics[0].items?.ids == ["a", "b"] && record.metrics[0].items?.values == [1, 0])
     #expect(record.metrics[0].low == Estimate.share(1, of: 3).low && record.metrics[0].count == 3)
     #expect(record.metrics[1].value.isNaN && record.metrics[2].value == -.infinity)
 

@@ -25,13 +25,15 @@ import Testing
       toyExperiment { _ in
         [
           Metric(split: "in, out", "a \"b\"\nc", unit: "nats", value: -0.025),
-          Metric(split: "test", "accuracy", unit: "share", .share(0, of: 4)),
+          Metric(
+            split: "test", "accuracy", unit: "share", .share(1, of: 4),
+            items: MetricItems(["d", "b", "a", "c"].map { (id: $0, isTrue: $0 == "b") })),
         ]
       }, "--seeds", "1", "--rate", "0.1")
     let csv = table.csv
     let header =
       "experiment,run,arm,rate,batch_size,mode,data_seed,pairs,seed,split,metric,unit,value,"
-      + "low_95,high_95,count,run_seconds,commit\n"
+      + "low_95,high_95,count,items,run_seconds,commit\n"
     #expect(csv.hasPrefix(header))
     let rows = csv.dropFirst(header.count).split(separator: "\n")
     // The line break within quotes makes two lines of each first row.
@@ -40,11 +42,12 @@ import Testing
     #expect(start[0] == "toy" && start[1].count == 16)
     #expect(rows[0].hasSuffix(",with,0.1,8,plain,1,,0,\"in, out\",\"a \"\"b\"\""))
     #expect(rows[1].hasPrefix("c\",nats,-0.025,,,,"))
-    let low = Estimate.share(0, of: 4)
-    #expect(rows[2].contains(",test,accuracy,share,0.0,0.0,\(low.high),4,"))
+    let share = Estimate.share(1, of: 4)
+    #expect(
+      rows[2].contains(",test,accuracy,share,0.25,\(share.low),\(share.high),4,0100,"))
     // The arm that has no rate has an empty cell there.
     #expect(rows[3].contains(",without,,8,plain,1,,0,"))
-    #expect(rows[5].split(separator: ",", omittingEmptySubsequences: false).count == 18)
+    #expect(rows[5].split(separator: ",", omittingEmptySubsequences: false).count == 19)
   }
 
   @Test("The CSV is moved into place whole, and its folder made where it is missing")
