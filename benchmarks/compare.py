@@ -5,9 +5,10 @@ usage: compare.py [--pairs FILE.jsonl] [--runs 5] [--steps 3] [--only krsl-fp32,
 Works on SmolLM2 and GSM8K want --pairs, JSON lines as `keystep pair --format gsm8k-solutions` writes them; the others
 make their data. `scripts/bench_peers.sh` (`make bench-peers`) sets all up and calls this.
 
-A run is one process. Its first step is a warm-up; its speed is that of the others together. A ratio above 1 says that
-ours is so many times as fast. A peer may compute a step in micro-batches: it gets the largest that its memory allows.
-The rows of works that are not run stay in the CSV as they are.
+A run is one process. Its first step is a warm-up; its speed is that of the others together, or of that step where it is
+the only one. A ratio above 1 says that ours is so many times as fast. A peer may compute a step in micro-batches: it gets
+the largest that its memory allows. The rows of works that are not run, and those of other machines, stay in the CSV as
+they are.
 """
 import argparse
 import csv
@@ -310,7 +311,7 @@ def surroundings() -> dict:
                       if line.startswith("model name")), platform.processor())
     peak = output(bench, "peak")
     peak = json.loads(peak) if peak.startswith("{") else {}
-    modified = "+" if output("git", "status", "--porcelain", "--untracked-files=no") else ""
+    modified = "+" if output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results") else ""
     return {
         "versions": ", ".join([f"Python {platform.python_version()}", *versions]), "processor": processor,
         "cores": len(os.sched_getaffinity(0)),
@@ -325,13 +326,17 @@ columns = ["work", "title", "peer", "unit", "ours", "peer_value", "ratio", "rati
 
 
 def write(path: Path, rows: list[dict], order: list[str]) -> None:
-    """Puts `rows` in place of those of the same works, the others left as they are."""
+    """Puts `rows` in place of those of the same works on the same kind of machine, the others left as they are."""
+    def key(row: dict) -> tuple:
+        return f"{row['processor']}, {row['blas_core']}, {row['cores']}", row["work"]
+
     kept = {}
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
-            kept = {row["work"]: row for row in csv.DictReader(file)}
-    kept |= {row["work"]: row for row in rows}
-    names = [name for name in order if name in kept] + [name for name in kept if name not in order]
+            kept = {key(row): row for row in csv.DictReader(file)}
+    kept |= {key(row): row for row in rows}
+    place = {name: index for index, name in enumerate(order)}
+    names = sorted(kept, key=lambda name: (name[0], place.get(name[1], len(order))))
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".new")
     with scratch.open("w", newline="", encoding="utf-8") as file:
