@@ -3,6 +3,7 @@
 # they are given, the dual pairs $PAIRS. What it makes for that lies in runs/peers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export TQDM_DISABLE=1 # no progress bars of the Python packages
 
 words=$(xargs -rn1 printf '%s\n' <<<"${ARGS:-}")
 arguments=()

@@ -4,6 +4,7 @@
 # lies in runs/interop.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export TQDM_DISABLE=1 # no progress bars of the Python packages
 
 scripts/setup.sh interop
 scripts/student.sh
