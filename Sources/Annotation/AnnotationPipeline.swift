@@ -127,12 +127,24 @@ public struct AnnotationPipeline: Sendable {
 
   /// A result that tasks write side by side.
   private final class SharedResult: Sendable {
-    private let result: Mutex<Result>
+    private let state: Mutex<(result: Result, finished: Int)>
 
-    init(_ result: Result) { self.result = Mutex(result) }
+    init(_ result: Result) { state = Mutex((result: result, finished: 0)) }
 
-    func withLock<Value: Sendable>(_ body: @Sendable (inout Result) -> Value) -> Value {
-      result.withLock { body(&$0) }
+    var result: Result { state.withLock { $0.result } }
+    var finished: Int { state.withLock { $0.finished } }
+    var hasFailed: Bool { state.withLock { $0.result.failure != nil } }
+
+    func finish(_ index: Int, _ outcome: AnnotationOutcome) {
+      state.withLock {
+        $0.result.outcomes[index] = outcome
+        $0.finished += 1
+      }
+    }
+
+    /// The first failure counts.
+    func fail(_ error: any Error) {
+      state.withLock { $0.result.failure = $0.result.failure ?? error }
     }
   }
 
@@ -145,20 +157,20 @@ public struct AnnotationPipeline: Sendable {
   ) async -> Result {
     // Tasks write what came of them here and return nothing: swiftc 6.3, optimising, misreads an
     // index and an outcome that a task returns together.
-    let state = SharedResult(Result(unfinished: requests.count))
+    let shared = SharedResult(Result(unfinished: requests.count))
     await withTaskGroup(of: Void.self) { group in
       var (next, underWay) = (0, 0)
       while true {
         while underWay < settings.concurrency, next < requests.count, !Task.isCancelled,
-          state.withLock({ $0.failure == nil })
+          !shared.hasFailed
         {
           let (index, request) = (next, requests[next])
           group.addTask {
             do {
               let outcome = try await outcome(of: request)
-              state.withLock { $0.outcomes[index] = outcome }
+              shared.finish(index, outcome)
             } catch {
-              state.withLock { $0.failure = $0.failure ?? error }
+              shared.fail(error)
             }
           }
           next += 1
@@ -166,10 +178,10 @@ public struct AnnotationPipeline: Sendable {
         }
         guard await group.next() != nil else { return }
         underWay -= 1
-        progress(state.withLock { $0.outcomes.count { $0 != nil } })
+        progress(shared.finished)
       }
     }
-    var result = state.withLock { $0 }
+    var result = shared.result
     if Task.isCancelled, result.outcomes.contains(nil) { result.failure = CancellationError() }
     return result
   }
@@ -179,6 +191,7 @@ public struct AnnotationPipeline: Sendable {
     guard request.question.answer != nil else { return .dropped(.noGoldAnswer) }
     let prompt = prompts.prompt(
       request.step, for: request.question, rightResponse: request.right?.text)
+    guard teacher.fits(prompt) else { return .dropped(.promptOverLength) }
     var last = DropReason.noText
     for attempt in 0..<settings.tries {
       let answer = try await teacher.answer(

@@ -4,6 +4,8 @@ public enum DropReason: String, CaseIterable, Codable, Sendable {
   case repeatedQuestion = "repeated question"
   /// The question has no gold answer to judge by.
   case noGoldAnswer = "no gold answer"
+  /// The prompt is longer than the teacher reads.
+  case promptOverLength = "prompt over length"
   /// The teacher had no text.
   case noText = "no text"
   /// The text holds white space alone.

@@ -9,7 +9,7 @@ import Teachers
 ///
 /// Prompts that arrive together are decoded as a batch. What a prompt gets depends on the others by
 /// rounding only: it draws from a stream of its own, told by its text, the seed and the try. A
-/// prompt that fills the model's context gets no text.
+/// prompt that fills the model's context does not fit, and gets no text if it is asked.
 public actor LocalTeacher: Teacher {
   public nonisolated let identity: String
   private let student: Student
@@ -25,7 +25,7 @@ public actor LocalTeacher: Teacher {
   }
 
   /// - Parameters:
-  ///   - identity: names the checkpoint as it is now; see `identity(of:adapter:)`.
+  ///   - identity: names the checkpoint; see `identity(of:adapter:)`.
   ///   - batch: prompts decoded at once.
   ///
   /// Throws where the tokenizer names no end-of-sequence token.
@@ -36,23 +36,36 @@ public actor LocalTeacher: Teacher {
     generator = Generator(workers: workers, batch: batch)
   }
 
-  /// A name for the files at `paths`: their names, sizes and times of change.
-  public static func identity(of paths: [String]) throws -> String {
-    let files = try paths.flatMap { path in
-      var isFolder: ObjCBool = false
-      let manager = FileManager.default
-      guard manager.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-        return [path]
-      }
-      return try manager.contentsOfDirectory(atPath: path).sorted().map { "\(path)/\($0)" }
+  /// A name for the checkpoint at `path`, with `adapter` on it: the SHA-256 of each, which is the
+  /// same wherever they lie.
+  ///
+  /// Of a folder it is that of the lines which `sha256sum` writes for its weights, tokenizer and
+  /// settings (`.safetensors` and `.json`), in the order of their names. Throws where a file can't
+  /// be read.
+  public static func identity(of path: String, adapter: String? = nil) throws -> String {
+    try "local "
+      + ([path] + [adapter].compactMap(\.self)).map(checksum).joined(separator: " with ")
+  }
+
+  private static func checksum(of path: String) throws -> String {
+    var isFolder: ObjCBool = false
+    let manager = FileManager.default
+    guard manager.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return try SHA256.hex(ofFileAt: path)
     }
-    let facts = try files.map { file in
-      let facts = try FileManager.default.attributesOfItem(atPath: file)
-      let changed = (facts[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-      return "\(file) \((facts[.size] as? NSNumber)?.intValue ?? 0) \(changed)"
+    let names = try manager.contentsOfDirectory(atPath: path).sorted().filter {
+      $0.hasSuffix(".safetensors") || $0.hasSuffix(".json")
     }
-    return "local \(paths.joined(separator: " + ")) "
-      + SHA256.hex(of: facts.joined(separator: "\n")).prefix(16)
+    return try SHA256.hex(
+      of: names.map { "\(try SHA256.hex(ofFileAt: "\(path)/\($0)"))  \($0)\n" }.joined())
+  }
+
+  public nonisolated func fits(_ prompt: TeacherPrompt) -> Bool {
+    hasRoom(after: student.tokenizer.encode(prompt.text))
+  }
+
+  private nonisolated func hasRoom(after tokens: [Int]) -> Bool {
+    tokens.count < tokenizer.maximumTokens ?? .max
   }
 
   public func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws
@@ -78,7 +91,7 @@ public actor LocalTeacher: Teacher {
       var prompts: [(request: Request, tokens: [Int])] = []
       for request in batch {
         let tokens = student.tokenizer.encode(request.prompt.text)
-        if tokens.isEmpty || tokens.count >= tokenizer.maximumTokens ?? .max {
+        if tokens.isEmpty || !hasRoom(after: tokens) {
           request.answer.resume(returning: TeacherAnswer(texts: [], promptTokens: tokens.count))
         } else {
           prompts.append((request, tokens))

@@ -41,7 +41,8 @@ extension AnnotationPipeline {
     func look(at request: AnnotationRequest) async throws -> AnnotationOutcome? {
       do {
         let outcome = try await dry.outcome(of: request)
-        if outcome != .dropped(.noGoldAnswer) { work.stored += 1 }
+        let isAsked = ![.dropped(.noGoldAnswer), .dropped(.promptOverLength)].contains(outcome)
+        if isAsked { work.stored += 1 }
         return outcome
       } catch is StoredAnswers.NotStored {
         work.calls += 1
@@ -95,6 +96,8 @@ private final class StoredAnswers: Teacher {
   }
 
   var identity: String { teacher.identity }
+
+  func fits(_ prompt: TeacherPrompt) -> Bool { teacher.fits(prompt) }
 
   func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) throws -> TeacherAnswer {
     guard let answer = try stored(prompt, sampling) else { throw NotStored() }

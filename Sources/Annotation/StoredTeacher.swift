@@ -22,6 +22,8 @@ public struct StoredTeacher: Teacher {
 
   public var identity: String { teacher.identity }
 
+  public func fits(_ prompt: TeacherPrompt) -> Bool { teacher.fits(prompt) }
+
   public func mistake(in text: String, _ prompt: TeacherPrompt) -> Mistake? {
     teacher.mistake(in: text, prompt)
   }

@@ -18,7 +18,7 @@ extension PairPage {
     dl div { display: flex; gap: .4rem; min-width: 0; }
     dt { color: var(--faint); flex: none; }
     dd { margin: 0; overflow-wrap: anywhere; }
-    .legend { list-style: none; padding: 0; margin: .5rem 0; font-size: .875rem; }
+    .legend { list-style: none; padding: 0; margin: .5rem 0; font-size: .875rem; line-height: 1.8; }
     .legend li { display: inline-block; margin-right: 1.25rem; }
     kbd { font: inherit; font-size: .8rem; border: 1px solid var(--line); border-radius: 3px;
       padding: 0 .3rem; }

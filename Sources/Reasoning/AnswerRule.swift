@@ -12,6 +12,9 @@ public struct AnswerRule: Hashable, Sendable {
   public var cue: String
   /// Which of several cues counts.
   public var occurrence: Occurrence
+  /// Whether a cue that is not there as written counts in another case of letters ("The answer
+  /// is"), unless it is the end of a longer word ("Emma: 5" has no "A: ").
+  public var ignoresCueCase: Bool
   /// Whether a response without the cue is its own answer, as a whole.
   public var takesWholeTextWithoutCue: Bool
   /// Whether the commas in numbers are left out before texts are compared (`1,000` and `1000`).
@@ -22,12 +25,13 @@ public struct AnswerRule: Hashable, Sendable {
   public enum Matching: String, CaseIterable, Hashable, Sendable { case strict, flexible }
 
   public init(
-    cue: String, occurrence: Occurrence, takesWholeTextWithoutCue: Bool = false,
-    ignoresDigitGrouping: Bool = false,
+    cue: String, occurrence: Occurrence, ignoresCueCase: Bool = false,
+    takesWholeTextWithoutCue: Bool = false, ignoresDigitGrouping: Bool = false,
     matching: Matching = .strict
   ) {
     self.cue = cue
     self.occurrence = occurrence
+    self.ignoresCueCase = ignoresCueCase
     self.takesWholeTextWithoutCue = takesWholeTextWithoutCue
     self.ignoresDigitGrouping = ignoresDigitGrouping
     self.matching = matching
@@ -43,11 +47,14 @@ public struct AnswerRule: Hashable, Sendable {
   /// That of the procedural tasks: what follows the last "ans ".
   public static let procedural = AnswerRule(cue: "ans ", occurrence: .last)
 
-  /// The rule that chains for the questions of `task` are read by: those of the procedural tasks
-  /// and of `"gsm8k"` theirs, all others BIG-Bench Hard's.
+  /// The rule that chains for the questions of `task` are read by, a teacher's and a student's: the
+  /// one above of the procedural tasks and of `"gsm8k"`, BIG-Bench Hard's for all others, with the
+  /// cue in any case of letters.
   public static func usual(forTask task: String) -> AnswerRule {
-    if ProceduralTask(rawValue: task) != nil { return .procedural }
-    return task == "gsm8k" ? .gsm8k : .bigBenchHard
+    var rule: AnswerRule = task == "gsm8k" ? .gsm8k : .bigBenchHard
+    if ProceduralTask(rawValue: task) != nil { rule = .procedural }
+    rule.ignoresCueCase = true
+    return rule
   }
 
   /// The same cue with the other way of matching.
@@ -75,7 +82,7 @@ public struct AnswerRule: Hashable, Sendable {
   public func read(_ response: String, gold: String, options: [Question.Option] = []) -> Reading {
     switch matching {
     case .strict:
-      let found = text(after: cue, in: response)
+      let found = textAfterCue(in: response)
       guard let answer = found ?? (takesWholeTextWithoutCue ? response : nil) else {
         return Reading(answer: nil, isParsed: false, isCorrect: false)
       }
@@ -85,7 +92,9 @@ public struct AnswerRule: Hashable, Sendable {
       let gold = AnswerValue(gold: gold, options: options)
       let cues = [cue] + ["the answer is", "answer is", "answer:", "####"].filter { $0 != cue }
       // The answer that is stated last counts, whichever cue it follows.
-      let tail = cues.compactMap { Self.lastRange(of: $0, in: response) }.max()
+      let tail = cues.compactMap {
+        Self.ranges(of: $0, inAnyCaseIn: response).last?.upperBound
+      }.max()
       let value = gold.sameKind(
         in: tail.map { String(response[$0...]) } ?? response, afterCue: tail != nil, options)
       return Reading(answer: value?.description, isParsed: value != nil, isCorrect: value == gold)
@@ -95,7 +104,7 @@ public struct AnswerRule: Hashable, Sendable {
   /// The answer in `response`, as strict matching finds it; nil where the cue is missing and the
   /// rule wants it.
   public func answer(in response: String) -> String? {
-    (text(after: cue, in: response) ?? (takesWholeTextWithoutCue ? response : nil)).map(plain)
+    (textAfterCue(in: response) ?? (takesWholeTextWithoutCue ? response : nil)).map(plain)
   }
 
   /// Without the space about it, one full stop at the end and, if told so, commas.
@@ -105,19 +114,32 @@ public struct AnswerRule: Hashable, Sendable {
     return ignoresDigitGrouping ? answer.filter { $0 != "," } : answer
   }
 
-  private func text(after cue: String, in response: String) -> String? {
-    let range = occurrence == .first ? response.firstRange(of: cue) : response.ranges(of: cue).last
-    return range.map { String(response[$0.upperBound...]) }
+  private func textAfterCue(in response: String) -> String? {
+    cueRange(in: response, ignoringCase: ignoresCueCase).map { String(response[$0.upperBound...]) }
   }
 
-  /// Where the text after the last `cue` begins, in any case of letters.
-  private static func lastRange(of cue: String, in response: String) -> String.Index? {
-    let (text, cue) = (response.map { $0.lowercased() }, cue.map { $0.lowercased() })
-    for start in stride(from: text.count - cue.count, through: 0, by: -1)
-    where text[start...].starts(with: cue) {
-      return response.index(response.startIndex, offsetBy: start + cue.count)
+  /// Where the cue stands in `text`, of several the one that counts: as written or, where it is not
+  /// there so and case is ignored, in another case of letters.
+  func cueRange(in text: String, ignoringCase: Bool) -> Range<String.Index>? {
+    let written = text.ranges(of: cue)
+    let ranges =
+      written.isEmpty && ignoringCase ? Self.ranges(of: cue, inAnyCaseIn: text) : written
+    return occurrence == .first ? ranges.first : ranges.last
+  }
+
+  /// Where `cue` stands in `text` in any case of letters and not as the end of a longer word.
+  private static func ranges(of cue: String, inAnyCaseIn text: String) -> [Range<String.Index>] {
+    let characters = Array(text)
+    let (letters, wanted) = (characters.map { $0.lowercased() }, cue.map { $0.lowercased() })
+    let beginsAsWord = cue.first?.isLetter == true
+    let starts = letters.indices.filter { start in
+      letters[start...].starts(with: wanted)
+        && !(beginsAsWord && start > 0 && characters[start - 1].isLetter)
     }
-    return nil
+    return starts.map { start in
+      let lower = text.index(text.startIndex, offsetBy: start)
+      return lower..<text.index(lower, offsetBy: wanted.count)
+    }
   }
 }
 

@@ -27,13 +27,10 @@ extension AnswerRule {
   /// with it ("The answer is"). The authors of EDIT split at "Therefore, the answer is"
   /// (https://github.com/C-W-D/CasCoD, `src/datasets/bbh_dataset.py`).
   public func parts(of text: String) -> ChainParts? {
+    guard let range = cueRange(in: text, ignoringCase: true) else { return nil }
     let characters = Array(text)
     let words = characters.map { $0.lowercased() }
-    let exact = characters.indices.filter { characters[$0...].starts(with: cue) }
-    let lowercased = cue.map { $0.lowercased() }
-    let starts =
-      exact.isEmpty ? words.indices.filter { words[$0...].starts(with: lowercased) } : exact
-    guard var start = occurrence == .first ? starts.first : starts.last else { return nil }
+    var start = text.distance(from: text.startIndex, to: range.lowerBound)
     // The space after the cue goes with the answer.
     let end = start + cue.count - cue.reversed().prefix(while: \.isWhitespace).count
     func skipSpace() { while start > 0, characters[start - 1].isWhitespace { start -= 1 } }

@@ -11,6 +11,9 @@ public protocol Teacher: Sendable {
   /// no others may.
   var identity: String { get }
 
+  /// Whether `prompt` is short enough to be asked.
+  func fits(_ prompt: TeacherPrompt) -> Bool
+
   /// The teacher's answer to `prompt`. An answer without texts says that it has none to give.
   func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws -> TeacherAnswer
 
@@ -19,6 +22,7 @@ public protocol Teacher: Sendable {
 }
 
 extension Teacher {
+  public func fits(_ prompt: TeacherPrompt) -> Bool { true }
   public func mistake(in text: String, _ prompt: TeacherPrompt) -> Mistake? { nil }
 }
 

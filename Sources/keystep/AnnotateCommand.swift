@@ -7,25 +7,32 @@ import Teachers
 /// A command that asks a teacher for one step's chains and writes those it keeps.
 protocol AnnotationCommand: AsyncParsableCommand {
   static var step: AnnotationStep { get }
-  var options: AnnotationOptions { get }
-  var output: String? { get }
+  var options: StepOptions { get }
   /// What is to be asked about `questions`, of which none repeats another.
   func requests(_ questions: [Question]) throws -> [AnnotationRequest]
 }
 
+/// What the commands of one step share.
+struct StepOptions: ParsableArguments {
+  @OptionGroup var annotation: AnnotationOptions
+  @Option(help: "Where the chains go; standard output where left out.")
+  var output: String?
+}
+
 extension AnnotationCommand {
   mutating func run() async throws {
-    let folder = output.map { URL(fileURLWithPath: $0).deletingLastPathComponent().path } ?? "."
-    let setup = try options.setup(
+    let output = options.output ?? "/dev/stdout"
+    let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+    let setup = try options.annotation.setup(
       for: [Self.step], in: folder.hasPrefix("/dev") ? "." : folder)
     let questions = setup.questions.withoutRepeats()
     let requests = try self.requests(questions)
-    if options.dryRun {
+    if options.annotation.dryRun {
       print(try await setup.remaining(requests, second: false))
       return
     }
     let result = await setup.run(requests, Self.step.rawValue)
-    try JSONLines.write(result.outcomes.compactMap { $0?.chain }, to: output ?? "/dev/stdout")
+    try JSONLines.write(result.outcomes.compactMap { $0?.chain }, to: output)
     var tally = StepTally(Self.step, requests, result.outcomes)
     if Self.step == .annotate {
       tally.dropped[.repeatedQuestion] = setup.questions.count - questions.count
@@ -33,22 +40,29 @@ extension AnnotationCommand {
     standardError("\(ClosingTable([tally]))")
     try setup.check(result.failure)
   }
+}
 
-  /// Requests for those first answers of the file at `path` that are right or wrong.
-  fileprivate func requests(for questions: [Question], answeredIn path: String, right: Bool) throws
-    -> [AnnotationRequest]
-  {
+/// One that asks again, about the first answers in a file: the right ones where it corrupts, the
+/// wrong ones where it rectifies.
+protocol SecondAnnotationCommand: AnnotationCommand {
+  /// The file that annotate wrote.
+  var chains: String { get }
+}
+
+extension SecondAnnotationCommand {
+  func requests(_ questions: [Question]) throws -> [AnnotationRequest] {
     let known = Dictionary(uniqueKeysWithValues: questions.map { ($0.id, $0) })
-    return try JSONLines.chains(at: path).enumerated().compactMap { number, chain in
+    return try JSONLines.chains(at: chains).enumerated().compactMap { number, chain in
       let place = "chain \(number + 1) (\(chain.questionID))"
       guard let isCorrect = chain.isCorrect else {
         throw DataError(
-          file: path, place: place, expected: "the field \"is_correct\"", found: "none")
+          file: chains, place: place, expected: "the field \"is_correct\"", found: "none")
       }
-      guard isCorrect == right, [.original, .recorded].contains(chain.origin) else { return nil }
+      guard isCorrect == (Self.step == .corrupt), [.original, .recorded].contains(chain.origin)
+      else { return nil }
       guard let question = known[chain.questionID], question.prompt == chain.prompt else {
         throw DataError(
-          file: path, place: place, expected: "the id and prompt of one of the questions",
+          file: chains, place: place, expected: "the id and prompt of one of the questions",
           found: "\"\(chain.prompt.prefix(40))\"")
       }
       return AnnotationRequest(after: chain, to: question)
@@ -70,16 +84,14 @@ struct AnnotateCommand: AnnotationCommand {
       """)
   static let step = AnnotationStep.annotate
 
-  @OptionGroup var options: AnnotationOptions
-  @Option(help: "Where the chains go; standard output where left out.")
-  var output: String?
+  @OptionGroup var options: StepOptions
 
   func requests(_ questions: [Question]) -> [AnnotationRequest] {
     questions.map { AnnotationRequest(.annotate, $0) }
   }
 }
 
-struct RectifyCommand: AnnotationCommand {
+struct RectifyCommand: SecondAnnotationCommand {
   static let configuration = CommandConfiguration(
     commandName: "rectify",
     abstract: "Ask a teacher for right chains, the answer given as a hint (AHP).",
@@ -93,16 +105,10 @@ struct RectifyCommand: AnnotationCommand {
 
   @Option(help: "What annotate wrote.")
   var chains: String
-  @OptionGroup var options: AnnotationOptions
-  @Option(help: "Where the chains go; standard output where left out.")
-  var output: String?
-
-  func requests(_ questions: [Question]) throws -> [AnnotationRequest] {
-    try requests(for: questions, answeredIn: chains, right: false)
-  }
+  @OptionGroup var options: StepOptions
 }
 
-struct CorruptCommand: AnnotationCommand {
+struct CorruptCommand: SecondAnnotationCommand {
   static let configuration = CommandConfiguration(
     commandName: "corrupt",
     abstract: "Ask a teacher to turn right chains into wrong ones (CCP).",
@@ -117,11 +123,5 @@ struct CorruptCommand: AnnotationCommand {
 
   @Option(help: "What annotate wrote.")
   var chains: String
-  @OptionGroup var options: AnnotationOptions
-  @Option(help: "Where the chains go; standard output where left out.")
-  var output: String?
-
-  func requests(_ questions: [Question]) throws -> [AnnotationRequest] {
-    try requests(for: questions, answeredIn: chains, right: true)
-  }
+  @OptionGroup var options: StepOptions
 }

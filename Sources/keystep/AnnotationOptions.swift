@@ -258,12 +258,12 @@ struct AnnotationOptions: ParsableArguments {
           standardError("\(retry.failure); trying again in \(retry.wait.seconds) s")
         })
     case .local:
-      let paths = [teacher.model, teacher.adapter].compactMap(\.self)
-      var student = try Student(path: paths[0])
+      let model = teacher.model ?? ""
+      var student = try Student(path: model)
       if let adapter = teacher.adapter { student = try student.adapted(from: adapter) }
       who = try LocalTeacher(
-        student, identity: LocalTeacher.identity(of: paths), workers: teacher.workers.workers,
-        batch: teacher.batch)
+        student, identity: LocalTeacher.identity(of: model, adapter: teacher.adapter),
+        workers: teacher.workers.workers, batch: teacher.batch)
     case .recorded:
       let file = teacher.recorded ?? ""
       let format = teacher.recordedFormat ?? .trl

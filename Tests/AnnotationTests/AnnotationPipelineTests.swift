@@ -13,6 +13,8 @@ private final class ScriptedTeacher: Teacher {
 
   init(_ script: [String: [String]]) { self.script = script }
 
+  func fits(_ prompt: TeacherPrompt) -> Bool { prompt.question.id != "giant" }
+
   func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws -> TeacherAnswer {
     samplings.withLock { $0.append(sampling) }
     let texts = script["\(prompt.step.rawValue) \(prompt.question.id)"] ?? []
@@ -52,11 +54,14 @@ struct AnnotationPipelineTests {
       "annotate bad": [wrong], "rectify bad": ["Hinted. Therefore, the answer is (A)."],
       "annotate stubborn": [wrong], "rectify stubborn": [wrong],
       "annotate same": [right], "corrupt same": [right],
+      "annotate shouted": ["A step. The answer is (A)."],
+      "corrupt shouted": ["A step. THE ANSWER IS (B)."],
       "annotate alike": ["a b c d e f the answer is (A)"],
       "corrupt alike": ["a b c d e f the answer is (B)"],
     ])
     let ids = [
-      "good", "late", "never", "blank", "silent", "long", "bad", "stubborn", "same", "alike",
+      "good", "late", "never", "blank", "silent", "giant", "long", "bad", "stubborn", "same",
+      "shouted", "alike",
     ]
     let asked = ids.map { question($0) } + [question("again", text: "question  GOOD?")]
     let questions = asked.withoutRepeats()
@@ -80,22 +85,24 @@ struct AnnotationPipelineTests {
     tallies[0].dropped[.repeatedQuestion] = asked.count - questions.count
     #expect(
       ClosingTable(tallies + [pairTally]).description == """
-                                    annotate  rectify  corrupt  pair
-        asked for                         11        2        4     6
-        kept                               6        1        2     2
-          right                            4        1        0
-          on try 3                         1        0        0     0
-        dropped: repeated question         1        0        0     0
-        dropped: no text                   1        0        0     0
-        dropped: empty                     1        0        0     0
-        dropped: no cue                    1        0        0     0
-        dropped: identical                 0        0        2     0
-        dropped: wrong side                0        1        0     0
-        dropped: over length               1        0        0     0
-        dropped: ROUGE-2 filter            0        0        0     1
-        dropped: no other side             0        0        0     3
+                                     annotate  rectify  corrupt  pair
+        asked for                          13        2        5     7
+        kept                                7        1        3     3
+          right                             5        1        0
+          on try 3                          1        0        0     0
+        dropped: repeated question          1        0        0     0
+        dropped: prompt over length         1        0        0     0
+        dropped: no text                    1        0        0     0
+        dropped: empty                      1        0        0     0
+        dropped: no cue                     1        0        0     0
+        dropped: identical                  0        0        2     0
+        dropped: wrong side                 0        1        0     0
+        dropped: over length                1        0        0     0
+        dropped: ROUGE-2 filter             0        0        0     1
+        dropped: no other side              0        0        0     3
         """)
-    #expect(pairs.map(\.questionID) == ["good", "bad"])
+    #expect(pairs.map(\.questionID) == ["good", "bad", "shouted"])
+    #expect(pairs[2].right.answer == "(A)" && pairs[2].wrong.answer == "(B)")
     let late = try #require(chains.first { $0.questionID == "late" })
     #expect(late.tries == 3 && late.teacher == "scripted" && late.answer == "(A)")
     #expect(late.text == " So the answer is (a)" && late.prompt == "Q: Question late?\nA:")
@@ -111,6 +118,32 @@ struct AnnotationPipelineTests {
     let samplings = teacher.samplings.withLock { $0 }
     #expect(samplings.map(\.attempt) == [0, 1, 2, 0, 1, 2])
     #expect(samplings.map { ($0.temperature * 10).rounded() } == [0, 3, 6, 2, 5, 8])
+  }
+
+  @Test("tells of each request that is finished, and of none that failed")
+  func progress() async throws {
+    let teacher = ScriptedTeacher([
+      "annotate a": [right], "annotate b": ["none"], "annotate c": ["spent"], "annotate d": [right],
+    ])
+    let requests = ["a", "b", "giant", "c", "d"].map { AnnotationRequest(.annotate, question($0)) }
+    let finished = Mutex<[Int]>([])
+    _ = try await pipeline(teacher, concurrency: 1).run(requests) { count in
+      finished.withLock { $0.append(count) }
+    }
+    #expect(finished.withLock { $0 } == [1, 2, 3, 3])
+  }
+
+  @Test("neither asks for a prompt that is too long nor counts it as still to come")
+  func tooLong() async throws {
+    let folder = try Folder()
+    let teacher = ScriptedTeacher([:])
+    let stored = StoredTeacher(teacher, store: try AnnotationStore(path: folder["store"]))
+    let pipeline = try pipeline(stored)
+    let requests = [AnnotationRequest(.annotate, question("giant"))]
+    #expect(await pipeline.run(requests).outcomes == [.dropped(.promptOverLength)])
+    #expect(teacher.samplings.withLock { $0.isEmpty })
+    let work = try await pipeline.remaining(requests, second: true, stored: stored.stored)
+    #expect(work.calls == 0 && work.stored == 0 && work.promptTokens == 0)
   }
 
   @Test("stops at a spent budget with what it has")

@@ -1,4 +1,5 @@
 import Annotation
+import Checksums
 import Distillation
 import Foundation
 import Reasoning
@@ -14,10 +15,7 @@ struct LocalTeacherTests {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = try numberedModel(in: folder)
-    let identity = try LocalTeacher.identity(of: [path])
-    #expect(
-      try identity.hasPrefix("local \(path) ") && identity == LocalTeacher.identity(of: [path]))
-    let teacher = try LocalTeacher(Student(path: path), identity: identity, workers: 2, batch: 4)
+    let teacher = try LocalTeacher(Student(path: path), identity: "local", workers: 2, batch: 4)
     let prompts = (0..<10).map { number in
       TeacherPrompt(
         step: .annotate, question: Question(id: "\(number)", task: "t", text: "", answer: "1"),
@@ -49,9 +47,11 @@ struct LocalTeacherTests {
     let student = try Student(path: try numberedModel(in: folder))
     let teacher = try LocalTeacher(student, identity: "local", workers: 1, batch: 2)
     let question = Question(id: "q", task: "t", text: "", answer: "1")
-    func text(_ sampling: TeacherSampling, prompt: String = "10 20") async throws -> String? {
-      let prompt = TeacherPrompt(step: .annotate, question: question, text: prompt)
-      return try await teacher.answer(prompt, sampling).texts.first
+    func prompt(_ text: String) -> TeacherPrompt {
+      TeacherPrompt(step: .annotate, question: question, text: text)
+    }
+    func text(_ sampling: TeacherSampling, prompt text: String = "10 20") async throws -> String? {
+      try await teacher.answer(prompt(text), sampling).texts.first
     }
     var sampling = TeacherSampling(temperature: 1, maximumTokens: 8)
     let whole = try #require(try await text(sampling))
@@ -62,7 +62,39 @@ struct LocalTeacherTests {
     sampling.stop = []
     sampling.attempt = 1
     #expect(try await text(sampling) != whole)
-    let long = Array(repeating: "10", count: 10_000).joined(separator: " ")
-    #expect(try await text(sampling, prompt: long) == nil)
+    let most = try #require(student.exampleTokenizer().maximumTokens)
+    func tens(_ count: Int) -> String {
+      Array(repeating: "10", count: count).joined(separator: " ")
+    }
+    #expect(teacher.fits(prompt(tens(most - 1))) && !teacher.fits(prompt(tens(most))))
+    #expect(try await text(sampling, prompt: tens(most)) == nil)
+  }
+
+  @Test("is known by what is in its files, not by where they lie or when they were written")
+  func identity() throws {
+    let folder = NSTemporaryDirectory() + "local-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (one, other) = (try numberedModel(in: folder), try numberedModel(in: folder))
+    let identity = try LocalTeacher.identity(of: one)
+    #expect(try identity == LocalTeacher.identity(of: other))
+    try Data("Read me.".utf8).write(to: URL(fileURLWithPath: other + "/README.md"))
+    #expect(try identity == LocalTeacher.identity(of: other))
+
+    let weights = URL(fileURLWithPath: other + "/model.safetensors")
+    let alone = try LocalTeacher.identity(of: weights.path)
+    #expect(try alone == "local \(SHA256.hex(ofFileAt: weights.path))")
+    let date = try weights.resourceValues(forKeys: [.contentModificationDateKey])
+    var bytes = try Data(contentsOf: weights)
+    bytes[bytes.count - 1] ^= 1
+    try bytes.write(to: weights)
+    try FileManager.default.setAttributes(
+      [.modificationDate: try #require(date.contentModificationDate)], ofItemAtPath: weights.path)
+    #expect(try identity != LocalTeacher.identity(of: other))
+    #expect(try alone != LocalTeacher.identity(of: weights.path))
+
+    let adapted = try LocalTeacher.identity(of: one, adapter: other)
+    #expect(try adapted == identity + " with " + LocalTeacher.identity(of: other).dropFirst(6))
+    #expect(throws: (any Error).self) { try LocalTeacher.identity(of: folder + "/none") }
   }
 }

@@ -96,26 +96,39 @@ import Testing
     #expect(try objects(place, "chains.jsonl").count == 3)
   }
 
+  /// A chat completion that says the request's number, and yes.
+  private static func yes(_ number: Int) -> StubEndpoint.Reply {
+    .answer(
+      200,
+      #"{"choices": [{"message": {"content": "\#(number). The answer is yes."}}], "usage": {"prompt_tokens": 9, "completion_tokens": 6}}"#
+    )
+  }
+
+  /// Arguments to ask `endpoint` about `count` questions.
+  private func annotation(
+    of count: Int, by endpoint: StubEndpoint, concurrency: Int, in place: Workplace
+  ) throws -> [String] {
+    let questions = try place.file(
+      "questions.jsonl",
+      (0..<count).map {
+        #"{"question": "Is \#($0) less than \#($0 + 1)?", "answer": "yes"}"# + "\n"
+      }.joined())
+    return [
+      "annotate", "--teacher", "endpoint", "--base-url", endpoint.baseURL, "--model", "stub",
+      "--questions", questions, "--format", "jsonl", "--concurrency", "\(concurrency)", "--output",
+      place.path + "/chains.jsonl",
+    ]
+  }
+
   @Test(
     "An interrupted run ends with what was finished, and asks for the rest alone when it goes on")
   func interrupt() throws {
     let place = try Workplace()
-    let endpoint = try StubEndpoint { _, _ in
+    let endpoint = try StubEndpoint { _, number in
       Thread.sleep(forTimeInterval: 0.1)
-      return .answer(
-        200,
-        #"{"choices": [{"message": {"content": "Yes, the answer is yes."}}], "usage": {"prompt_tokens": 9, "completion_tokens": 6}}"#
-      )
+      return Self.yes(number)
     }
-    let questions = try place.file(
-      "questions.jsonl",
-      (0..<30).map { #"{"question": "Is \#($0) less than \#($0 + 1)?", "answer": "yes"}"# + "\n" }
-        .joined())
-    let arguments = [
-      "annotate", "--teacher", "endpoint", "--base-url", endpoint.baseURL, "--model", "stub",
-      "--questions", questions, "--format", "jsonl", "--concurrency", "2", "--output",
-      place.path + "/chains.jsonl",
-    ]
+    let arguments = try annotation(of: 30, by: endpoint, concurrency: 2, in: place)
     let process = newProcess(executable("keystep"), arguments)
     let errors = Pipe()
     process.standardError = errors
@@ -139,6 +152,54 @@ import Testing
     #expect(endpoint.requests.count == 30)
     let dry = try runExecutable(executable("keystep"), arguments + ["--dry-run"])
     #expect(dry.output.hasPrefix("0 calls to come"), "\(dry.output)")
+  }
+
+  @Test("Of a killed run every stored answer is kept and none asked for again")
+  func killed() async throws {
+    let place = try Workplace()
+    let afterKill = DispatchSemaphore(value: 0)
+    let endpoint = try StubEndpoint { _, number in
+      if number >= 20 {
+        afterKill.wait()
+        afterKill.signal()
+      }
+      return Self.yes(number)
+    }
+    let arguments = try annotation(of: 40, by: endpoint, concurrency: 4, in: place)
+    let process = newProcess(executable("keystep"), arguments)
+    try process.run()
+    // Twenty answers are stored then, and four requests under way.
+    while endpoint.requests.count < 24, process.isRunning {
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    afterKill.signal()
+    #expect(
+      process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL)
+    let dry = try runExecutable(executable("keystep"), arguments + ["--dry-run"])
+    #expect(
+      dry.output.hasPrefix("20 calls to come") && dry.output.contains("20 requests are answered"),
+      "\(dry.output)")
+
+    // Waits until the claims of the killed run lapse.
+    let rest = try await runLongExecutable(executable("keystep"), arguments)
+    #expect(rest.status == 0, "\(rest.errors)")
+    let asked = endpoint.requests.map { request in
+      let messages = request.fields["messages"] as? [[String: Any]]
+      return (messages?[0]["content"] as? String)?.components(separatedBy: "\n\nQ: ").last ?? ""
+    }
+    // Each question once, but for the four that were under way.
+    #expect(asked.count == 44 && Set(asked).count == 40)
+    #expect(Set(asked[..<24]).count == 24 && Set(asked[24...]).count == 20)
+    // The request that brought each question's answer: the first twenty are there still.
+    let origins = try objects(place, "chains.jsonl").map { chain in
+      let (prompt, text) = (chain["prompt"] as? String, chain["response"] as? String)
+      let number = try #require(text?.split(separator: ".").first.flatMap { Int($0.dropFirst()) })
+      #expect(prompt == "Q: " + asked[number])
+      return number
+    }
+    #expect(Set(origins) == Set(0..<20).union(24..<44))
   }
 
   @Test("A template that is wrong is an error of one line that names it")

@@ -67,6 +67,13 @@ func runExecutable(
   )
 }
 
+/// The same for what takes long, on a thread of its own: other tests want theirs.
+func runLongExecutable(_ path: String, _ arguments: [String]) async throws -> Call {
+  try await withCheckedThrowingContinuation { call in
+    Thread.detachNewThread { call.resume(with: Result { try runExecutable(path, arguments) }) }
+  }
+}
+
 /// Runs `keystep`.
 func keystep(_ arguments: String..., environment: [String: String] = [:]) throws -> Call {
   try runExecutable(executable("keystep"), arguments, environment: environment)

@@ -43,11 +43,33 @@ struct AnswerRuleTests {
     #expect(!AnswerRule.procedural.read(" 3 + 4 = 0 ; now 0", gold: "0").isParsed)
   }
 
-  @Test("are read by the rule of the question's task")
+  @Test("are read by the rule of the question's task, its cue in any case of letters")
   func usualRules() {
-    #expect(AnswerRule.usual(forTask: "arithmetic") == .procedural)
-    #expect(AnswerRule.usual(forTask: "gsm8k") == .gsm8k)
-    #expect(AnswerRule.usual(forTask: "navigate") == .bigBenchHard)
+    for (task, published) in [
+      ("arithmetic", AnswerRule.procedural), ("gsm8k", .gsm8k), ("navigate", .bigBenchHard),
+    ] {
+      var rule = AnswerRule.usual(forTask: task)
+      #expect(rule.ignoresCueCase && !published.ignoresCueCase)
+      rule.ignoresCueCase = false
+      #expect(rule == published)
+    }
+  }
+
+  @Test(
+    "stand after the cue as it is written, else in another case of letters, where that is allowed",
+    arguments: [
+      ("navigate", "So. The answer is (B).", "(B)"), ("navigate", "THE ANSWER IS 5", "5"),
+      ("navigate", "The answer is 5. So the answer is 6.", "6"),
+      ("navigate", "The answer is 5. No, The Answer is 6", "5. No, The Answer is 6"),
+      ("navigate", "Bathe Answer is 5", nil),
+      ("gsm8k", "a: 5\nand a: 1,006", "1006"), ("gsm8k", "Emma: 5", nil),
+      ("arithmetic", "3 + 4 = 0 ; Ans 0", "0"),
+    ])
+  func cueCase(task: String, response: String, answer: String?) {
+    let rule = AnswerRule.usual(forTask: task)
+    let reading = rule.read(response, gold: answer ?? "none")
+    #expect(reading.isParsed == (answer != nil) && reading.isCorrect == (answer != nil))
+    if let answer { #expect(reading.answer == answer && rule.answer(in: response) == answer) }
   }
 
   private static let birds = [

@@ -59,7 +59,11 @@ public final class StubEndpoint: Sendable {
     Thread.detachNewThread {
       while true {
         let connection = accept(listener, nil, nil)
-        if connection < 0 { return }
+        if connection < 0 {
+          // Closed here and nowhere else: its number may be another listener's right after.
+          close(listener)
+          return
+        }
         Thread.detachNewThread {
           defer { close(connection) }
           guard let request = Self.read(connection) else { return }
@@ -85,7 +89,6 @@ public final class StubEndpoint: Sendable {
 
   deinit {
     shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
   }
 
   private static func send(_ text: String, to connection: Int32) {
