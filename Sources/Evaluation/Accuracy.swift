@@ -20,9 +20,14 @@ extension Estimate {
   /// Source: Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
   /// Statistics in Medicine 27, 2008.
   public static func macroAccuracy(_ tasks: [[Bool]], level: Double = 0.95) -> Estimate {
-    let shares = tasks.filter { !$0.isEmpty }.map { task in
-      share(task.count { $0 }, of: task.count, level: level)
-    }
+    macroAccuracy(
+      ofTasks: tasks.filter { !$0.isEmpty }.map { task in
+        share(task.count { $0 }, of: task.count, level: level)
+      })
+  }
+
+  /// Macro accuracy of the tasks' own accuracies with their intervals.
+  public static func macroAccuracy(ofTasks shares: [Estimate]) -> Estimate {
     guard !shares.isEmpty else { return share(0, of: 0) }
     let value = shares.map(\.value).mean
     let count = Double(shares.count)

@@ -90,6 +90,19 @@ public struct Bootstrap: Sendable {
     return (quantile(adjusted((1 - level) / 2)), quantile(adjusted((1 + level) / 2)))
   }
 
+  /// The two-sided p of the hypothesis that the statistic is 0: twice the smaller share of resampled values on one
+  /// side of 0, both shares counting those at 0.
+  ///
+  ///     min(1, 2 (1 + min(#{t* ≤ 0}, #{t* ≥ 0})) / (B + 1))
+  ///
+  /// It is below 0.05 where the 95 % percentile interval excludes 0, but for rounding, and never below 2 / (B + 1).
+  ///
+  /// Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, chapter 4 (the 1 in both places).
+  public var twoSidedPValue: Double {
+    let fewer = Swift.min(resampled.count { $0 <= 0 }, resampled.count { $0 >= 0 })
+    return Swift.min(1, 2 * Double(1 + fewer) / Double(1 + resampled.count))
+  }
+
   /// The `p` quantile of the resampled values, interpolated between the two nearest as by numpy's default.
   private func quantile(_ p: Double) -> Double {
     guard let last = resampled.indices.last else { return p < 0.5 ? -.infinity : .infinity }
@@ -97,77 +110,5 @@ public struct Bootstrap: Sendable {
     let index = Swift.min(Int(place), last)
     let next = Swift.min(index + 1, last)
     return resampled[index] + (place - Double(index)) * (resampled[next] - resampled[index])
-  }
-}
-
-extension Estimate {
-  /// The mean difference of two arms over seeds and questions, paired by both, with a percentile interval from a
-  /// bootstrap that draws seeds and questions anew (two ways, independently of each other).
-  ///
-  ///     d_sq = values[s][q] - reference[s][q]        value = mean of all d_sq
-  ///     resample: the mean of d_sq over drawn seeds s and drawn questions q
-  ///
-  /// The interval speaks of new seeds and new questions both. With one seed only the questions are drawn, and the
-  /// interval speaks of that seed alone. It is somewhat too wide rather than too narrow. `count` counts seeds times
-  /// questions; without any, the value is NaN in -∞ ... ∞.
-  ///
-  /// - Parameters:
-  ///   - values: seeds × questions, such as 1 for a right answer and 0 for a wrong one.
-  ///   - reference: the other arm's, for the same seeds and questions.
-  ///   - clusters: for each question the cluster it is drawn with (its task or passage); nil where each stands alone.
-  ///
-  /// Source: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
-  public static func pairedDifferenceOverSeedsAndQuestions(
-    _ values: [[Double]], minus reference: [[Double]], clusters: [String]? = nil,
-    resamples: Int = 2000, level: Double = 0.95, using generator: inout SeededGenerator
-  ) -> Estimate {
-    let questions = values.first?.count ?? 0
-    precondition(
-      values.map(\.count) == reference.map(\.count) && values.allSatisfy { $0.count == questions },
-      "\(values.map(\.count)) questions of each seed can't be paired with \(reference.map(\.count))"
-    )
-    precondition(
-      clusters == nil || clusters!.count == questions,
-      "\(clusters?.count ?? 0) clusters for \(questions) questions")
-    let difference = zip(values, reference).map { zip($0, $1).map { $0 - $1 } }
-    let value = difference.joined().mean
-    let count = values.count * questions
-    guard count > 0 else {
-      return Estimate(value: .nan, low: -.infinity, high: .infinity, count: 0)
-    }
-    let members = Self.members(of: clusters, count: questions)
-    var resampled: [Double] = []
-    for _ in 0..<resamples {
-      // How often each question was drawn.
-      var times = [Double](repeating: 0, count: questions)
-      for _ in members.indices {
-        for question in members[generator.index(below: members.count)] { times[question] += 1 }
-      }
-      var sum = 0.0
-      for _ in difference.indices {
-        let row = difference[generator.index(below: difference.count)]
-        for question in 0..<questions { sum += times[question] * row[question] }
-      }
-      resampled.append(sum / (times.reduce(0, +) * Double(difference.count)))
-    }
-    let interval = Bootstrap(estimate: value, resampled: resampled, jackknife: [])
-      .percentileInterval(level: level)
-    return Estimate(value: value, low: interval.low, high: interval.high, count: count)
-  }
-
-  /// The indices of each cluster's members, in the order in which the clusters first occur.
-  private static func members(of clusters: [String]?, count: Int) -> [[Int]] {
-    guard let clusters else { return (0..<count).map { [$0] } }
-    var place: [String: Int] = [:]
-    var members: [[Int]] = []
-    for (index, cluster) in clusters.enumerated() {
-      if let known = place[cluster] {
-        members[known].append(index)
-      } else {
-        place[cluster] = members.count
-        members.append([index])
-      }
-    }
-    return members
   }
 }

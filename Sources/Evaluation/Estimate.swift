@@ -33,18 +33,23 @@ extension Estimate {
   public static func share(_ successes: Int, of count: Int, level: Double = 0.95) -> Estimate {
     precondition(
       0 <= successes && successes <= count, "\(successes) successes of \(count) observations")
+    return meanShare(Double(successes) / Double(count), of: count, level: level)
+  }
+
+  /// A share that is itself a mean, such as the accuracy over seeds, with Wilson's interval of `count` observations.
+  ///
+  /// Seeds that answer the same questions add no questions: `count` is how many one of them answers.
+  public static func meanShare(_ p: Double, of count: Int, level: Double = 0.95) -> Estimate {
     if count == 0 { return Estimate(value: .nan, low: 0, high: 1, count: 0) }
+    precondition((0...1).contains(p), "a share lies in 0...1, found \(p)")
     let n = Double(count)
-    let p = Double(successes) / n
     let z = StandardNormal.quantile((1 + level) / 2)
     let middle = p + z * z / (2 * n)
     let half = z * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
     let scale = 1 + z * z / n
     return Estimate(
-      value: p,
-      low: successes == 0 ? 0 : (middle - half) / scale,
-      high: successes == count ? 1 : (middle + half) / scale,
-      count: count)
+      value: p, low: p == 0 ? 0 : (middle - half) / scale,
+      high: p == 1 ? 1 : (middle + half) / scale, count: count)
   }
 
   /// The mean of independent values with Student's t interval: mean ± t_{n-1} s / √n.

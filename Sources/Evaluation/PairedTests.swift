@@ -26,6 +26,49 @@ public func mcNemarExactPValue(onlyFirst: Int, onlySecond: Int) -> Double {
   return min(1, 2 * tail)
 }
 
+/// How questions speak for an arm or against it, over the seeds that it shares with a reference, and the exact test of
+/// the two numbers.
+///
+/// A question speaks for the arm that answers it right in more seeds; where both are right in as many it does not
+/// count. Seeds are not counted as questions, so that p is the sign test's, exact whatever the number of seeds: with
+/// one seed it is McNemar's. It speaks of these seeds, and takes the questions for independent.
+///
+/// Source: Dixon and Mood, "The statistical sign test", JASA 41, 1946.
+public struct QuestionTally: Hashable, Sendable {
+  public let forArm: Int
+  public let against: Int
+
+  /// - Parameters:
+  ///   - values: seeds × questions, 1 for a right answer and 0 for a wrong one.
+  ///   - reference: the other arm's, for the same seeds and questions.
+  public init(_ values: [[Double]], against reference: [[Double]]) {
+    precondition(
+      values.map(\.count) == reference.map(\.count),
+      "\(values.map(\.count)) questions of each seed can't be paired with \(reference.map(\.count))"
+    )
+    let gains = (values.first ?? []).indices.map { question in
+      values.reduce(0) { $0 + $1[question] } - reference.reduce(0) { $0 + $1[question] }
+    }
+    forArm = gains.count { $0 > 0 }
+    against = gains.count { $0 < 0 }
+  }
+
+  public var pValue: Double { mcNemarExactPValue(onlyFirst: forArm, onlySecond: against) }
+}
+
+/// The two-sided p of a paired t test, P(|T| > |d̄| √n / s) with n - 1 degrees of freedom, from the paired differences.
+///
+/// 1 where they do not vary (counts over the same questions that all differ by the same tell no spread), and of fewer
+/// than two.
+public func pairedTPValue(_ differences: [Double]) -> Double {
+  let mean = differences.mean
+  let spread = differences.standardDeviation
+  // Equal differences of shares are equal but for rounding.
+  guard spread > 1e-12 * max(1, abs(mean)) else { return 1 }
+  let count = Double(differences.count)
+  return 2 * StudentT.cumulative(-abs(mean) * count.squareRoot() / spread, degrees: count - 1)
+}
+
 /// p-values adjusted for the number of comparisons by Benjamini and Hochberg: rejecting those at most q keeps the
 /// expected share of false rejections at q or below.
 ///

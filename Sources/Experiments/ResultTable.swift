@@ -48,7 +48,7 @@ package struct ResultTable {
   }
 
   /// A field as RFC 4180 quotes it.
-  private static func quoted(_ field: String) -> String {
+  static func quoted(_ field: String) -> String {
     guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
     return "\"\(field.replacing("\"", with: "\"\""))\""
   }
@@ -62,7 +62,8 @@ package struct ResultTable {
   }
 
   /// For each point of the grid and each metric of the summary: the mean over seeds with its 95 %
-  /// interval, and the difference to the reference arm, paired by seed.
+  /// interval, and the difference to the reference arm where the settings that both have agree, paired
+  /// by seed.
   package var summary: String {
     let points = Dictionary(grouping: records) { label($0) }
     let order = records.map { label($0) }.reduce(into: [String]()) {
@@ -70,7 +71,6 @@ package struct ResultTable {
     }
     var lines: [String] = []
     for key in experiment.summary {
-      let reference = values(of: key, in: records.filter { arm($0) == experiment.reference })
       let isPercentage = records.contains {
         $0.metrics.contains { $0.key == key && $0.unit == "share" }
       }
@@ -83,6 +83,8 @@ package struct ResultTable {
       for point in order {
         let found = values(of: key, in: points[point] ?? [])
         guard !found.isEmpty else { continue }
+        let reference = values(
+          of: key, in: records.filter { isReference($0, of: points[point]?.first) })
         let mean = Estimate.mean(of: found.map(\.value))
         var row = [point, figure(mean.value, isPercentage), interval(mean, isPercentage)]
         let seeds = found.keys.filter { reference[$0] != nil }.sorted()
@@ -113,6 +115,15 @@ package struct ResultTable {
   }
 
   private func arm(_ record: RunRecord?) -> String { record?.settings["arm"]?.description ?? "" }
+
+  /// Whether `record` is what `run` is held against.
+  private func isReference(_ record: RunRecord, of run: RunRecord?) -> Bool {
+    arm(record) == experiment.reference
+      && experiment.settings.allSatisfy { setting in
+        let (own, other) = (record.settings[setting.name], run?.settings[setting.name])
+        return own == nil || other == nil || own == other
+      }
+  }
 
   private func label(_ record: RunRecord) -> String {
     let axes = experiment.settings.filter { (options.values[$0.name]?.count ?? 0) > 1 }.compactMap {
@@ -145,7 +156,8 @@ package struct ResultTable {
       + figure(estimate.high, isPercentage, signed: signed)
   }
 
-  private static func aligned(_ rows: [[String]]) -> String {
+  /// Columns as wide as their widest cell.
+  static func aligned(_ rows: [[String]]) -> String {
     let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0
     }
     return rows.map { row in

@@ -14,12 +14,18 @@ public struct RunRecord: Codable, Sendable {
   public var isModified: Bool
   /// Processor, cores, memory, BLAS core and threads.
   public var machine: [String: String]
+  /// What each split was used for; nil in records that were written before it was said.
+  public var scoring: String? = RunRecord.scoringRule
   public var seconds: Double
   public var finished: Date
   /// Empty where the run failed.
   public var metrics: [Metric]
   /// What went wrong; nil for a finished run.
   public var failure: String?
+
+  /// How runs are scored, all of them.
+  public static let scoringRule =
+    "validation is what settings are chosen on; each test was scored once, after training"
 }
 
 /// The records of an experiment's runs, one JSON file each.

@@ -16,7 +16,7 @@ struct KeyStepCommand: AsyncParsableCommand {
       EditDataCommand.self, AnnotateCommand.self, RectifyCommand.self, CorruptCommand.self,
       PairCommand.self, MistakesCommand.self, AlignCommand.self, LossCommand.self,
       TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, ScoreCommand.self,
-      InfoCommand.self,
+      ReportCommand.self, InfoCommand.self,
     ])
 
   static func main() async {

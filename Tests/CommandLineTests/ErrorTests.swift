@@ -246,7 +246,7 @@ import Testing
     "Help is on standard output, with an example",
     arguments: [
       "edit-data", "annotate", "rectify", "corrupt", "pair", "align", "loss", "train", "generate",
-      "evaluate", "info",
+      "evaluate", "report", "info",
     ])
   func help(command: String) throws {
     for call in [try keystep(command, "--help"), try keystep("help", command)] {

@@ -21,6 +21,13 @@ private struct Expected: Decodable {
     let resampled, jackknife, percentile, bca: [Double]
   }
   struct Consistency: Decodable { let answers: [[Int]], value: Double }
+  struct Tally: Decodable {
+    let values, reference: [[Double]]
+    let forArm, against: Int
+    let p: Double
+  }
+  struct MeanShare: Decodable { let share: Double, count: Int, interval: [Double] }
+  struct PairedP: Decodable { let differences: [Double], p: Double }
 
   let normalQuantile, tQuantile: [Quantile]
   let wilson: [Wilson]
@@ -31,6 +38,9 @@ private struct Expected: Decodable {
   let smallestDetectable: [Detectable]
   let bootstrap: [Resampling]
   let consistency: [Consistency]
+  let tallies: [Tally]
+  let meanShare: [MeanShare]
+  let pairedP: [PairedP]
 
   init() throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -71,6 +81,15 @@ struct AgreementTests {
     }
   }
 
+  @Test("Wilson's interval of a mean share, whose successes are no whole number")
+  func meanShare() {
+    for row in expected.meanShare {
+      let share = Estimate.meanShare(row.share, of: row.count)
+      #expect(share.value == row.share && share.count == row.count)
+      #expect(agree(share.low, row.interval[0]) && agree(share.high, row.interval[1]), "\(row)")
+    }
+  }
+
   @Test("t intervals of a mean and of a paired difference")
   func means() {
     for row in expected.mean {
@@ -90,6 +109,22 @@ struct AgreementTests {
     for row in expected.mcnemar {
       let p = mcNemarExactPValue(onlyFirst: row.onlyFirst, onlySecond: row.onlySecond)
       #expect(agree(p, row.p), "\(row)")
+    }
+  }
+
+  @Test("the exact test over questions, of one seed and of several")
+  func tallies() {
+    for row in expected.tallies {
+      let tally = QuestionTally(row.values, against: row.reference)
+      #expect(tally.forArm == row.forArm && tally.against == row.against)
+      #expect(agree(tally.pValue, row.p), "\(row.p), found \(tally.pValue)")
+    }
+  }
+
+  @Test("the paired t test's p")
+  func pairedT() {
+    for row in expected.pairedP {
+      #expect(agree(pairedTPValue(row.differences), row.p), "\(row)")
     }
   }
 
@@ -173,6 +208,22 @@ struct EdgeCaseTests {
     let nothing = Bootstrap(count: 0, using: &generator) { _ in .nan }
     #expect(nothing.percentileInterval() == (-.infinity, .infinity))
     #expect(nothing.bcaInterval() == (-.infinity, .infinity))
+  }
+
+  @Test("differences that do not vary, or one alone, are no evidence in a t test")
+  func noSpread() {
+    #expect(pairedTPValue([]) == 1 && pairedTPValue([0.3]) == 1)
+    #expect(pairedTPValue([0.1, 0.1, 0.1]) == 1 && pairedTPValue([0, 0]) == 1)
+  }
+
+  @Test("the bootstrap's p is 1 where all is equal and 2 / (B + 1) where all are on one side")
+  func bootstrapP() {
+    func p(_ values: [Double]) -> Double {
+      Bootstrap(estimate: 0, resampled: values, jackknife: []).twoSidedPValue
+    }
+    #expect(p([0, 0, 0]) == 1 && p([]) == 1)
+    #expect(p([1, 2, 3]) == 0.5 && p([-1, -2, -3]) == 0.5)
+    #expect(agree(p([-1] + Array(repeating: 1, count: 98)), 2 * 2 / 100.0))
   }
 
   @Test("smallest detectable difference without two pairs, and without variation")
@@ -284,5 +335,90 @@ struct BootstrapTests {
     let same = Estimate.pairedDifferenceOverSeedsAndQuestions(
       [[1, 0], [0, 1]], minus: [[1, 0], [0, 1]], using: &generator)
     #expect(same.value == 0 && same.low == 0 && same.high == 0)
+  }
+
+  /// The half width of the percentile interval of one seed's figure Σ v / Σ w against 0.
+  private static func halfWidth(
+    _ values: [Double], _ weights: [Double], _ sampling: QuestionSampling
+  ) -> Double {
+    var generator = SeededGenerator(seed: 8)
+    let bootstrap = TwoWayBootstrap(sampling, resamples: 10_000, using: &generator)
+    let figures = bootstrap.figures([values, values.map { _ in 0 }], weights: weights)
+    let interval = bootstrap.difference([figures[0]], minus: [figures[1]], estimate: 0)
+      .percentileInterval()
+    return (interval.high - interval.low) / 2
+  }
+
+  // A 2.5 % quantile of 10,000 draws has a standard error of √(0.025 · 0.975 / 10000) / φ(1.96) = 0.027 standard
+  // deviations, a half width of two such ends 1 % of 1.96; four times that is 4 %, and 400 questions leave the normal
+  // approximation well below.
+  private static let tolerance = 0.04
+
+  @Test("questions that weigh more or less: the width is the ratio estimator's")
+  func weighted() {
+    var generator = SeededGenerator(seed: 9)
+    let weights = (0..<400).map { _ in Double(1 + generator.index(below: 9)) }
+    let values = zip(weights, Self.draws(400, &generator)).map { $0 * (2 + $1) }
+    let ratio = values.reduce(0, +) / weights.reduce(0, +)
+    let squares = zip(values, weights).reduce(0) { $0 + pow($1.0 - ratio * $1.1, 2) }
+    let expected = 1.96 * squares.squareRoot() / weights.reduce(0, +)
+    let half = Self.halfWidth(values, weights, QuestionSampling(count: 400))
+    #expect(abs(half / expected - 1) < Self.tolerance, "\(expected), found \(half)")
+  }
+
+  @Test("fixed tasks: what differs between them is no part of the width, micro or macro")
+  func strata() {
+    var generator = SeededGenerator(seed: 10)
+    let sizes = [280, 120]
+    let tasks = sizes.enumerated().map { task, size in
+      Self.draws(size, &generator).map { Double(10 * task) + Double(1 + task) * $0 }
+    }
+    let labels = ["a", "b"].enumerated().flatMap { Array(repeating: $1, count: sizes[$0]) }
+    let sampling = QuestionSampling(count: 400, strata: labels)
+    func variance(_ values: [Double]) -> Double {
+      values.reduce(0) { $0 + pow($1 - values.mean, 2) } / Double(values.count)
+    }
+    let shares = sizes.map { Double($0) / 400 }
+    for (taskShares, weights) in [
+      (shares, Array(repeating: 1.0, count: 400)),
+      ([0.5, 0.5], sizes.flatMap { Array(repeating: 1 / Double($0), count: $0) }),
+    ] {
+      let square = tasks.indices.reduce(0) {
+        $0 + pow(taskShares[$1], 2) * variance(tasks[$1]) / Double(sizes[$1])
+      }
+      let values = zip(tasks.flatMap { $0 }, weights).map { $0 * $1 }
+      let half = Self.halfWidth(values, weights, sampling)
+      let expected = 1.96 * square.squareRoot()
+      #expect(abs(half / expected - 1) < Self.tolerance, "\(expected), found \(half)")
+    }
+  }
+
+  @Test("passages within fixed tasks: each task draws its own passages, whole")
+  func clustersWithinStrata() {
+    // Two tasks of two passages; within a task one passage is all right, the other all wrong.
+    let sampling = QuestionSampling(
+      count: 8, clusters: ["p", "p", "q", "q", "r", "r", "s", "s"],
+      strata: ["a", "a", "a", "a", "b", "b", "b", "b"])
+    var generator = SeededGenerator(seed: 11)
+    let bootstrap = TwoWayBootstrap(sampling, resamples: 500, using: &generator)
+    let found = bootstrap.figures(
+      [[1, 1, 0, 0, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0, 1, 0]],
+      weights: Array(repeating: 1, count: 8))
+    // Of task a's two draws none, one or two are the right passage.
+    #expect(Set(found[0]) == [0, 0.25, 0.5])
+    // Half of every passage is right, whichever is drawn.
+    #expect(Set(found[1]) == [0.5])
+  }
+
+  @Test("all arms meet the same draws, whatever is asked for first")
+  func sharedDraws() {
+    var generator = SeededGenerator(seed: 12)
+    let bootstrap = TwoWayBootstrap(
+      QuestionSampling(count: 3), resamples: 300, using: &generator)
+    let together = bootstrap.figures([[1, 0, 0], [0, 1, 0]], weights: [1, 1, 1])
+    #expect(bootstrap.figures([[0, 1, 0]], weights: [1, 1, 1])[0] == together[1])
+    // A question that no weight is drawn of gives no figure.
+    let rare = bootstrap.figures([[1, 0, 0]], weights: [1, 0, 0])[0]
+    #expect(rare.contains { $0.isNaN } && rare.allSatisfy { $0.isNaN || $0 == 1 })
   }
 }

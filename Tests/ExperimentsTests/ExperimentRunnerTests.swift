@@ -113,7 +113,8 @@ import Testing
     #expect(record.settings == settings.values && record.checksums == ["data": "abc"])
     #expect(record.identity == identity && record.failure == nil && record.experiment == "toy")
     #expect(Set(["processor", "blas_core", "blas_threads"]).isSubset(of: record.machine.keys))
-    #expect(record.metrics[0].items?.ids == ["a", "b"] && record.metrics[0].items?.values == [1, 0])
+    #expect(
+      record.metrics[0].items?.ids == ["a", "b"] && record.metrics[0].items?.values == [1, 0])
     #expect(record.metrics[0].low == Estimate.share(1, of: 3).low && record.metrics[0].count == 3)
     #expect(record.metrics[1].value.isNaN && record.metrics[2].value == -.infinity)
 

@@ -1,4 +1,5 @@
-"""Expected statistics from SciPy and statsmodels: writes statistics.json beside this script.
+"""Expected statistics from SciPy and statsmodels: writes statistics.json beside this script, and experiment.csv, an
+experiment of random outcomes, with what the same libraries say of it in experiment.json.
 
     python3 -m venv .venv && .venv/bin/pip install scipy==1.17.1 statsmodels==0.15.0
     .venv/bin/python Tests/Fixtures/evaluation/make.py
@@ -6,11 +7,14 @@
 Seed: 20250. Every case holds its inputs and what the library gave for them.
 """
 
+import csv
+import io
 import json
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
@@ -122,6 +126,155 @@ expected = {
     ],
 }
 
-path = Path(__file__).with_name("statistics.json")
-path.write_text(json.dumps(expected, indent=None, separators=(",", ":")) + "\n")
-print(path, path.stat().st_size, "bytes")
+# Drawn from streams of their own, so that what is above stays as it is.
+def surface(places, values, seeds):
+    """A quadratic by ordinary least squares, and where its gradient is zero."""
+    places = np.asarray(places, dtype=float)
+    ones = np.ones(len(places))
+    if places.shape[1] == 1:
+        (x,) = places.T
+        design = np.stack([ones, x, x * x], axis=1)
+    else:
+        x, z = places.T
+        design = np.stack([ones, x, z, x * x, x * z, z * z], axis=1)
+    fit = sm.OLS(values, design).fit()
+    b = fit.params
+    if places.shape[1] == 1:
+        hessian, slope = np.array([[2 * b[2]]]), b[1:2]
+    else:
+        hessian, slope = np.array([[2 * b[3], b[4]], [b[4], 2 * b[5]]]), b[1:3]
+    place = np.linalg.solve(hessian, -slope)
+    signs = np.sign(np.linalg.eigvalsh(hessian))
+    return {
+        "places": [numbers(p) for p in places], "values": numbers(values), "seeds": [int(s) for s in seeds],
+        "coefficients": numbers(b), "standard_errors": numbers(fit.bse), "place": numbers(place),
+        "value": float(b[0] + slope @ place / 2),
+        "kind": "maximum" if (signs < 0).all() else "minimum" if (signs > 0).all() else "saddle",
+    }
+
+
+def surfaces():
+    draw = np.random.default_rng(SEED + 1)
+    grid = [(np.log(a), b) for a in (0.25, 0.5, 1, 2, 4) for b in (-0.5, -0.25, -0.1, 0)]
+    places = np.array([p for p in grid for _ in range(4)])
+    seeds = list(range(4)) * len(grid)
+    x, z = places.T
+    noise = draw.normal(0, 0.004, len(places))
+    yield surface(places, 0.8 - 0.02 * (x - 0.2) ** 2 - 0.5 * (z + 0.2) ** 2 + 0.02 * x * z + noise, seeds)
+    yield surface(places, 0.8 - 0.02 * x**2 + 0.5 * (z + 0.2) ** 2 + noise, seeds)
+    yield surface(places, 1 + 0.03 * (x + 0.3) ** 2 + 0.9 * (z + 0.3) ** 2 + noise, seeds)
+    yield surface(places[:, 1:], 0.8 - (z + 0.2) ** 2 + noise, seeds)
+    yield surface(places[:, :1], 1.2 + 0.05 * (x - 0.4) ** 2 + noise, seeds)
+
+
+def tally(ours, theirs):
+    """Questions right in more seeds of ours than of theirs, in fewer, and the exact test of the two."""
+    gain = np.asarray(ours).sum(0) - np.asarray(theirs).sum(0)
+    more, fewer = int((gain > 0).sum()), int((gain < 0).sum())
+    p = float(stats.binomtest(more, more + fewer).pvalue) if more + fewer else 1.0
+    return {"for_arm": more, "against": fewer, "p": p}
+
+
+outcomes = np.random.default_rng(SEED + 2)
+rights = [(outcomes.uniform(size=(s, q)) < share, outcomes.uniform(size=(s, q)) < 0.6)
+          for s, q, share in ((1, 30, 0.7), (1, 200, 0.5), (5, 40, 0.75), (10, 300, 0.62), (3, 5, 0.6))]
+expected |= {
+    "surfaces": list(surfaces()),
+    "tallies": [
+        {"values": a.astype(int).tolist(), "reference": b.astype(int).tolist(), **tally(a, b)} for a, b in rights
+    ],
+    # Of a mean share over seeds, whose number of successes is no whole one.
+    "mean_share": [
+        {"share": share, "count": n, "interval": numbers(proportion_confint(share * n, n, 0.05, "wilson"))}
+        for share, n in ((0.8537, 500), (0.0004, 500), (0.5, 7), (1 / 3, 16))
+    ],
+    "paired_p": [
+        {"differences": numbers(s - r), "p": float(stats.ttest_rel(s, r).pvalue)}
+        for s, r in zip(samples, references)
+    ],
+}
+
+
+def experiment():
+    """A sweep of random outcomes over two tests: its CSV and what is expected of it."""
+    draw = np.random.default_rng(SEED + 3)
+    tasks = {"arithmetic": 18, "boolean": 12}
+    seeds = range(4)
+    points = [("stage 1", "", "")] + [("KRSL", a, b) for a in (0.5, 1, 2) for b in (-0.5, -0.1, 0)]
+    pairs = draw.integers(1, 9, 20)
+    table, rows = {}, []
+    for number, (arm, alpha, beta) in enumerate(points):
+        share = 0.55 if arm == "stage 1" else 0.7 - 0.08 * np.log(alpha) ** 2 - 0.9 * (beta + 0.2) ** 2
+        for seed in seeds:
+            for split, level in (("validation", share), ("in domain", share), ("out of domain", share - 0.2)):
+                right = {task: (draw.uniform(size=n) < level).astype(int) for task, n in tasks.items()}
+                # The whole test's order is another one than the tasks'.
+                whole = draw.permutation(np.concatenate(list(right.values())))
+                sums = [float(f"{s:.4g}") for s in draw.gamma(2, 0.4, len(pairs)) * pairs]
+                bits = lambda outcomes: "".join(str(bit) for bit in outcomes)
+                figures = [("accuracy", "share", whole.mean(), len(whole), bits(whole)),
+                           ("unparsed", "share", 0.1, len(whole), ""), ("guessing floor", "share", 0.25, "", "")]
+                figures += [(f"accuracy: {task}", "share", r.mean(), len(r), bits(r)) for task, r in right.items()]
+                prefers = (draw.uniform(size=len(pairs)) < level).astype(int)
+                figures += [("prefers right chain", "share", prefers.mean(), len(pairs), bits(prefers)),
+                            ("key tokens -log p", "nats", sum(sums) / pairs.sum(), len(pairs),
+                             " ".join(f"{s:g}/{n}" for s, n in zip(sums, pairs)))]
+                table[number, seed, split] = right, figures
+                rows += [["toy", f"{number:02}{seed:02}", arm, 100, alpha, beta, seed, split, name, unit,
+                          repr(float(value)), "", "", count, items, 1.5, "0123456789ab"]
+                         for name, unit, value, count, items in figures]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow("experiment run arm steps alpha beta seed split metric unit value low_95 high_95 count items "
+                    "run_seconds commit".split())
+    writer.writerows(rows)
+
+    def values(point, split, metric):
+        if metric == "macro accuracy":
+            return np.array([np.mean([r.mean() for r in table[point, s, split][0].values()]) for s in seeds])
+        return np.array([next(f[2] for f in table[point, s, split][1] if f[0] == metric) for s in seeds])
+
+    def answers(point, split):
+        return np.array([np.concatenate(list(table[point, s, split][0].values())) for s in seeds])
+
+    comparisons, accuracies = [], []
+    for split in ("in domain", "out of domain"):
+        for metric in ("accuracy", "macro accuracy", "prefers right chain", "key tokens -log p"):
+            group = []
+            for point in range(1, len(points)):
+                test = stats.ttest_rel(values(point, split, metric), values(0, split, metric))
+                difference = values(point, split, metric) - values(0, split, metric)
+                row = {"point": point, "split": split, "metric": metric, "difference": float(difference.mean()),
+                       "seeds_interval": numbers(test.confidence_interval(0.95)), "t_p": float(test.pvalue)}
+                if metric == "accuracy":
+                    row |= tally(answers(point, split), answers(0, split))
+                group.append(row)
+            for row, q in zip(group, multipletests([row["t_p"] for row in group], method="fdr_bh")[1]):
+                row["t_q"] = float(q)
+            if metric == "accuracy":
+                for row, q in zip(group, multipletests([row["p"] for row in group], method="fdr_bh")[1]):
+                    row["exact_q"] = float(q)
+            comparisons += group
+        for point in range(len(points)):
+            mean, n = values(point, split, "accuracy").mean(), sum(tasks.values())
+            accuracies.append({"point": point, "split": split, "accuracy": float(mean),
+                               "interval": numbers(proportion_confint(mean * n, n, 0.05, "wilson"))})
+    chosen = max(range(1, len(points)), key=lambda point: values(point, "validation", "accuracy").mean())
+    observed = [(np.log(points[p][1]), points[p][2], values(p, "validation", "accuracy")[s], s)
+                for s in seeds for p in range(1, len(points))]
+    return text.getvalue(), {
+        "chosen": chosen, "comparisons": comparisons, "accuracies": accuracies,
+        "surface": surface([o[:2] for o in observed], np.array([o[2] for o in observed]), [o[3] for o in observed]),
+    }
+
+
+table, of_table = experiment()
+of_table["provenance"] = expected["provenance"]
+folder = Path(__file__).parent
+for name, text in (
+    ("statistics.json", json.dumps(expected, indent=None, separators=(",", ":")) + "\n"),
+    ("experiment.csv", table),
+    ("experiment.json", json.dumps(of_table, indent=None, separators=(",", ":")) + "\n"),
+):
+    (folder / name).write_text(text)
+    print(folder / name, len(text), "bytes")

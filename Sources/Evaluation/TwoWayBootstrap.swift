@@ -1,0 +1,168 @@
+import LinearAlgebra
+import Randomness
+
+/// How the questions of a test are drawn anew: whole clusters with replacement, as many as there are, within each
+/// stratum by itself.
+///
+/// A cluster is what makes questions alike, such as their task or the passage that they are about: they come or stay
+/// away together. A stratum is fixed: an interval speaks of new questions of the same strata.
+public struct QuestionSampling: Hashable, Sendable {
+  /// How many questions there are.
+  public let count: Int
+  /// The questions of each cluster of each stratum.
+  private let strata: [[[Int]]]
+
+  /// - Parameters:
+  ///   - clusters: the cluster of each question; nil where each stands alone.
+  ///   - strata: the stratum of each question; nil where there is one alone.
+  public init(count: Int, clusters: [String]? = nil, strata: [String]? = nil) {
+    for (name, labels) in [("clusters", clusters), ("strata", strata)] {
+      precondition(
+        labels == nil || labels?.count == count, "\(labels?.count ?? 0) \(name), \(count) questions"
+      )
+    }
+    self.count = count
+    let groups = strata.map(Self.members) ?? [Array(0..<count)]
+    self.strata = groups.map { questions in
+      guard let clusters else { return questions.map { [$0] } }
+      return Self.members(of: questions.map { clusters[$0] }).map { $0.map { questions[$0] } }
+    }
+  }
+
+  /// How often each question comes in one draw.
+  fileprivate func draw(using generator: inout SeededGenerator) -> [Double] {
+    var times = [Double](repeating: 0, count: count)
+    for clusters in strata {
+      for _ in clusters.indices {
+        for question in clusters[generator.index(below: clusters.count)] { times[question] += 1 }
+      }
+    }
+    return times
+  }
+
+  /// The indices of each label's members, in the order in which the labels first occur.
+  private static func members(of labels: [String]) -> [[Int]] {
+    var place: [String: Int] = [:]
+    var members: [[Int]] = []
+    for (index, label) in labels.enumerated() {
+      if let known = place[label] {
+        members[known].append(index)
+      } else {
+        place[label] = members.count
+        members.append([index])
+      }
+    }
+    return members
+  }
+}
+
+/// Seeds and questions drawn anew, independently of each other; all arms meet the same draws.
+///
+///     figure of seed s:  f_s = Σ_q t_q v_sq / Σ_q t_q w_q        t_q: how often question q was drawn
+///     resample:          mean of f_s - f'_s over the drawn seeds
+///
+/// With w = 1 a figure is a mean over questions (accuracy), with v and w sums over tokens and their number a mean over
+/// tokens, with both divided by the number of the task's questions the mean of the tasks' accuracies.
+///
+/// The interval speaks of new seeds and new questions both. Where arms differ by question and seed at once it is
+/// somewhat too wide; where seeds differ and are few (S) their part is too narrow by √(1 - 1/S). With one seed only
+/// the questions are drawn, and the interval speaks of that seed alone.
+///
+/// Source: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
+public struct TwoWayBootstrap: Sendable {
+  public let sampling: QuestionSampling
+  public let resamples: Int
+  private let questionGenerator, seedGenerator: SeededGenerator
+
+  public init(
+    _ sampling: QuestionSampling, resamples: Int, using generator: inout SeededGenerator
+  ) {
+    self.sampling = sampling
+    self.resamples = resamples
+    questionGenerator = SeededGenerator(seed: generator.next())
+    seedGenerator = SeededGenerator(seed: generator.next())
+  }
+
+  /// The figures on every resample of questions: rows × resamples. NaN where no weight was drawn.
+  ///
+  /// - Parameters:
+  ///   - rows: v, a row for each arm and seed, with a value for each question.
+  ///   - weights: w, the questions' weights, the same in all rows.
+  public func figures(_ rows: [[Double]], weights: [Double]) -> [[Double]] {
+    let questions = sampling.count
+    precondition(
+      weights.count == questions && rows.allSatisfy { $0.count == questions },
+      "\(rows.map(\.count)) values and \(weights.count) weights, \(questions) questions")
+    let values = Matrix(
+      rows: rows.count + 1, columns: questions, elements: rows.flatMap { $0 } + weights)
+    var generator = questionGenerator
+    var figures = rows.map { _ in [Double]() }
+    // In blocks, so that memory does not grow with the resamples.
+    for start in stride(from: 0, to: resamples, by: 256) {
+      let block = min(256, resamples - start)
+      let times = Matrix(
+        rows: block, columns: questions,
+        elements: (0..<block).flatMap { _ in sampling.draw(using: &generator) })
+      let sums = Matrix.product(values, times, transposingRight: true)
+      for row in rows.indices {
+        for draw in 0..<block { figures[row].append(sums[row, draw] / sums[rows.count, draw]) }
+      }
+    }
+    return figures
+  }
+
+  /// The difference of two arms on every resample, of what `figures` returned for the same seeds of both.
+  public func difference(
+    _ figures: [[Double]], minus reference: [[Double]], estimate: Double
+  ) -> Bootstrap {
+    precondition(
+      figures.count == reference.count,
+      "\(figures.count) seeds can't be paired with \(reference.count)")
+    let seeds = figures.count
+    var generator = seedGenerator
+    let resampled = (0..<(seeds == 0 ? 0 : resamples)).map { draw in
+      var sum = 0.0
+      for _ in 0..<seeds {
+        let seed = generator.index(below: seeds)
+        sum += figures[seed][draw] - reference[seed][draw]
+      }
+      return sum / Double(seeds)
+    }
+    return Bootstrap(estimate: estimate, resampled: resampled, jackknife: [])
+  }
+}
+
+extension Estimate {
+  /// The mean difference of two arms over seeds and questions, paired by both, with the percentile interval of a
+  /// `TwoWayBootstrap`. `count` counts seeds times questions; without any, the value is NaN in -∞ ... ∞.
+  ///
+  /// - Parameters:
+  ///   - values: seeds × questions, such as 1 for a right answer and 0 for a wrong one.
+  ///   - reference: the other arm's, for the same seeds and questions.
+  ///   - clusters: for each question the cluster it is drawn with (its task or passage); nil where each stands alone.
+  public static func pairedDifferenceOverSeedsAndQuestions(
+    _ values: [[Double]], minus reference: [[Double]], clusters: [String]? = nil,
+    resamples: Int = 2000, level: Double = 0.95, using generator: inout SeededGenerator
+  ) -> Estimate {
+    let questions = values.first?.count ?? 0
+    precondition(
+      values.map(\.count) == reference.map(\.count),
+      "\(values.map(\.count)) questions of each seed can't be paired with \(reference.map(\.count))"
+    )
+    guard questions > 0 else {
+      return Estimate(value: .nan, low: -.infinity, high: .infinity, count: 0)
+    }
+    let bootstrap = TwoWayBootstrap(
+      QuestionSampling(count: questions, clusters: clusters), resamples: resamples,
+      using: &generator)
+    let figures = bootstrap.figures(
+      values + reference, weights: Array(repeating: 1, count: questions))
+    let value = values.joined().mean - reference.joined().mean
+    let interval = bootstrap.difference(
+      Array(figures.prefix(values.count)), minus: Array(figures.suffix(values.count)),
+      estimate: value
+    ).percentileInterval(level: level)
+    return Estimate(
+      value: value, low: interval.low, high: interval.high, count: values.count * questions)
+  }
+}

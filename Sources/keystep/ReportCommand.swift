@@ -1,0 +1,86 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Reasoning
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "What an experiment's CSV says: intervals, paired tests, response surfaces.",
+    discussion: """
+      Prints tables and findings, and writes them to NAME.report.md, every comparison to \
+      NAME.comparisons.csv. Settings are chosen on validation; each arm at each of its settings is \
+      compared with the reference on every test, question by question. docs/statistics.md says how each figure is made.
+
+      With --json it prints a line for each comparison instead, with the columns of \
+      NAME.comparisons.csv; those without a value are left out.
+
+      Example: keystep report key-step-ratio --reference "stage 1"
+      """)
+
+  @Argument(help: "An experiment's name, whose CSV is results/NAME.csv; or the path of a CSV.")
+  var experiment: String
+  @Option(
+    help:
+      "The arm that others are compared with; std-cot, edit-without-krsl or stage 1, or the first.")
+  var reference: String?
+  @Option(help: "How often the bootstrap draws seeds and questions anew.")
+  var resamples = 10_000
+  @Option(help: "Of the drawing.")
+  var seed: UInt64 = 0
+  @Option(help: "Where the two files go; beside the CSV where left out.")
+  var outputFolder: String?
+  @Flag(help: "Print JSON lines.")
+  var json = false
+
+  func validate() throws {
+    guard (100...1_000_000).contains(resamples) else {
+      throw ValidationError("--resamples wants a number from 100 to 1000000, not \(resamples)")
+    }
+  }
+
+  func run() throws {
+    let file = try ResultFile(path: path())
+    let arms = file.runs.map(\.arm).reduce(into: [String]()) {
+      if !$0.contains($1) { $0.append($1) }
+    }
+    let name = reference ?? Comparisons.defaultReference(arms) ?? ""
+    guard arms.contains(name) else {
+      throw ValidationError(
+        "--reference wants one of the arms \(arms.joined(separator: ", ")), not \(name)")
+    }
+    let report = try Report(
+      Comparisons(file, reference: name, resamples: resamples, seed: seed))
+    let url = URL(fileURLWithPath: file.path).deletingPathExtension()
+    let folder =
+      outputFolder.map { URL(fileURLWithPath: $0) } ?? url.deletingLastPathComponent()
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let outputs = ["report.md", "comparisons.csv"].map {
+      folder.appendingPathComponent("\(url.lastPathComponent).\($0)")
+    }
+    try report.markdown.write(to: outputs[0], atomically: true, encoding: .utf8)
+    try report.csv.write(to: outputs[1], atomically: true, encoding: .utf8)
+    if json {
+      for object in report.objects { try printJSONLine(object) }
+    } else {
+      print(report.text)
+      print("\nWritten: \(outputs.map(\.relativePath).joined(separator: ", "))")
+    }
+  }
+
+  /// The CSV that `experiment` names. Throws a `DataError` that lists those that are there where it is not.
+  private func path() throws -> String {
+    let isPath = experiment.hasSuffix(".csv") || experiment.contains("/")
+    let path = isPath ? experiment : "results/\(experiment).csv"
+    guard !FileManager.default.fileExists(atPath: path) else { return path }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+      .filter { $0.hasSuffix(".csv") && !$0.hasSuffix(".comparisons.csv") }
+      .map { $0.dropLast(".csv".count) }.sorted()
+    throw DataError(
+      file: path, place: nil,
+      expected: "an experiment's CSV"
+        + (names.isEmpty ? "" : ", such as those of \(names.joined(separator: ", "))"),
+      found: "no such file")
+  }
+}
