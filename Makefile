@@ -17,9 +17,9 @@ build: setup ## build the command: .build/release/keystep
 	swift build -c release --product keystep
 
 test: setup ## build and run the tests
-	swift test -c release
+	swift test -c release --disable-testable-imports # the same build as the command's and the experiments'
 
-experiment: setup ## run an experiment: NAME=key-step-ratio [ARGS="--seeds 5"] [STUDENT=model PAIRS=pairs.jsonl]
+experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--seeds 5"] [STUDENT=model PAIRS=pairs.jsonl]
 	@scripts/experiment.sh
 
 list: ## name the experiments and the question of each

@@ -25,6 +25,12 @@ func experiment(_ name: String) -> Target {
     exclude: ["README.md"])
 }
 
+/// The folders under `experiments/`.
+let experiments = [
+  "adapter-spectrum", "alignment-granularity", "baselines", "components", "data-size",
+  "key-step-ratio", "mistake-kinds", "negative-forms", "student-size", "token-rules",
+]
+
 let package = Package(
   name: "KeyStep",
   platforms: [.macOS(.v15)],
@@ -38,6 +44,8 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -79,9 +87,6 @@ let package = Package(
         "Experiments", "Annotation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    experiment("baselines"),
-    experiment("components"),
-    experiment("key-step-ratio"),
     .executableTarget(
       name: "keystep-bench",
       dependencies: [
@@ -100,12 +105,19 @@ let package = Package(
     tests("LanguageModel", ["CKernels", "Checkpoints", "LinearAlgebra", "Randomness"]),
     tests("Reasoning"),
     tests("Teachers"),
-    tests("Annotation"),
+    tests(
+      "Annotation",
+      [
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
     tests("Distillation"),
     tests("Evaluation"),
     tests("Experiments"),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["keystep", "baselines", "components", "key-step-ratio", "TestSupport"]),
+      dependencies: (["keystep", "TestSupport"] + experiments).map { .target(name: $0) }),
   ]
 )
+package.targets += experiments.map(experiment)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds and runs experiments/$NAME from the repository's root, with the words of $ARGS (quotes group, nothing expands)
-# and, where they are given, the student $STUDENT and the dual pairs $PAIRS.
+# and, where they are given, the student $STUDENT and the dual pairs $PAIRS. NAME=all runs every experiment in turn, each
+# with one line and its output in runs/<name>/log.txt, goes on where one fails, and then ends with status 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 name=${NAME:-}
-if [ -z "$name" ] || [ "${name#*/}" != "$name" ] || [ ! -f "experiments/$name/main.swift" ]; then
-  printf 'NAME: expected the name of an experiment, found "%s". There are:\n' "$name" >&2
+if [ "$name" != all ] && { [ -z "$name" ] || [ "${name#*/}" != "$name" ] || [ ! -f "experiments/$name/main.swift" ]; }; then
+  printf 'NAME: expected the name of an experiment, or all, found "%s". There are:\n' "$name" >&2
   scripts/list.sh >&2
   exit 2
 fi
@@ -15,6 +16,37 @@ arguments=()
 [ -z "$words" ] || mapfile -t arguments <<<"$words"
 [ -z "${STUDENT:-}" ] || arguments+=(--student "$STUDENT")
 [ -z "${PAIRS:-}" ] || arguments+=(--pairs "$PAIRS")
+products=$(swift build -c release --show-bin-path)
 
-swift build -c release --product "$name"
-exec "$(swift build -c release --show-bin-path)/$name" "${arguments[@]}"
+if [ "$name" != all ]; then
+  swift build -c release --product "$name"
+  exec "$products/$name" "${arguments[@]}"
+fi
+
+# An interrupted experiment ends by itself, after which the shell would go on with the next.
+trap 'printf "interrupted; the same call goes on from here\n"; exit 130' INT TERM
+failed=()
+for main in experiments/*/main.swift; do
+  name=$(basename "$(dirname "$main")")
+  log=runs/$name/log.txt
+  mkdir -p "runs/$name"
+  printf '%-22s ' "$name"
+  start=$SECONDS status=0
+  { swift build -c release --product "$name" && "$products/$name" "${arguments[@]}"; } >"$log" 2>&1 </dev/null || status=$?
+  seconds=$((SECONDS - start))
+  # The plan's line is "  66 runs (…", the last one "CSV: … (66 runs); records: …".
+  planned=$(sed -n 's/^  \([0-9]*\) runs (.*/\1/p' "$log")
+  finished=$(sed -n 's/^CSV: .*(\([0-9]*\) runs); records: .*/\1/p' "$log")
+  printf '%s of %s runs, %d min %02d s' "${finished:-0}" "${planned:-?}" $((seconds / 60)) $((seconds % 60))
+  if [ "$status" -eq 0 ]; then
+    printf '\n'
+  else
+    failed+=("$name")
+    printf ', FAILED; the end of %s:\n' "$log"
+    tail -n 5 "$log" | sed 's/^/  /'
+  fi
+done
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'failed: %s\n' "${failed[*]}" >&2
+  exit 1
+fi

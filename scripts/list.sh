@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../experiments"
 
 for readme in */README.md; do
-  printf '%-20s %s\n' "${readme%/README.md}" "$(awk '!/^#/ && NF { print; exit }' "$readme")"
+  printf '%-22s %s\n' "${readme%/README.md}" "$(awk '!/^#/ && NF { print; exit }' "$readme")"
 done

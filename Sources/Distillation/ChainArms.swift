@@ -32,7 +32,7 @@ extension Objective {
 
   /// What the first of a multi-task arm's two responses is.
   public enum Explanation: String, Sendable, CaseIterable {
-    /// MT-Re, Distilling step-by-step (2305.02301, equations 3 and 4): the rationale.
+    /// MT-Re, Distilling step-by-step (2305.02301, section 3.2): the rationale.
     case rationale
     /// MT-CoT (2210.06726): the chain with its answer.
     case chain

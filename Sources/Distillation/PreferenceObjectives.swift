@@ -22,7 +22,7 @@ extension Objective {
   /// DPOP, DPO-Positive: DPO with λ max(0, log π_ref(y+)/π(y+)) taken off inside the σ's β, so that
   /// the right chain does not grow unlikelier.
   ///
-  /// Source: Pal et al., 2402.13228, equation 3; λ = 50 is theirs.
+  /// Source: Pal et al., 2402.13228, the DPOP loss; λ = 50 is theirs.
   public static func positivePreference(
     _ pairs: [TokenizedPair], beta: Double = 0.1, penalty: Double = 50, reference: Decoder,
     workers: Workers

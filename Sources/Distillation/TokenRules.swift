@@ -29,7 +29,7 @@ extension Objective {
   /// RHO-1, selective language modelling: of each response the `share` of tokens whose -log p
   /// exceeds that under `reference` most, the mean over those.
   ///
-  /// Source: Lin et al., 2404.07965, equations 3 to 5, which select over a batch; 0.6 is theirs.
+  /// Source: Lin et al., 2404.07965, section 2.2, which selects over a batch; 0.6 is theirs.
   public static func excessLoss(
     _ chains: [TokenizedChain], share: Float = 0.6, reference: Decoder, workers: Workers
   ) -> Objective {

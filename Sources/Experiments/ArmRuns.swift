@@ -5,16 +5,9 @@ extension Arm {
   /// The arm called so, without the settings that its stages do not have.
   public init(_ arm: ArmName) {
     let second = arm.stages.dropFirst().first?.objective
-    let unused: Set<String> =
-      switch second {
-      case nil: ["learning_rate", "stage2_steps", "alpha", "beta", "gamma", "guard"]
-      case .chains: ["alpha", "beta", "gamma", "guard"]
-      case .rightOnly: ["beta", "guard"]
-      case .wrongOnly: ["alpha", "gamma"]
-      case .allTokens: ["gamma"]
-      default: []
-      }
-    self.init(arm.rawValue, without: unused, help: arm.help)
+    self.init(
+      arm.rawValue, without: second?.absentSettings ?? ObjectiveName.secondStageSettings,
+      help: arm.help)
   }
 }
 
@@ -37,21 +30,14 @@ extension DistillationSetup {
 
   /// Trains the run's arm, an `ArmName`, through its stages, and scores its student.
   public func run(_ context: RunContext) throws -> [Metric] {
-    let settings = context.settings
-    guard let arm = ArmName(rawValue: settings.arm) else {
-      preconditionFailure("no arm is called \(settings.arm)")
+    guard let arm = ArmName(rawValue: context.settings.arm) else {
+      preconditionFailure("no arm is called \(context.settings.arm)")
     }
-    func number(_ name: String, absent: Float) -> Float {
-      settings.values[name] == nil ? absent : Float(settings.number(name))
-    }
-    var options = ObjectiveOptions()
-    options.weights.alpha = number("alpha", absent: options.weights.alpha)
-    options.weights.beta = number("beta", absent: options.weights.beta)
-    options.weights.gamma = number("gamma", absent: options.weights.gamma)
-    options.guardThreshold = number("guard", absent: options.guardThreshold)
-    options.seed = settings.seed
     let student = try firstStage(context, of: arm)
-    let training = try secondStage(student, of: arm, options, context)
+    var training: [Metric] = []
+    if let stage = arm.stages.dropFirst().first {
+      training = try secondStage(student, stage.objective, on: stage.data(data.chains), context)
+    }
     let cues = try TokenizedCues(data.chains.cues, data.tokenizer)
     return training + (try measure(student, context, decoding: arm.decoding(cues)))
   }

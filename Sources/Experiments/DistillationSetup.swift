@@ -138,12 +138,13 @@ public struct DistillationSetup: Sendable {
 
   // MARK: Stages
 
-  /// The student before any training.
-  private func untrained(_ run: RunSettings) throws -> Decoder {
+  /// The student before any training; from scratch, that of the run's `preset` where it has one.
+  func untrained(_ run: RunSettings) throws -> Decoder {
     var generator = SeededGenerator(seed: run.seed, stream: "initialisation")
     guard let pretrained else {
+      let preset = run.values["preset"].flatMap { StudentPreset(rawValue: $0.description) }
       return try .random(
-        StudentPreset.procedural.configuration(
+        (preset ?? .procedural).configuration(
           vocabularySize: data.tokenizer.tokenizer.vocabularySize), using: &generator)
     }
     let configuration = LowRankConfiguration(
@@ -156,8 +157,9 @@ public struct DistillationSetup: Sendable {
   /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
   /// settings.
   public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
-    try firstStage(
-      context, key: ["chains": .text(SHA256.hex(of: chains.map(\.id).joined(separator: "\n")))]
+    let texts = chains.map { "\($0.id) \($0.response)" }
+    return try firstStage(
+      context, key: ["chains": .text(SHA256.hex(of: texts.joined(separator: "\n")))]
     ) { .chainsOfThought(chains) }
   }
 
@@ -186,25 +188,13 @@ public struct DistillationSetup: Sendable {
     }
   }
 
-  /// The second stage of `arm`, where it has one, on the student after its first.
-  public func secondStage(
-    _ decoder: Decoder, of arm: ArmName, _ options: ObjectiveOptions, _ context: RunContext
-  ) throws -> [Metric] {
-    guard let stage = arm.stages.dropFirst().first else { return [] }
-    return try secondStage(
-      decoder,
-      stage.objective.objective(stage.data(data.chains), options) {
-        ReferenceModels(student: decoder, workers: Workers(count: context.threads))
-      }, context)
-  }
-
   private func firstStage(
     _ context: RunContext, key own: [String: SettingValue], _ objective: () throws -> Objective
   ) throws -> Decoder {
     let run = context.settings
     let names = [
-      "seed", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps", "stage1_learning_rate",
-      "batch_size",
+      "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
+      "stage1_learning_rate", "batch_size",
     ]
     let key = run.values.filter { names.contains($0.key) }.merging(own) { $1 }
     let decoder = try untrained(run)
@@ -214,6 +204,32 @@ public struct DistillationSetup: Sendable {
       try write(decoder, to: folder)
     }
     return try read(decoder, from: folder)
+  }
+
+  /// Trains `decoder` further by `objective` on `chains`, as the run's settings say. What it is compared
+  /// with is a copy of it, fine-tuned where the objective wants that on the right chains, or on the
+  /// wrong ones.
+  public func secondStage(
+    _ decoder: Decoder, _ objective: ObjectiveName, on chains: TeacherChains, _ context: RunContext
+  ) throws -> [Metric] {
+    func reference(on chains: [ChainOfThought]) throws -> Decoder {
+      let copy = decoder.copy()
+      var settings = settings(context.settings, stage: 2)
+      settings.length = .steps(context.settings.integer("reference_steps"))
+      let tokenized = try data.tokenizer.tokenize(chains, file: "reference")
+      try train(copy, .chainsOfThought(tokenized), settings, context, "reference")
+      return copy
+    }
+    return try secondStage(
+      decoder,
+      objective.objective(chains, ObjectiveOptions(context.settings)) {
+        ReferenceModels(
+          student: decoder,
+          positive: objective.wantsPositive
+            ? try reference(on: chains.right + chains.rectified) : nil,
+          negative: objective.wantsNegative ? try reference(on: chains.pairs.map(\.wrong)) : nil,
+          workers: Workers(count: context.threads))
+      }, context)
   }
 
   /// Trains `decoder` further on `objective`: the second stage, or what stands in its place.

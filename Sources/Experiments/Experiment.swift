@@ -7,11 +7,16 @@ public struct Arm: Sendable {
   public let name: String
   /// The settings it does not have, whose axes do not multiply it.
   public let without: Set<String>
+  /// Whether it runs only where `--arms` names it.
+  public let isOptional: Bool
   public let help: String
 
-  public init(_ name: String, without: Set<String> = [], help: String) {
+  public init(
+    _ name: String, without: Set<String> = [], isOptional: Bool = false, help: String
+  ) {
     self.name = name
     self.without = without
+    self.isOptional = isOptional
     self.help = help
   }
 }

@@ -91,7 +91,7 @@ package struct ExperimentOptions: Sendable {
           ? found.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } : Array(0..<found[0])
       }
     }
-    arms = experiment.arms
+    arms = experiment.arms.filter { !$0.isOptional }
     if let text = given["--arms"] {
       let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       for name in names where !experiment.arms.contains(where: { $0.name == name }) {
@@ -131,7 +131,7 @@ package struct ExperimentOptions: Sendable {
       \(experiment.name): \(experiment.question)
 
       Arms
-      \(rows(experiment.arms.map { ($0.name, $0.help) }))
+      \(rows(experiment.arms.map { ($0.name, $0.help + ($0.isOptional ? "; with --arms only" : "")) }))
 
       Settings; values separated by commas make an axis of the grid
       \(rows(settings))

@@ -102,6 +102,19 @@ public struct Setting: Sendable {
   }
 }
 
+extension [Setting] {
+  /// The same with other values for the setting called `name`. Precondition: there is one.
+  public func with(_ name: String, _ values: [SettingValue]) -> [Setting] {
+    precondition(contains { $0.name == name }, "no setting is called \(name)")
+    return map { setting in
+      guard setting.name == name else { return setting }
+      return Setting(
+        name, setting.kind, values, smoke: setting.smoke, isAxis: setting.isAxis,
+        help: setting.help)
+    }
+  }
+}
+
 /// The resolved settings of one run.
 public struct RunSettings: Sendable, Hashable {
   public var values: [String: SettingValue]

@@ -47,6 +47,12 @@ public final class Decoder: Sendable {
     Decoder(configuration, parameters, adapter, rotary: rotary)
   }
 
+  /// The same model with what training changes in memory of its own, to be trained apart.
+  public func copy() -> Decoder {
+    guard let adapter else { return Decoder(configuration, parameters.copy(), nil, rotary: rotary) }
+    return adapted(by: adapter.copy())
+  }
+
   /// x[T, D]: the embeddings of `tokens`.
   func embed(_ tokens: [Int32], into x: MatrixView) {
     for (row, token) in tokens.enumerated() {

@@ -80,8 +80,7 @@ extension LowRankAdapter {
       guard let b = parameters.slot(module + ".lora_B.weight") else { return nil }
       return PEFTAdapter.Factors(
         module: module, inputSize: slot.shape[1], outputSize: b.shape[0],
-        a: Array(parameters[slot.name]) + (start.map { Array($0[slot.name]) } ?? []),
-        b: columnsBesideStart(b.name))
+        a: rowsAboveStart(slot.name), b: columnsBesideStart(b.name))
     }
     try PEFTAdapter(
       rank: doubling * configuration.rank, alpha: Double(doubling) * Double(configuration.alpha),
@@ -89,8 +88,13 @@ extension LowRankAdapter {
     ).write(to: folder)
   }
 
+  /// A [r, in], or [A; A₀] [2r, in] where there is a start.
+  func rowsAboveStart(_ name: String) -> [Float] {
+    Array(parameters[name]) + (start.map { Array($0[name]) } ?? [])
+  }
+
   /// B [out, r], or [B, -B₀] [out, 2r] where there is a start.
-  private func columnsBesideStart(_ name: String) -> [Float] {
+  func columnsBesideStart(_ name: String) -> [Float] {
     let values = Array(parameters[name])
     guard let start = start.map({ Array($0[name]) }) else { return values }
     let rank = configuration.rank

@@ -95,12 +95,21 @@ public final class LowRankAdapter: Sendable {
   }
 
   /// An adapter that begins with `parameters`, which are kept as its start.
-  init(_ configuration: LowRankConfiguration, startingFrom parameters: ParameterStore) {
+  convenience init(_ configuration: LowRankConfiguration, startingFrom parameters: ParameterStore) {
+    self.init(configuration, parameters, start: parameters.copy())
+  }
+
+  private init(
+    _ configuration: LowRankConfiguration, _ parameters: ParameterStore, start: ParameterStore?
+  ) {
     self.configuration = configuration
     self.parameters = parameters
-    let start = parameters.zeros()
-    start.buffer.copy(from: parameters.buffer)
     self.start = start
+  }
+
+  /// The same adapter in memory of its own.
+  func copy() -> LowRankAdapter {
+    LowRankAdapter(configuration, parameters.copy(), start: start)
   }
 
   static func emptyStore(_ configuration: LowRankConfiguration, _ model: ModelConfiguration)

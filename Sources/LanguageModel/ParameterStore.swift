@@ -44,6 +44,13 @@ public final class ParameterStore: Sendable {
   /// Zeros of the same layout: room for gradients or moments.
   public func zeros() -> ParameterStore { ParameterStore(slots: slots) }
 
+  /// The same tensors in memory of their own.
+  public func copy() -> ParameterStore {
+    let copy = zeros()
+    copy.buffer.copy(from: buffer)
+    return copy
+  }
+
   public var count: Int { buffer.count }
 
   public func slot(_ name: String) -> ParameterSlot? { indices[name].map { slots[$0] } }

@@ -32,7 +32,7 @@ extension Decoder {
   ///     W = U Σ Vᵀ    A = √(Σ_r / s) V_rᵀ    B = U_r √(Σ_r / s)    W ← W - s B A
   ///
   /// with s = alpha / rank. This model's own parameters stay as they are; the new one has a copy.
-  /// Source: Meng et al., 2404.02948, equations 2 to 4, and PEFT's `pissa_init` for s.
+  /// Source: Meng et al., 2404.02948, section 3, and PEFT's `pissa_init` for s.
   ///
   /// Throws an `AdapterError` where the rank is more than a projection has, a `LAPACKError` where a
   /// decomposition fails. Precondition: the scale is above zero.
@@ -45,8 +45,7 @@ extension Decoder {
           projection: target, outputs: outputs, inputs: inputs, rank: low.rank)
       }
     }
-    let residual = parameters.zeros()
-    residual.buffer.copy(from: parameters.buffer)
+    let residual = parameters.copy()
     let factors = LowRankAdapter.emptyStore(low, configuration)
     let places = (0..<configuration.layerCount).flatMap { layer in
       low.targets.map { (layer: layer, target: $0) }

@@ -1,0 +1,51 @@
+import LinearAlgebra
+
+/// What training changed in the projections, ΔW [out, in].
+extension LowRankAdapter {
+  /// Factors L [out, k] and R [k, in] of what training changed in a projection,
+  ///
+  ///     L R = ΔW = (alpha / r) (B A - B₀ A₀)
+  ///
+  /// with B₀ A₀ what the adapter began with: k is r where that was nothing, else 2 r. Precondition:
+  /// `target` is one of the adapter's.
+  public func update(of target: ProjectionName, layer: Int) -> (
+    left: Matrix<Double>, right: Matrix<Double>
+  ) {
+    let left = columnsBesideStart(Self.name(target, layer, "B"))
+    let right = rowsAboveStart(Self.name(target, layer, "A"))
+    let rank = configuration.rank * (start == nil ? 1 : 2)
+    let scale = Double(configuration.scale)
+    return (
+      Matrix(
+        rows: left.count / rank, columns: rank, elements: left.map { scale * Double($0) }),
+      Matrix(rows: rank, columns: right.count / rank, elements: right.map(Double.init))
+    )
+  }
+}
+
+extension Decoder {
+  /// A projection's own weight W [out, in], without what an adapter adds to it.
+  public func weight(of target: ProjectionName, layer: Int) -> Matrix<Double> {
+    let (rows, columns) = target.shape(configuration)
+    let values = parameters[target.weightName(layer: layer)].map(Double.init)
+    return Matrix(rows: rows, columns: columns, elements: values)
+  }
+
+  /// The plain model that does what this one does: (alpha / r) B A added to a copy of each weight that
+  /// its adapter is on.
+  public func merged() -> Decoder {
+    let merged = parameters.copy()
+    if let adapter {
+      for layer in 0..<configuration.layerCount {
+        for target in adapter.configuration.targets {
+          multiply(
+            adapter.parameters.matrix(LowRankAdapter.name(target, layer, "B")),
+            adapter.parameters.matrix(LowRankAdapter.name(target, layer, "A")),
+            into: merged.matrix(target.weightName(layer: layer)),
+            scale: adapter.configuration.scale, adding: true)
+        }
+      }
+    }
+    return Decoder(configuration, parameters: merged)
+  }
+}

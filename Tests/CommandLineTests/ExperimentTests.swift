@@ -1,0 +1,67 @@
+import Foundation
+import Testing
+
+/// Each experiment's executable.
+@Suite struct ExperimentTests {
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("../../experiments").standardizedFileURL
+
+  /// The folders under `experiments/`.
+  static var names: [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter {
+      FileManager.default.fileExists(atPath: folder.path + "/\($0)/main.swift")
+    }.sorted()
+  }
+
+  @Test("There are the experiments that the paper and the later literature ask for")
+  func all() {
+    #expect(
+      Self.names == [
+        "adapter-spectrum", "alignment-granularity", "baselines", "components", "data-size",
+        "key-step-ratio", "mistake-kinds", "negative-forms", "student-size", "token-rules",
+      ])
+  }
+
+  @Test(
+    "A smoke run leaves a CSV with every arm, and the same call again has nothing to do",
+    arguments: ExperimentTests.names)
+  func smoke(name: String) throws {
+    let place = try Workplace()
+    let call = try runExecutable(executable(name), ["--smoke"], in: place.path)
+    #expect(call.status == 0, "\(call.errors)")
+    let csv = try place.text("results/scratch/\(name).csv")
+    let arms = Set(
+      csv.split(separator: "\n").dropFirst().map { $0.split(separator: ",")[2] })
+    #expect(arms.count > 1 && csv.contains(",out of domain,accuracy,share,"))
+    let planned = try #require(call.output.firstMatch(of: /\n  (\d+) runs \(/)).1
+    #expect(call.output.contains("CSV: results/scratch/\(name).csv (\(planned) runs)"))
+    let again = try runExecutable(executable(name), ["--smoke"], in: place.path)
+    #expect(again.status == 0 && again.output.contains("\(planned) finished before"))
+    #expect(try place.text("results/scratch/\(name).csv") == csv)
+  }
+
+  @Test(
+    "Its README has its question and all its arms, and its help an example",
+    arguments: ExperimentTests.names)
+  func readme(name: String) throws {
+    let readme = try String(
+      contentsOf: Self.folder.appendingPathComponent("\(name)/README.md"), encoding: .utf8)
+    for heading in ["# \(name)", "## Prediction", "## Command", "## Cost", "## Result"] {
+      #expect(readme.contains(heading + "\n"), "\(heading)")
+    }
+    let question = readme.split(separator: "\n").first { !$0.hasPrefix("#") } ?? ""
+    let checkpoint = ["--student=x", "--help"]
+    for arguments in [["--help"], checkpoint] {
+      let help = try runExecutable(executable(name), arguments)
+      #expect(help.status == 0 && help.output.contains("make experiment NAME=\(name)"))
+      #expect(help.output.hasPrefix("\(name): \(question)\n"))
+      let arms = help.output.split(separator: "\n", omittingEmptySubsequences: false)
+        .drop { $0 != "Arms" }.dropFirst().prefix { !$0.isEmpty }
+      for arm in arms {
+        let arm = arm.trimmingPrefix("  ").split(separator: "  ")[0]
+        #expect(readme.contains("`\(arm)`"), "\(arm)")
+      }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Distillation
+import Experiments
+import Reasoning
+import Teachers
+import Testing
+
+/// Parts of a teacher's chains.
+@Suite struct ChainSelectionTests {
+  private let folder: TemporaryFolder
+  private let chains: TeacherChains
+
+  init() throws {
+    folder = try TemporaryFolder()
+    chains = try ExperimentData(
+      procedural: .init(
+        trainQuestions: 60, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
+        seed: 3), folder: folder.path
+    ).chains
+  }
+
+  private func questions(_ chains: [ChainOfThought]) -> Set<String> { Set(chains.map(\.prompt)) }
+
+  @Test("A number of questions has those of a smaller number, with all their chains and pairs")
+  func size() {
+    let (few, more) = (chains.ofQuestions(10, seed: 1), chains.ofQuestions(25, seed: 1))
+    #expect(questions(few.right + few.rectified).count == 10)
+    #expect(questions(more.right + more.rectified).count == 25)
+    #expect(
+      questions(few.right + few.rectified).isSubset(of: questions(more.right + more.rectified)))
+    for part in [few, more] {
+      let kept = questions(part.right + part.rectified)
+      #expect(part.right == chains.right.filter { kept.contains($0.prompt) })
+      #expect(part.pairs == chains.pairs.filter { kept.contains($0.prompt) })
+    }
+    #expect(chains.ofQuestions(10, seed: 2).right != few.right)
+    let all = chains.ofQuestions(1000, seed: 1)
+    #expect(all.right == chains.right && all.rectified == chains.rectified)
+  }
+
+  @Test("Wrong chains stand in for the right ones of a share of the questions, whose pairs go")
+  func noise() {
+    let noisy = chains.takingWrongForRight(share: 0.3, seed: 1)
+    let all = chains.right + chains.rectified
+    #expect(questions(noisy.right + noisy.rectified) == questions(all))
+    let wrong = noisy.right.filter { $0.isCorrect == false }
+    #expect(wrong.count == Int((0.3 * Double(chains.pairs.count)).rounded()))
+    #expect(noisy.right.count + noisy.rectified.count == all.count)
+    #expect(questions(wrong).isDisjoint(with: questions(noisy.pairs.map(\.right))))
+    #expect(noisy.pairs.count == chains.pairs.count - wrong.count)
+    let same = chains.takingWrongForRight(share: 0, seed: 1)
+    #expect(same.right == chains.right && same.pairs == chains.pairs)
+  }
+
+  @Test("Pairs are told apart by the kind of mistake that is stated, else by the guessed one")
+  func kinds() {
+    let kinds = chains.pairsByMistake
+    #expect(Set(kinds.keys) == [.logical, .knowledge, .calculation])
+    #expect(kinds.values.map(\.count).reduce(0, +) == chains.pairs.count)
+    for (kind, pairs) in kinds {
+      #expect(pairs.allSatisfy { $0.wrong.mistake?.kind == kind })
+    }
+    var silent = chains
+    for index in silent.pairs.indices { silent.pairs[index].wrong.mistake = nil }
+    let guessed = silent.pairsByMistake
+    #expect(Set(guessed.keys) == [.calculation, .unknown])
+    #expect(guessed[.calculation]?.allSatisfy { $0.guessedMistake == .calculation } == true)
+  }
+
+  @Test("As many pairs are drawn as are wanted, by the seed")
+  func drawn() {
+    let few = chains.with(5, of: chains.pairs, seed: 1)
+    #expect(few.pairs.count == 5 && Set(few.pairs).isSubset(of: chains.pairs))
+    #expect(few.right == chains.right)
+    #expect(chains.with(5, of: chains.pairs, seed: 1).pairs == few.pairs)
+    #expect(chains.with(5, of: chains.pairs, seed: 2).pairs != few.pairs)
+  }
+}

@@ -1,0 +1,42 @@
+import Distillation
+import Experiments
+
+let usesCheckpoint = DistillationSetup.usesCheckpoint()
+
+let rules: [ObjectiveName] = [
+  .chains, .dynamic, .entropy, .excessLoss, .answerTokens, .promptWeighted, .keySteps,
+  .directPreference, .positivePreference, .stepPreference, .criticalTokens, .reinforcement,
+]
+
+let experiment = Experiment(
+  name: "token-rules", outputName: usesCheckpoint ? "token-rules.checkpoint" : nil,
+  question: "Which of the later literature's rules for weighting tokens helps after stage 1?",
+  arms: [.stage1] + rules.map { Arm(then: $0) }, reference: Arm.stage1.name,
+  settings: DistillationSetup.settings(checkpoint: usesCheckpoint)
+    + DistillationSetup.secondStageSettings(checkpoint: usesCheckpoint) + [
+      Setting(
+        "kept_share", .number(0...1), [],
+        help: "of the tokens, in entropy and rho-1; without it theirs, 0.2 and 0.6"),
+      Setting(
+        "preference_beta", .number(0...100), [],
+        help: "β of the preferences; without it theirs, 0.1, and 0.4 in step-dpo"),
+      Setting(
+        "reference_steps", .integer(0...10_000_000), [.integer(usesCheckpoint ? 20 : 200)],
+        smoke: [.integer(2)], help: "that the models of rho-1 and cdpo are fine-tuned for"),
+    ],
+  seeds: usesCheckpoint ? 3 : 5,
+  summary: [
+    "validation accuracy", "in domain accuracy", "out of domain accuracy",
+    "in domain prefers right chain", "in domain key tokens top-1",
+  ],
+  example: """
+    make experiment NAME=token-rules ARGS="--arms 'stage 1,sft,krsl,dpo' --seeds 3"
+    """
+) { context in
+  let setup = try DistillationSetup(context)
+  return Prepared(checksums: setup.checksums, notes: setup.notes) { run in
+    try setup.run(run, then: ObjectiveName(rawValue: run.settings.arm))
+  }
+}
+
+experiment.main()
