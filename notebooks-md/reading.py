@@ -1,0 +1,342 @@
+"""What the experiments' notebooks share: a results CSV as a table, its settings held against a reference, figures.
+
+A *setting* is what is compared: an arm, in a sweep with its values. Shares are in per cent, their differences in
+percentage points.
+"""
+from functools import cache
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+from scipy import stats
+
+plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "axes.titlesize": 10, "axes.spines.top": False,
+                     "axes.spines.right": False, "figure.constrained_layout.use": True})
+
+PAIR_METRICS = ["prefers right chain", "key tokens top-1", "key tokens -log p", "other tokens -log p"]
+METRICS = ["accuracy"] + PAIR_METRICS
+TITLES = {"prefers right chain": "right chain preferred", "key tokens top-1": "key tokens top-1",
+          "key tokens -log p": "−log p, key tokens", "other tokens -log p": "−log p, other tokens"}
+
+
+def number(value, form="g"):
+    return format(value, form).replace("-", "−")
+
+
+def listed(items):
+    items = list(items)
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def say(lines):
+    display(Markdown(lines if isinstance(lines, str) else "\n".join(f"- {line}" for line in lines)))
+
+
+def statement(row, unit):
+    """A difference with its interval."""
+    form = "+.1f" if unit == "share" else "+.4f"
+    return f"{number(row['mean'], form)} ({number(row['low'], form)} … {number(row['high'], form)})"
+
+
+def section(path, title):
+    """What a Markdown file says under a heading, as a quotation."""
+    body = Path(path).read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0].strip()
+    say("\n".join(f"> {line}".rstrip() for line in body.splitlines()))
+
+
+def decoded(items):
+    """The column `items`: sums and weights, item by item; a figure is the sum of the ones over that of the others."""
+    if "/" in items:
+        return np.array([item.split("/") for item in items.split()], dtype=float).T
+    return np.array([[int(item) for item in items], [1] * len(items)], dtype=float)
+
+
+@cache
+def drawn(seeds, items, resamples=2000):
+    """How often each seed and each item comes up where as many as there are of each are drawn anew."""
+    generator = np.random.default_rng(1)
+    return [generator.multinomial(count, np.full(count, 1 / count), resamples).astype(float)
+            for count in (seeds, items)]
+
+
+def resampled(sums, weights):
+    """A figure, seeds × items, on seeds and items drawn anew: the same draws for every figure of its shape, so that the
+    differences of two are paired (Owen's pigeonhole bootstrap)."""
+    drawn_seeds, drawn_items = drawn(*sums.shape)
+    total = [((drawn_seeds @ part) * drawn_items).sum(axis=1) for part in (sums, weights)]
+    return total[0] / total[1]
+
+
+def verdict(low, high, least, most):
+    """What an interval says of the claim that a difference lies between two bounds."""
+    return "holds" if least < low and high < most else "contradicted" if high < least or most < low else "open"
+
+
+def holm(p, level=0.05):
+    """Which of the hypotheses Holm's step-down procedure rejects."""
+    rejected = np.zeros(len(p), dtype=bool)
+    rejected[np.argsort(p)] = np.cumprod(np.sort(p) <= level / np.arange(len(p), 0, -1)).astype(bool)
+    return rejected
+
+
+def tallied(rows):
+    """Tallies as a table."""
+    return pd.DataFrame(rows).T.astype({"intervals": int, "exclude zero": int, "after Holm's correction": int})
+
+
+class Results:
+    """One student's CSV of an experiment.
+
+    `reference` is the setting that the others are held against. `label` names the setting of a row, `order` is the key
+    that sorts settings, `mark` gives one its shape and colour; `swept` are columns that may have several values.
+    """
+
+    def __init__(self, path, reference, order, mark, label=lambda row: row.arm, swept=()):
+        self.path, self.reference, self.order, self.mark, self.swept = path, reference, order, mark, list(swept)
+        table = pd.read_csv(path, dtype={"run": str, "commit": str, "items": str})
+        first, last = table.columns.get_loc("arm") + 1, table.columns.get_loc("seed")
+        self.settings_columns = table.columns[first:last].difference(self.swept, sort=False)
+        varied = [name for name in self.settings_columns if table[name].nunique() > 1]
+        if varied:
+            raise ValueError(f"{path}: expected one value each, found several: {', '.join(varied)}")
+        table["setting"] = [label(row) for row in table.itertuples()]
+        table["split"] = table["split"].fillna("training")
+        table.loc[table["unit"] == "share", ["value", "low_95", "high_95"]] *= 100
+        values = table[table["split"] != "training"].pivot(
+            index=["split", "metric", "setting"], columns="seed", values="value")
+        # Pairing wants every setting of a seed; what a sweep that was broken off left of other seeds is not read.
+        complete = values.columns[values.notna().all()]
+        if reference not in set(table["setting"]) or len(complete) < 2:
+            raise ValueError(f"{path}: expected {reference} and two seeds or more that every setting has, found "
+                             f"{len(complete)} of {values.shape[1]} seeds, and {', '.join(table['setting'].unique())}")
+        self.incomplete = values.shape[1] - len(complete)
+        self.table = table = table[table["seed"].isin(complete)]
+        self.units = table.drop_duplicates("metric").set_index("metric")["unit"]
+        self.tests = [name for name in table["split"].unique() if name not in ("training", "validation")]
+        self.tasks = sorted(name for name in table["metric"].unique() if name.startswith("accuracy: "))
+        self.names = [reference] + self.ordered(set(table["setting"]) - {reference})
+        # Values by split, metric, setting (rows) and seed (columns); the same cells resampled, where the CSV has items.
+        self.values, self.resampled, self._differences = values[complete], {}, {}
+        if "items" in table:
+            for key, rows in table.dropna(subset="items").groupby(["split", "metric", "setting"]):
+                items = np.stack([decoded(text) for text in rows.sort_values("seed")["items"]], axis=1)
+                self.resampled[key] = (100 if self.units[key[1]] == "share" else 1) * resampled(*items)
+
+    def ordered(self, settings):
+        return sorted(settings, key=self.order)
+
+    def differences(self, reference=None):
+        """Differences to the reference, paired by seed: the seeds; and their mean with its interval and p.
+
+        `low over seeds` and `high over seeds` are the 95 % t interval over seeds; where the metric has items, `low` and
+        `high` take in that over seeds and questions as well: they are the outer bounds of the two.
+        """
+        reference = reference or self.reference
+        if reference in self._differences:
+            return self._differences[reference]
+        others = self.values.drop(reference, level="setting")
+        base = self.values.xs(reference, level="setting").reindex(others.index.droplevel("setting"))
+        seeds = others - base.to_numpy()
+        count = seeds.shape[1]
+        mean, error = seeds.mean(axis=1), seeds.std(axis=1) / np.sqrt(count)
+        half = stats.t.ppf(0.975, count - 1) * error
+        # Seeds that all differ by the same (shares are counts over questions) tell no spread: no finding, p = 1.
+        spread = error > 1e-9
+        p = pd.Series(1.0, index=seeds.index)
+        p[spread] = 2 * stats.t.sf(mean[spread].abs() / error[spread], count - 1)
+        result = pd.DataFrame({"mean": mean, "low over seeds": mean - half, "high over seeds": mean + half, "p": p})
+        result["low"], result["high"] = result["low over seeds"], result["high over seeds"]
+        for row in result.index:
+            ours, theirs = self.resampled.get(row), self.resampled.get((*row[:2], reference))
+            if ours is not None and theirs is not None:
+                low, high = np.quantile(ours - theirs, [0.025, 0.975])
+                result.loc[row, ["low", "high"]] = min(low, result.loc[row, "low"]), max(high, result.loc[row, "high"])
+        result["excludes zero"] = spread & ((result["low"] > 0) | (result["high"] < 0))
+        self._differences[reference] = seeds, result
+        return seeds, result
+
+    def runs(self):
+        """What was run, in one sentence."""
+        say(f"{self.table['run'].nunique()} runs, {self.table['seed'].nunique()} seeds, {len(self.names)} settings: "
+            f"{'; '.join(self.names)}. Commit {', '.join(self.table['commit'].unique())}."
+            + (f" {self.incomplete} seeds more are left out, which not every setting has." if self.incomplete else ""))
+
+    def settings(self):
+        """The settings that all runs share, one row each."""
+        first = self.table[self.settings_columns].bfill().iloc[0].dropna()
+        return first.map(lambda value: f"{value:g}" if isinstance(value, float) else str(value)).to_frame("value")
+
+    def overview(self):
+        """What was scored on each split, what guessing gives, where the reference stands."""
+        rows = {}
+        for split in ["validation"] + self.tests:
+            of = lambda metric: self.table[(self.table["split"] == split) & (self.table["metric"] == metric)]
+            accuracy = of("accuracy")
+            first = accuracy[accuracy["setting"] == self.reference]
+            rows[split] = {
+                "questions": int(accuracy["count"].iloc[0]),
+                "dual pairs": int(of("prefers right chain")["count"].iloc[0]),
+                "guessing floor, %": of("guessing floor")["value"].iloc[0],
+                f"{self.reference} accuracy, %": first["value"].mean(),
+                "sd over seeds": first["value"].std(),
+                "half interval of one run over its questions": (first["high_95"] - first["low_95"]).mean() / 2,
+            }
+        return pd.DataFrame(rows).T.astype({"questions": int, "dual pairs": int}).round(1)
+
+    def levels(self, columns=("accuracy", "guessing floor", "unparsed", *PAIR_METRICS)):
+        """Mean over seeds of each setting, in per cent or nats."""
+        means = self.values.mean(axis=1).unstack("metric")
+        return means.loc[[(split, name) for split in self.tests for name in self.names], list(columns)].round(3)
+
+    def intervals(self, split, metrics=METRICS):
+        """Every difference to the reference on one split; a star marks an interval that excludes zero."""
+        result = self.differences()[1].loc[split]
+        cells = result.loc[list(metrics)].apply(
+            lambda row: statement(row, self.units[row.name[0]]) + " *" * bool(row["excludes zero"]), axis=1)
+        return cells.unstack("metric").loc[self.names[1:], list(metrics)].rename(columns=TITLES)
+
+    def tally(self, names, metrics):
+        """Of the differences of `names` on the tests: how many there are, how many would exclude zero by chance, do so,
+        and do so still after Holm's correction of their p over seeds."""
+        result = self.differences()[1].loc[[(split, metric, name) for split in self.tests for metric in metrics
+                                            for name in names]]
+        found = result["excludes zero"]
+        return {"intervals": len(result), "by chance": 0.05 * len(result), "exclude zero": found.sum(),
+                "after Holm's correction": (found & holm(result["p"])).sum()}
+
+    def report(self):
+        """What `keystep report` wrote of the CSV, whose differences have to be those that are found here."""
+        path = self.path.with_suffix(".comparisons.csv")
+        if not path.exists():
+            say(f"`results/{path.name}` is not there: `keystep report` writes it.")
+            return
+        found = pd.read_csv(path)
+        scale = np.where(found["unit"] == "share", 100, 1)
+        for name in ("difference", "low_95", "high_95", "smallest_detectable"):
+            found[name] *= scale
+        ours = self.differences()[1]["mean"].reindex(found.set_index(["split", "metric", "arm"]).index).to_numpy()
+        if not self.incomplete and (np.abs(ours - found["difference"]) > 1e-4).any():
+            raise ValueError(f"{path} is of another {self.path.name}: run keystep report again")
+        cells = found[["split", "metric", "arm"]].copy()
+        cells["difference"] = [
+            statement({"mean": row.difference, "low": row.low_95, "high": row.high_95}, row.unit)
+            for row in found.itertuples()]
+        cells["q"] = found["q"].map("{:.3g}".format)
+        cells["detectable"] = found["smallest_detectable"].round(4)
+        cells["questions for : against"] = [
+            "" if np.isnan(row.questions_for) else f"{row.questions_for:.0f} : {row.questions_against:.0f}"
+            for row in found.itertuples()]
+        display(cells.set_index(["split", "metric", "arm"]))
+
+    def at_floor(self, split):
+        """A sentence where the reference answers no more than guessing does; None elsewhere."""
+        first, floor = [self.values.loc[(split, metric, self.reference)].mean()
+                        for metric in ("accuracy", "guessing floor")]
+        return None if first > floor else (
+            f"**{split}**: {self.reference} answers {number(first, '.1f')} % of the questions, guessing "
+            f"{number(floor, '.1f')} %. Accuracy says nothing of any claim there.")
+
+    def judged(self, claims):
+        """Each claim about accuracy on each test, what was found, and what the intervals say of it.
+
+        A claim is who made it, its words, and comparisons: a setting, a reference, and the bounds between which the
+        difference is claimed to lie, in points. It holds where all of them do.
+        """
+        lines = []
+        for split in self.tests:
+            if floor := self.at_floor(split):
+                lines.append(floor)
+                continue
+            for who, words, comparisons in claims:
+                found, verdicts = [], []
+                for setting, reference, least, most in comparisons:
+                    if {setting, reference} <= set(self.names):
+                        row = self.differences(reference)[1].loc[(split, "accuracy", setting)]
+                        found.append(f"{setting} {statement(row, 'share')} against {reference}")
+                        verdicts.append(verdict(row["low"], row["high"], least, most))
+                word = next((word for word in ("contradicted", "open") if word in verdicts), "holds")
+                lines.append(f"**{split}, {who}**: {words}: "
+                             + (f"**{word}**. {'; '.join(found)}." if found else "not run."))
+        return lines
+
+    def panel(self, axis, split, metric, names):
+        """One panel's title, its settings from top to bottom, and the unit below."""
+        for y, name in enumerate(names[1:], 1):
+            if self.mark(names[y - 1]) != self.mark(name):
+                axis.axhline(y - 0.4, color="#bbbbbb", linewidth=0.8, linestyle=":")
+        axis.set_yticks(range(len(names)), names)
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        axis.tick_params(axis="y", length=0)
+        axis.set_title(f"{split}\n{TITLES.get(metric, metric)}")
+        axis.locator_params(axis="x", nbins=5 if self.units[metric] == "share" else 3)
+        axis.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
+
+    def panels(self, panels, names):
+        """A figure with a row of panels for each row of (split, metric)."""
+        across = len(panels[0])
+        return plt.subplots(len(panels), across, squeeze=False, sharey=True,
+                            figsize=(1.8 + 2.5 * across, 0.6 + (0.9 + 0.26 * len(names)) * len(panels)))
+
+    def forest(self, panels, names=None):
+        """Each setting's difference to the reference; `panels` are rows of (split, metric)."""
+        seeds, result = self.differences()
+        names = self.names[1:] if names is None else [name for name in names if name in self.names]
+        if not names:
+            return
+        figure, axes = self.panels(panels, names)
+        for axis, (split, metric) in zip(axes.flat, sum(panels, [])):
+            axis.axvline(0, color="#555555", linewidth=1, zorder=1)
+            for y, name in enumerate(names):
+                shape, colour = self.mark(name)
+                row = result.loc[(split, metric, name)]
+                axis.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1, zorder=2)
+                axis.plot(row[["low over seeds", "high over seeds"]], [y, y], color=colour, linewidth=2.6, zorder=2)
+                axis.plot(row["mean"], y, shape, color=colour, markersize=6, zorder=4)
+                single = seeds.loc[(split, metric, name)]
+                axis.plot(single, [y + 0.33] * len(single), "o", color="#555555", markerfacecolor="white", markersize=3,
+                          markeredgewidth=0.7, zorder=3)
+            self.panel(axis, split, metric, names)
+            if not seeds.loc[(split, metric)].loc[names].to_numpy().any():
+                axis.set_xlim(-1.2, 1.2)  # nothing differs: a scale of its own would magnify nothing
+            axis.set_xlabel("percentage points" if self.units[metric] == "share" else self.units[metric])
+        figure.suptitle(f"Difference to {self.reference}: mean over seeds, 95 % interval, single seeds (open circles)",
+                        fontsize=10)
+        plt.show()
+
+    def ladder(self, panels, names=None):
+        """Each setting's own level, with its 95 % t interval over seeds and, for accuracy, the guessing floor."""
+        names = names or self.names
+        figure, axes = self.panels(panels, names)
+        for axis, (split, metric) in zip(axes.flat, sum(panels, [])):
+            floor = metric.replace("accuracy", "guessing floor")
+            if floor != metric:
+                axis.axvline(self.values.loc[(split, floor)].iloc[0, 0], color="#555555", linewidth=1, linestyle="--")
+            for y, name in enumerate(names):
+                shape, colour = self.mark(name)
+                single = self.values.loc[(split, metric, name)]
+                half = stats.t.ppf(0.975, len(single) - 1) * single.std() / np.sqrt(len(single))
+                axis.plot([single.mean() - half, single.mean() + half], [y, y], color=colour, linewidth=2.6)
+                axis.plot(single.mean(), y, shape, color=colour, markersize=6, zorder=4)
+                axis.plot(single, [y + 0.33] * len(single), "o", color="#555555", markerfacecolor="white", markersize=3,
+                          markeredgewidth=0.7)
+            self.panel(axis, split, metric, names)
+            axis.set_xlabel("%" if self.units[metric] == "share" else self.units[metric])
+            if self.units[metric] == "share":
+                axis.set_xlim(-3, 103)
+        figure.suptitle("Mean over seeds, 95 % interval, single seeds (open circles); dashed: the guessing floor",
+                        fontsize=10)
+        plt.show()
+
+
+def read_students(name, **settings):
+    """The experiment's CSVs by student, and a sentence for each that is not there."""
+    students = {}
+    for student, file in {"procedural": f"{name}.csv", "SmolLM2": f"{name}.smollm2.csv"}.items():
+        path = Path("../results") / file
+        if path.exists():
+            students[student] = Results(path, **settings)
+        else:
+            say(f"**`results/{file}` is not there: nothing is said of that student.**")
+    return students
