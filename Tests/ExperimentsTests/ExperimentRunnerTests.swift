@@ -117,6 +117,14 @@ import Testing
       record.metrics[0].items?.ids == ["a", "b"] && record.metrics[0].items?.values == [1, 0])
     #expect(record.metrics[0].low == Estimate.share(1, of: 3).low && record.metrics[0].count == 3)
     #expect(record.metrics[1].value.isNaN && record.metrics[2].value == -.infinity)
+    #expect(record.scoring == RunRecord.scoringRule)
+
+    // One that was written before records said so is read all the same.
+    let lines = try folder.text("runs/\(identity).json").split(separator: "\n")
+    try folder.write(
+      lines.filter { !$0.contains("\"scoring\"") }.joined(separator: "\n"),
+      to: "runs/\(identity).json")
+    #expect(try #require(store.finished(identity)).scoring == nil)
 
     var failed = record
     failed.failure = "a mishap"
