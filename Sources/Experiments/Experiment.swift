@@ -160,7 +160,8 @@ public struct MetricItems: Sendable, Hashable, Codable {
       return values.map { $0 == 1 ? "1" : "0" }.joined()
     }
     return values.indices.map { index in
-      String(format: "%.4g", values[index]) + "/" + String(format: "%g", weights?[index] ?? 1)
+      let weight: Double = weights?[index] ?? 1
+      return String(format: "%.4g/%g", values[index], weight)
     }.joined(separator: " ")
   }
 }

@@ -91,7 +91,9 @@ import Testing
       // Two directions, and for what began with singular values as many again.
       let values = try #require(own.first { $0.contains(",singular values: layer 0 q_proj,") })
       let items = values.split(separator: ",", omittingEmptySubsequences: false).dropLast(2).last
-      #expect(items?.split(separator: " ").count == (start == .noise ? 2 : 4))
+      let found = items?.split(separator: " ") ?? []
+      #expect(found.count == (start == .noise ? 2 : 4))
+      #expect(found.allSatisfy { $0.hasSuffix("/1") && Double($0.dropLast(2)) != nil }, "\(found)")
     }
     #expect(!rows.contains { $0.contains(",stage 1,") && $0.contains("effective rank") })
   }
