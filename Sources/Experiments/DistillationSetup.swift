@@ -200,7 +200,7 @@ public struct DistillationSetup: Sendable {
     let decoder = try untrained(run)
     let folder = try context.stage("stage 1", RunSettings(key), checksums: checksums) { folder in
       try train(
-        decoder, objective(), settings(run, stage: 1), context, "stage 1")
+        decoder, objective(), settings(for: decoder, run, stage: 1), context, "stage 1")
       try write(decoder, to: folder)
     }
     return try read(decoder, from: folder)
@@ -214,7 +214,7 @@ public struct DistillationSetup: Sendable {
   ) throws -> [Metric] {
     func reference(on chains: [ChainOfThought]) throws -> Decoder {
       let copy = decoder.copy()
-      var settings = settings(context.settings, stage: 2)
+      var settings = settings(for: copy, context.settings, stage: 2)
       settings.length = .steps(context.settings.integer("reference_steps"))
       let tokenized = try data.tokenizer.tokenize(chains, file: "reference")
       try train(copy, .chainsOfThought(tokenized), settings, context, "reference")
@@ -236,13 +236,13 @@ public struct DistillationSetup: Sendable {
   public func secondStage(_ decoder: Decoder, _ objective: Objective, _ context: RunContext) throws
     -> [Metric]
   {
-    try train(decoder, objective, settings(context.settings, stage: 2), context, "stage 2")
+    try train(
+      decoder, objective, settings(for: decoder, context.settings, stage: 2), context, "stage 2")
   }
 
-  private func settings(_ run: RunSettings, stage: Int) -> TrainingSettings {
+  private func settings(for decoder: Decoder, _ run: RunSettings, stage: Int) -> TrainingSettings {
     let isFirst = stage == 1
     let steps = run.integer(isFirst ? "stage1_steps" : "stage2_steps")
-    let dropout = pretrained == nil ? 0 : Float(run.number("lora_dropout"))
     return TrainingSettings(
       learningRate: run.number(isFirst ? "stage1_learning_rate" : "learning_rate"),
       schedule: pretrained == nil && isFirst
@@ -250,7 +250,8 @@ public struct DistillationSetup: Sendable {
       optimiser: pretrained == nil
         ? AdamWSettings(beta2: 0.98, weightDecay: isFirst ? 0.01 : 0)
         : AdamWSettings(weightDecay: isFirst ? 0.05 : 0),
-      length: .steps(steps), batchSize: run.integer("batch_size"), clipNorm: 1, dropout: dropout,
+      length: .steps(steps), batchSize: run.integer("batch_size"), clipNorm: 1,
+      dropout: decoder.adapter?.configuration.dropout ?? 0,
       // Each stage has its own order of the data.
       seed: run.seed &* 2 &+ UInt64(stage))
   }

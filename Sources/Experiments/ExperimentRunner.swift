@@ -12,9 +12,9 @@ extension Experiment {
     exit(run(arguments))
   }
 
-  /// `main` up to the end of the process: returns its exit status. Records, and what runs share, go
-  /// to `folder`.
-  package func run(_ arguments: [String], folder: String? = nil) -> Int32 {
+  /// `main` up to the end of the process: returns its exit status. Records go to `<folder>/<name>`, and
+  /// to `<folder>/stages` what runs share, those of other experiments too.
+  package func run(_ arguments: [String], folder: String = "runs") -> Int32 {
     BLAS.threadCount = 1
     do {
       let cores = ProcessInfo.processInfo.activeProcessorCount
@@ -23,7 +23,7 @@ extension Experiment {
         print(ExperimentOptions.help(self))
         return 0
       }
-      return try run(options, folder: folder ?? "runs/\(name)") ? 0 : 1
+      return try run(options, folder: folder) ? 0 : 1
     } catch let error as ExperimentOptions.UsageError {
       Self.complain("\(error)\n")
       return 2
@@ -60,7 +60,8 @@ extension Experiment {
   }
 
   /// Runs what is missing; returns whether all runs are finished.
-  private func run(_ options: ExperimentOptions, folder: String) throws -> Bool {
+  private func run(_ options: ExperimentOptions, folder root: String) throws -> Bool {
+    let folder = "\(root)/\(name)"
     let records = RecordStore(folder: folder)
     let fixed = options.values.compactMapValues { $0.count == 1 ? $0[0] : nil }
     let prepared = try prepare(
@@ -88,7 +89,8 @@ extension Experiment {
     }
 
     try runMissing(
-      missing.map { ($0, identities[$0], plan[$0]) }, prepared, records, folder, options)
+      missing.map { ($0, identities[$0], plan[$0]) }, prepared, records,
+      StageStore(folder: root + "/stages"), options)
     let found = identities.compactMap(records.finished)
     if found.isEmpty { return false }
     let table = ResultTable(self, options, found)
@@ -104,7 +106,7 @@ extension Experiment {
 
   private func runMissing(
     _ missing: [(index: Int, identity: String, settings: RunSettings)], _ prepared: Prepared,
-    _ records: RecordStore, _ folder: String, _ options: ExperimentOptions
+    _ records: RecordStore, _ stages: StageStore, _ options: ExperimentOptions
   ) throws {
     guard !missing.isEmpty else { return }
     Interruption.watch()
@@ -112,7 +114,6 @@ extension Experiment {
     let jobs = min(options.jobs, missing.count)
     let threads = max(1, options.jobs / jobs)
     let board = ProgressBoard(total: missing.count, jobs: jobs, stages: options.seeds.count)
-    let stages = StageStore(folder: folder + "/stages")
     let commit = Machine.commit()
     let machine = Machine.description()
     let queue = RunQueue(count: missing.count)
@@ -126,8 +127,8 @@ extension Experiment {
         do {
           metrics = try prepared.run(
             RunContext(
-              settings: settings, threads: threads, stages: stages, progress: board,
-              identity: identity))
+              settings: settings, threads: threads, stages: stages, commit: commit.hash,
+              progress: board, identity: identity))
         } catch is CancellationError {
           return
         } catch {

@@ -6,12 +6,14 @@ public struct RunContext: Sendable {
   /// The threads it may use.
   public let threads: Int
   let stages: StageStore
+  let commit: String
   let progress: ProgressBoard
   let identity: String
 
-  /// The folder of a stage that runs share, made by `make` where no run made it before.
+  /// The folder of a stage that runs share, made by `make` where no run of this commit, of whatever
+  /// experiment, made it before.
   ///
-  /// `key` holds everything that the stage depends on; `make` is given an empty folder.
+  /// `key` holds everything else that the stage depends on; `make` is given an empty folder.
   public func stage(
     _ name: String, _ key: RunSettings, checksums: [String: String],
     make: (String) throws -> Void
@@ -19,7 +21,8 @@ public struct RunContext: Sendable {
     let sums = checksums.sorted { $0.key < $1.key }.map { "sha256 \($0.key)=\($0.value)\n" }
     let start = ContinuousClock.now
     defer { progress.shared(identity, seconds: (ContinuousClock.now - start) / .seconds(1)) }
-    return try stages.stage("\(name)\n\(key.canonicalText)\(sums.joined())", make: make)
+    return try stages.stage(
+      "\(name)\ncommit=\(commit)\n\(key.canonicalText)\(sums.joined())", make: make)
   }
 
   /// Says how far the run's present part has come, and throws `CancellationError` where the

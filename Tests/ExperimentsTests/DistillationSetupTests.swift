@@ -70,9 +70,9 @@ import Testing
   }
 
   /// Both stages at a size that takes no time.
-  private func experiment(_ settings: [Setting], _ log: Log) -> Experiment {
+  private func experiment(_ settings: [Setting], _ log: Log, name: String = "tiny") -> Experiment {
     Experiment(
-      name: "tiny", question: "", arms: [Arm("one", help: ""), Arm("two", help: "")],
+      name: name, question: "", arms: [Arm("one", help: ""), Arm("two", help: "")],
       reference: "one",
       settings: settings + [Setting("learning_rate", .number(0...1), [.number(1e-4)], help: "")],
       seeds: 2, summary: [], example: ""
@@ -115,6 +115,11 @@ import Testing
       #expect(folder.names("runs/stages").count == 2)
       #expect(log.all.count == 4 && Set(log.all).count == 2)
       tables.append(try rows(folder))
+      // Another experiment takes the stages that are there.
+      let other = experiment(settings, log, name: "other").run(
+        arguments + ["--output", folder.path + "/other.csv"], folder: folder.path + "/runs")
+      #expect(other == 0 && folder.names("runs/other", ending: ".json").count == 4)
+      #expect(folder.names("runs/stages").count == 2 && Set(log.all).count == 2)
     }
     #expect(tables[0] == tables[1])
     for metric in ["accuracy", "guessing floor", "prefers right chain", "key tokens top-1"] {

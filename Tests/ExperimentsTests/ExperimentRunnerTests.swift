@@ -61,7 +61,7 @@ import Testing
     }
     #expect(run(experiment, in: folder) == 1)
     #expect(log.all.count == 6)
-    #expect(folder.names("runs", ending: ".json").count == 6)
+    #expect(folder.names("runs/toy", ending: ".json").count == 6)
     #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 5)
 
     #expect(run(experiment, in: folder) == 0)
@@ -71,15 +71,16 @@ import Testing
     #expect(log.all.count == 7)
 
     // A record that is cut off, and one that is something else altogether.
-    let names = folder.names("runs", ending: ".json")
-    try folder.write(String(folder.text("runs/" + names[0]).dropLast(20)), to: "runs/" + names[0])
-    try folder.write("[]", to: "runs/" + names[1])
+    let names = folder.names("runs/toy", ending: ".json")
+    try folder.write(
+      String(folder.text("runs/toy/" + names[0]).dropLast(20)), to: "runs/toy/" + names[0])
+    try folder.write("[]", to: "runs/toy/" + names[1])
     #expect(run(experiment, in: folder) == 0)
     #expect(log.all.count == 9)
     #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 6)
     // Nothing half-written stays behind.
-    #expect(folder.names("runs", ending: ".json") == names)
-    #expect(folder.names("runs").allSatisfy { $0.hasSuffix(".json") || $0 == "stages" })
+    #expect(folder.names("runs/toy", ending: ".json") == names)
+    #expect(folder.names("runs/toy").allSatisfy { $0.hasSuffix(".json") })
 
     // A file's path makes no other run, for its content does.
     #expect(run(experiment, in: folder, "--pairs", "elsewhere/some.jsonl") == 0)
@@ -108,7 +109,7 @@ import Testing
       ["--seeds", "1", "--arms", "without"], for: experiment, cores: 1)
     let settings = try #require(experiment.plan(options).first)
     let identity = RecordStore.identity("toy", settings, ["data": "abc"])
-    let store = RecordStore(folder: folder.path + "/runs")
+    let store = RecordStore(folder: folder.path + "/runs/toy")
     let record = try #require(store.finished(identity))
     #expect(record.settings == settings.values && record.checksums == ["data": "abc"])
     #expect(record.identity == identity && record.failure == nil && record.experiment == "toy")
@@ -120,10 +121,10 @@ import Testing
     #expect(record.scoring == RunRecord.scoringRule)
 
     // One that was written before records said so is read all the same.
-    let lines = try folder.text("runs/\(identity).json").split(separator: "\n")
+    let lines = try folder.text("runs/toy/\(identity).json").split(separator: "\n")
     try folder.write(
       lines.filter { !$0.contains("\"scoring\"") }.joined(separator: "\n"),
-      to: "runs/\(identity).json")
+      to: "runs/toy/\(identity).json")
     #expect(try #require(store.finished(identity)).scoring == nil)
 
     var failed = record
@@ -144,7 +145,7 @@ import Testing
     }
     #expect(run(experiment, in: folder, "--jobs", "1") == 1)
     #expect(log.all.count == 3)
-    #expect(folder.names("runs", ending: ".json").count == 2)
+    #expect(folder.names("runs/toy", ending: ".json").count == 2)
     #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 2)
     #expect(run(experiment, in: folder, "--jobs", "1") == 0)
     #expect(log.all.count == 3 + 4)

@@ -10,7 +10,7 @@ import Testing
     _ = experiment.run(
       arguments + ["--output", folder.path + "/toy.csv"], folder: folder.path + "/runs")
     let options = try ExperimentOptions(arguments, for: experiment, cores: 1)
-    let store = RecordStore(folder: folder.path + "/runs")
+    let store = RecordStore(folder: folder.path + "/runs/toy")
     let records = experiment.plan(options).compactMap {
       store.finished(RecordStore.identity("toy", $0, [:]))
     }

@@ -12,22 +12,24 @@ import Testing
     "--stage1-steps", "1", "--stage2-steps", "1", "--batch-size", "2", "--max-new-tokens", "3",
   ]
 
-  /// The rows of the CSV that an experiment on the embedded student leaves.
+  /// The rows of the CSV that an experiment leaves, on the embedded student or, by `arguments`, on a
+  /// checkpoint.
   private func rows(
-    _ arms: [Arm], _ settings: [Setting], in folder: TemporaryFolder,
+    _ arms: [Arm], _ settings: [Setting], _ arguments: [String] = tiny, in folder: TemporaryFolder,
     _ run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
   ) throws -> [String] {
+    let checkpoint = DistillationSetup.usesCheckpoint(arguments)
     let experiment = Experiment(
       name: "rules", question: "", arms: arms, reference: Arm.stage1.name,
-      settings: DistillationSetup.settings(checkpoint: false)
-        + DistillationSetup.secondStageSettings(checkpoint: false) + settings, seeds: 1,
+      settings: DistillationSetup.settings(checkpoint: checkpoint)
+        + DistillationSetup.secondStageSettings(checkpoint: checkpoint) + settings, seeds: 1,
       summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)
       return Prepared(checksums: setup.checksums, notes: []) { try run(setup, $0) }
     }
     let output = ["--output", folder.path + "/rules.csv"]
-    #expect(experiment.run(Self.tiny + output, folder: folder.path + "/runs") == 0)
+    #expect(experiment.run(arguments + output, folder: folder.path + "/runs") == 0)
     return try folder.text("rules.csv").split(separator: "\n").map(String.init)
   }
 
@@ -98,6 +100,33 @@ import Testing
     #expect(!rows.contains { $0.contains(",stage 1,") && $0.contains("effective rank") })
   }
 
+  @Test("A pretrained student's second adapter is on the weights with the first one in them")
+  func pretrained() throws {
+    let folder = try TemporaryFolder()
+    let lines = (0..<8).map { index in
+      #"{"prompt": "\#(10 + index) 4", "chosen": "5 \#(30 + index)", "rejected": "6 7"}"#
+    }
+    try folder.write(lines.joined(separator: "\n"), to: "pairs.jsonl")
+    let rows = try rows(
+      [.stage1, Arm(then: .directPreference)],
+      DistillationSetup.adapterSettings.with("adapter_rank", [.integer(2)]),
+      [
+        "--student", try numberedModel(in: folder.path), "--pairs", folder.path + "/pairs.jsonl",
+        "--validation-questions", "1", "--test-questions", "2", "--max-new-tokens", "2",
+        "--stage1-steps", "2", "--stage2-steps", "2", "--batch-size", "4", "--lora-rank", "3",
+      ], in: folder
+    ) { try $0.runAdapter($1) }
+    #expect(folder.names("runs/stages").count == 1)
+    for start in LowRankAdapter.Start.allCases {
+      let own = rows.filter { $0.contains(",dpo,") && $0.contains(",\(start.rawValue),") }
+      #expect(own.contains { $0.contains(",in domain,accuracy,") })
+      #expect(own.contains { $0.contains(",singular values: layer 0 v_proj,") })
+      // DPO's first loss is log 2 where the student is the reference model.
+      let loss = own.first { $0.contains(",stage 2 first loss,") }
+      #expect(loss?.contains(",0.693") == true, "\(loss ?? "")")
+    }
+  }
+
   @Test("A preset's student has its own stage 1, and its arms run with the size they are given")
   func presets() throws {
     let folder = try TemporaryFolder()
@@ -151,7 +180,7 @@ import Testing
     let arguments = ["--output", folder.path + "/toy.csv"]
     #expect(experiment.run(arguments, folder: folder.path + "/runs") == 0)
     let options = try ExperimentOptions(arguments, for: experiment, cores: 1)
-    let store = RecordStore(folder: folder.path + "/runs")
+    let store = RecordStore(folder: folder.path + "/runs/toy")
     let records = experiment.plan(options).compactMap {
       store.finished(RecordStore.identity("toy", $0, [:]))
     }

@@ -4,8 +4,8 @@ import KeySteps
 
 let usesCheckpoint = DistillationSetup.usesCheckpoint()
 
-let units: [AlignmentUnit] =
-  usesCheckpoint ? [.token, .word, .sentence, .step] : [.token, .sentence, .step]
+// A token of the procedural chains is a word, and their changed sentences are those with a changed token.
+let units: [AlignmentUnit] = usesCheckpoint ? AlignmentUnit.allCases : [.token, .step]
 
 let experiment = Experiment(
   name: "alignment-granularity",
