@@ -13,7 +13,7 @@ extension Arm {
 
 extension DistillationSetup {
   /// The settings of EDIT's second stage, at the paper's weights.
-  public static func secondStageSettings(checkpoint: Bool) -> [Setting] {
+  public static func secondStageSettings(checkpoint: Bool = usesCheckpoint()) -> [Setting] {
     [
       Setting(
         "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],

@@ -25,7 +25,7 @@ public struct DistillationSetup: Sendable {
 
   /// The settings that every distillation experiment has. Their defaults are those of the embedded
   /// student, or those that fit a pretrained one of 135 M parameters on a CPU.
-  public static func settings(checkpoint: Bool) -> [Setting] {
+  public static func settings(checkpoint: Bool = usesCheckpoint()) -> [Setting] {
     let count = Setting.Kind.integer(0...10_000_000)
     let rate = Setting.Kind.number(0...1)
     let data: [Setting] =

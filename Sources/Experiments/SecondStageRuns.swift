@@ -5,8 +5,8 @@ import KeySteps
 extension ObjectiveName {
   /// The settings, beside steps and learning rate, that some objectives have.
   private static let ownSettings: Set = [
-    "alpha", "beta", "gamma", "guard", "clip", "alignment_unit", "kept_share", "preference_beta",
-    "reference_steps",
+    "alpha", "beta", "gamma", "guard", "clip", "alignment_unit", "wrong_tokens", "kept_share",
+    "preference_beta", "reference_steps",
   ]
 
   /// All that a second stage may have.
@@ -18,12 +18,13 @@ extension ObjectiveName {
   /// Those that this one has.
   private var settings: Set<String> {
     switch self {
-    case .keySteps, .randomPositions: ["alpha", "beta", "gamma", "guard", "alignment_unit"]
+    case .keySteps, .randomPositions:
+      ["alpha", "beta", "gamma", "guard", "alignment_unit", "wrong_tokens"]
     case .rightOnly: ["alpha", "gamma", "alignment_unit"]
-    case .wrongOnly: ["beta", "guard", "alignment_unit"]
+    case .wrongOnly: ["beta", "guard", "alignment_unit", "wrong_tokens"]
     case .allTokens: ["alpha", "beta", "guard"]
-    case .clipped: ["alpha", "beta", "gamma", "clip", "alignment_unit"]
-    case .unlikelihood: ["alpha", "beta", "gamma", "alignment_unit"]
+    case .clipped: ["alpha", "beta", "gamma", "clip", "alignment_unit", "wrong_tokens"]
+    case .unlikelihood: ["alpha", "beta", "gamma", "alignment_unit", "wrong_tokens"]
     case .entropy: ["kept_share"]
     case .excessLoss: ["kept_share", "reference_steps"]
     case .directPreference, .positivePreference, .stepPreference: ["preference_beta"]
@@ -54,6 +55,7 @@ extension ObjectiveOptions {
     if let unit = run.values["alignment_unit"] {
       choice.unit = AlignmentUnit(rawValue: unit.description) ?? choice.unit
     }
+    choice.onlyFirstWrongRun = run.values["wrong_tokens"] == .text("first-run")
     keptShare = number("kept_share").map { Float($0) }
     preferenceBeta = number("preference_beta")
     seed = run.seed

@@ -103,13 +103,16 @@ public struct Setting: Sendable {
 }
 
 extension [Setting] {
-  /// The same with other values for the setting called `name`. Precondition: there is one.
-  public func with(_ name: String, _ values: [SettingValue]) -> [Setting] {
+  /// The same with other values for the setting called `name`, and where they are given with others
+  /// for `--smoke`. Precondition: there is one.
+  public func with(_ name: String, _ values: [SettingValue], smoke: [SettingValue]? = nil)
+    -> [Setting]
+  {
     precondition(contains { $0.name == name }, "no setting is called \(name)")
     return map { setting in
       guard setting.name == name else { return setting }
       return Setting(
-        name, setting.kind, values, smoke: setting.smoke, isAxis: setting.isAxis,
+        name, setting.kind, values, smoke: smoke ?? setting.smoke, isAxis: setting.isAxis,
         help: setting.help)
     }
   }

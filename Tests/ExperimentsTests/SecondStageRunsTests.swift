@@ -74,6 +74,25 @@ import Testing
     #expect(try settings("cdpo") == ["0.0001", "", "", "", "", "", "0.2", "1"])
   }
 
+  @Test("Wrong tokens of the first divergent run alone are another objective than all")
+  func wrongTokens() throws {
+    let folder = try TemporaryFolder()
+    let rows = try rows(
+      [.stage1, Arm(then: .keySteps)],
+      [
+        Setting(
+          "wrong_tokens", .choice(["all", "first-run"]), [.text("all"), .text("first-run")],
+          help: "")
+      ], in: folder
+    ) { try $0.run($1, then: ObjectiveName(rawValue: $1.settings.arm)) }
+    let losses = ["all", "first-run"].map { tokens in
+      rows.first { $0.contains(",\(tokens),") && $0.contains(",stage 2 first loss,") }
+        .map { $0.split(separator: ",", omittingEmptySubsequences: false).suffix(7).first }
+    }
+    #expect(losses[0] != nil && losses[1] != nil && losses[0] != losses[1], "\(losses)")
+    #expect(Set(rows.dropFirst().map { $0.split(separator: ",")[1] }).count == 3)
+  }
+
   @Test("An adapter's runs say what it learned, by projection and in the mean")
   func adapters() throws {
     let folder = try TemporaryFolder()

@@ -8,17 +8,16 @@ let usesCheckpoint = DistillationSetup.usesCheckpoint()
 let units: [AlignmentUnit] = usesCheckpoint ? AlignmentUnit.allCases : [.token, .step]
 
 let experiment = Experiment(
-  name: "alignment-granularity",
-  outputName: usesCheckpoint ? "alignment-granularity.checkpoint" : nil,
+  distillation: "alignment-granularity",
   question: "How fine should right and wrong chains be aligned to find the key steps?",
-  arms: [.stage1, Arm(then: .keySteps), Arm(then: .allTokens)], reference: Arm.stage1.name,
-  settings: DistillationSetup.settings(checkpoint: usesCheckpoint)
-    + DistillationSetup.secondStageSettings(checkpoint: usesCheckpoint) + [
+  arms: [.stage1, Arm(then: .keySteps), Arm(then: .allTokens)],
+  settings: DistillationSetup.settings()
+    + DistillationSetup.secondStageSettings() + [
       Setting(
         "alignment_unit", .choice(AlignmentUnit.allCases.map(\.rawValue)),
         units.map { .text($0.rawValue) }, help: "what is aligned, or marked whole")
     ],
-  seeds: usesCheckpoint ? 3 : 5,
+  seeds: 5,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",
     "in domain prefers right chain", "stage 2 key tokens",
@@ -26,11 +25,8 @@ let experiment = Experiment(
   example: """
     make experiment NAME=alignment-granularity ARGS="--alignment-unit token,step --beta -0.1,-0.025"
     """
-) { context in
-  let setup = try DistillationSetup(context)
-  return Prepared(checksums: setup.checksums, notes: setup.notes) { run in
-    try setup.run(run, then: ObjectiveName(rawValue: run.settings.arm))
-  }
+) { setup, run in
+  try setup.run(run, then: ObjectiveName(rawValue: run.settings.arm))
 }
 
 experiment.main()

@@ -6,7 +6,7 @@ let usesCheckpoint = DistillationSetup.usesCheckpoint()
 let questions = usesCheckpoint ? [100, 300] : [1000, 4000]
 
 let experiment = Experiment(
-  name: "data-size", outputName: usesCheckpoint ? "data-size.checkpoint" : nil,
+  distillation: "data-size",
   question: "Is a student better served by more questions or by better chains?",
   arms: [
     Arm("right", without: ["wrong_share"], help: "the teacher's originally right chains alone"),
@@ -16,16 +16,16 @@ let experiment = Experiment(
     Arm("right and wrong", help: "the same with wrong chains taken for right ones"),
   ],
   reference: "right",
-  settings: DistillationSetup.settings(checkpoint: usesCheckpoint).with(
+  settings: DistillationSetup.settings().with(
     "stage2_steps", [.integer(0), .integer(usesCheckpoint ? 20 : 60)])
-    + DistillationSetup.secondStageSettings(checkpoint: usesCheckpoint) + [
+    + DistillationSetup.secondStageSettings() + [
       Setting(
         "questions", .integer(1...10_000_000), questions.map { .integer($0) },
         smoke: [.integer(32)], help: "that the student learns from"),
       Setting(
         "wrong_share", .number(0...1), [.number(0.3)], help: "of them with a wrong chain"),
     ],
-  seeds: usesCheckpoint ? 3 : 4,
+  seeds: 4,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",
     "in domain key tokens -log p",
@@ -33,20 +33,17 @@ let experiment = Experiment(
   example: """
     make experiment NAME=data-size ARGS="--questions 500,2000 --wrong-share 0.1,0.3,0.5 --seeds 3"
     """
-) { context in
-  let setup = try DistillationSetup(context)
-  return Prepared(checksums: setup.checksums, notes: setup.notes) { run in
-    let settings = run.settings
-    let seed = UInt64(settings.integer("data_seed"))
-    var chains = setup.data.chains.ofQuestions(settings.integer("questions"), seed: seed)
-    switch settings.arm {
-    case "right": chains = chains.withoutRectified
-    case "right and wrong":
-      chains = chains.takingWrongForRight(share: settings.number("wrong_share"), seed: seed)
-    default: break
-    }
-    return try setup.run(run, firstStageOn: chains, then: .keySteps, on: chains)
+) { setup, run in
+  let settings = run.settings
+  let seed = UInt64(settings.integer("data_seed"))
+  var chains = setup.data.chains.ofQuestions(settings.integer("questions"), seed: seed)
+  switch settings.arm {
+  case "right": chains = chains.withoutRectified
+  case "right and wrong":
+    chains = chains.takingWrongForRight(share: settings.number("wrong_share"), seed: seed)
+  default: break
   }
+  return try setup.run(run, firstStageOn: chains, then: .keySteps, on: chains)
 }
 
 experiment.main()

@@ -7,8 +7,22 @@ let usesCheckpoint = DistillationSetup.usesCheckpoint()
 /// Kinds that the data has only where a file states them, or where none is stated.
 let optional: Set<Mistake.Kind> = usesCheckpoint ? [.logical, .knowledge] : [.unknown]
 
+extension DistillationSetup {
+  /// How many pairs every arm has: as many as there are of the rarest kind.
+  var pairCount: Int { data.chains.pairsByMistake.values.map(\.count).min() ?? 0 }
+
+  /// How many pairs there are of each kind.
+  var pairsOfKinds: String {
+    let pairs = data.chains.pairsByMistake
+    return Mistake.Kind.allCases.compactMap { kind in
+      pairs[kind].map { "\(kind.rawValue) \($0.count)" }
+    }
+    .joined(separator: ", ")
+  }
+}
+
 let experiment = Experiment(
-  name: "mistake-kinds", outputName: usesCheckpoint ? "mistake-kinds.checkpoint" : nil,
+  distillation: "mistake-kinds",
   question: "Which kind of mistake should the wrong chains of dual pairs have?",
   arms: [.stage1, Arm("any", help: "KRSL on pairs with any kind of mistake")]
     + Mistake.Kind.allCases.map { kind in
@@ -18,36 +32,28 @@ let experiment = Experiment(
           ? "KRSL on pairs whose mistake is of no kind that is known"
           : "KRSL on pairs whose mistake is one of \(kind.rawValue)")
     },
-  reference: Arm.stage1.name,
-  settings: DistillationSetup.settings(checkpoint: usesCheckpoint)
-    + DistillationSetup.secondStageSettings(checkpoint: usesCheckpoint),
-  seeds: usesCheckpoint ? 3 : 5,
+  seeds: 5,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",
     "in domain prefers right chain", "stage 2 key tokens",
   ],
   example: """
     make experiment NAME=mistake-kinds ARGS="--beta -0.5,-0.025 --seeds 3"
-    """
-) { context in
-  let setup = try DistillationSetup(context)
+    """,
+  notes: { ["pairs by mistake: \($0.pairsOfKinds); each arm has \($0.pairCount)"] }
+) { setup, run in
+  let arm = run.settings.arm
+  guard arm != Arm.stage1.name else { return try setup.run(run, then: nil) }
   let chains = setup.data.chains
-  let pairs = chains.pairsByMistake
-  let kinds = Mistake.Kind.allCases.filter { pairs[$0] != nil }
-    .map { "\($0.rawValue) \(pairs[$0]?.count ?? 0)" }.joined(separator: ", ")
-  let count = pairs.values.map(\.count).min() ?? 0
-  let note = "pairs by mistake: \(kinds); each arm has \(count)"
-  return Prepared(checksums: setup.checksums, notes: setup.notes + [note]) { run in
-    let arm = run.settings.arm
-    guard arm != Arm.stage1.name else { return try setup.run(run, then: nil) }
-    let pool = arm == "any" ? chains.pairs : Mistake.Kind(rawValue: arm).flatMap { pairs[$0] } ?? []
-    guard !pool.isEmpty else {
-      throw DataError(
-        file: chains.file, place: nil, expected: "pairs whose mistake is \(arm)", found: kinds)
-    }
-    return try setup.run(
-      run, then: .keySteps, on: chains.with(count, of: pool, seed: run.settings.seed))
+  let kind = Mistake.Kind(rawValue: arm)
+  let pool = kind.map { chains.pairsByMistake[$0] ?? [] } ?? chains.pairs
+  guard !pool.isEmpty else {
+    throw DataError(
+      file: chains.file, place: nil, expected: "pairs whose mistake is \(arm)",
+      found: setup.pairsOfKinds)
   }
+  return try setup.run(
+    run, then: .keySteps, on: chains.with(setup.pairCount, of: pool, seed: run.settings.seed))
 }
 
 experiment.main()

@@ -17,11 +17,11 @@ let size: [Setting] =
   ]
 
 let experiment = Experiment(
-  name: "student-size", outputName: usesCheckpoint ? "student-size.checkpoint" : nil,
+  distillation: "student-size",
   question: "Does what EDIT gains over fine-tuning depend on the student's size?",
   arms: [Arm(.standardCoT), Arm(.edit)], reference: ArmName.standardCoT.rawValue,
-  settings: DistillationSetup.settings(checkpoint: usesCheckpoint)
-    + DistillationSetup.secondStageSettings(checkpoint: usesCheckpoint) + size,
+  settings: DistillationSetup.settings()
+    + DistillationSetup.secondStageSettings() + size,
   seeds: 3,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",
@@ -30,9 +30,8 @@ let experiment = Experiment(
   example: """
     make experiment NAME=student-size ARGS="--preset procedural-small,procedural-large --seeds 1"
     """
-) { context in
-  let setup = try DistillationSetup(context)
-  return Prepared(checksums: setup.checksums, notes: setup.notes, run: setup.run)
+) { setup, run in
+  try setup.run(run)
 }
 
 experiment.main()

@@ -9,11 +9,11 @@ let rules: [ObjectiveName] = [
 ]
 
 let experiment = Experiment(
-  name: "token-rules", outputName: usesCheckpoint ? "token-rules.checkpoint" : nil,
+  distillation: "token-rules",
   question: "Which of the later literature's rules for weighting tokens helps after stage 1?",
-  arms: [.stage1] + rules.map { Arm(then: $0) }, reference: Arm.stage1.name,
-  settings: DistillationSetup.settings(checkpoint: usesCheckpoint)
-    + DistillationSetup.secondStageSettings(checkpoint: usesCheckpoint) + [
+  arms: [.stage1] + rules.map { Arm(then: $0) },
+  settings: DistillationSetup.settings()
+    + DistillationSetup.secondStageSettings() + [
       Setting(
         "kept_share", .number(0...1), [],
         help: "of the tokens, in entropy and rho-1; without it theirs, 0.2 and 0.6"),
@@ -24,7 +24,7 @@ let experiment = Experiment(
         "reference_steps", .integer(0...10_000_000), [.integer(usesCheckpoint ? 20 : 200)],
         smoke: [.integer(2)], help: "that the models of rho-1 and cdpo are fine-tuned for"),
     ],
-  seeds: usesCheckpoint ? 3 : 5,
+  seeds: 5,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",
     "in domain prefers right chain", "in domain key tokens top-1",
@@ -32,11 +32,8 @@ let experiment = Experiment(
   example: """
     make experiment NAME=token-rules ARGS="--arms 'stage 1,sft,krsl,dpo' --seeds 3"
     """
-) { context in
-  let setup = try DistillationSetup(context)
-  return Prepared(checksums: setup.checksums, notes: setup.notes) { run in
-    try setup.run(run, then: ObjectiveName(rawValue: run.settings.arm))
-  }
+) { setup, run in
+  try setup.run(run, then: ObjectiveName(rawValue: run.settings.arm))
 }
 
 experiment.main()
