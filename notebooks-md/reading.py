@@ -34,9 +34,9 @@ def say(lines):
     display(Markdown(lines if isinstance(lines, str) else "\n".join(f"- {line}" for line in lines)))
 
 
-def statement(row, unit):
+def statement(row, unit, sign="+"):
     """A difference with its interval."""
-    form = "+.1f" if unit == "share" else "+.4f"
+    form = sign + (".1f" if unit == "share" else ".4f")
     return f"{number(row['mean'], form)} ({number(row['low'], form)} … {number(row['high'], form)})"
 
 
@@ -89,12 +89,13 @@ def tallied(rows):
 class Results:
     """One student's CSV of an experiment.
 
-    `reference` is the setting that the others are held against. `label` names the setting of a row, `order` is the key
-    that sorts settings, `mark` gives one its shape and colour; `swept` are columns that may have several values.
+    `reference` is the setting that the others are held against, the first in order where none is named. `label` names
+    the setting of a row, `order` is the key that sorts settings, `mark` gives one its shape and colour; `swept` are
+    columns that may have several values.
     """
 
-    def __init__(self, path, reference, order, mark, label=lambda row: row.arm, swept=()):
-        self.path, self.reference, self.order, self.mark, self.swept = path, reference, order, mark, list(swept)
+    def __init__(self, path, order, mark, reference=None, label=lambda row: row.arm, swept=()):
+        self.path, self.order, self.mark, self.swept = path, order, mark, list(swept)
         table = pd.read_csv(path, dtype={"run": str, "commit": str, "items": str})
         first, last = table.columns.get_loc("arm") + 1, table.columns.get_loc("seed")
         self.settings_columns = table.columns[first:last].difference(self.swept, sort=False)
@@ -102,12 +103,12 @@ class Results:
         if varied:
             raise ValueError(f"{path}: expected one value each, found several: {', '.join(varied)}")
         table["setting"] = [label(row) for row in table.itertuples()]
+        self.reference = reference = reference or self.ordered(set(table["setting"]))[0]
         table["split"] = table["split"].fillna("training")
         table.loc[table["unit"] == "share", ["value", "low_95", "high_95"]] *= 100
-        values = table[table["split"] != "training"].pivot(
-            index=["split", "metric", "setting"], columns="seed", values="value")
+        values = table.pivot(index=["split", "metric", "setting"], columns="seed", values="value")
         # Pairing wants every setting of a seed; what a sweep that was broken off left of other seeds is not read.
-        complete = values.columns[values.notna().all()]
+        complete = values.columns[values.drop("training", level="split", errors="ignore").notna().all()]
         if reference not in set(table["setting"]) or len(complete) < 2:
             raise ValueError(f"{path}: expected {reference} and two seeds or more that every setting has, found "
                              f"{len(complete)} of {values.shape[1]} seeds, and {', '.join(table['setting'].unique())}")
@@ -117,18 +118,26 @@ class Results:
         self.tests = [name for name in table["split"].unique() if name not in ("training", "validation")]
         self.tasks = sorted(name for name in table["metric"].unique() if name.startswith("accuracy: "))
         self.names = [reference] + self.ordered(set(table["setting"]) - {reference})
-        # Values by split, metric, setting (rows) and seed (columns); the same cells resampled, where the CSV has items.
+        # Values by split, metric, setting (rows) and seed (columns), those of training with the settings that have them;
+        # the same cells resampled, where the CSV has items.
         self.values, self.resampled, self._differences = values[complete], {}, {}
         if "items" in table:
-            for key, rows in table.dropna(subset="items").groupby(["split", "metric", "setting"]):
+            scored = table[table["split"] != "training"].dropna(subset="items")
+            for key, rows in scored.groupby(["split", "metric", "setting"]):
                 items = np.stack([decoded(text) for text in rows.sort_values("seed")["items"]], axis=1)
                 self.resampled[key] = (100 if self.units[key[1]] == "share" else 1) * resampled(*items)
 
     def ordered(self, settings):
         return sorted(settings, key=self.order)
 
+    def held(self, reference=None):
+        """What each setting is held against: one reference, or what `reference`, a function, gives for the setting."""
+        reference = reference or self.reference
+        pairs = {name: reference(name) if callable(reference) else reference for name in self.names}
+        return {name: other for name, other in pairs.items() if other != name and other in self.names}
+
     def differences(self, reference=None):
-        """Differences to the reference, paired by seed: the seeds; and their mean with its interval and p.
+        """Differences to the reference (see `held`), paired by seed: the seeds; and their mean with its interval and p.
 
         `low over seeds` and `high over seeds` are the 95 % t interval over seeds; where the metric has items, `low` and
         `high` take in that over seeds and questions as well: they are the outer bounds of the two.
@@ -136,8 +145,9 @@ class Results:
         reference = reference or self.reference
         if reference in self._differences:
             return self._differences[reference]
-        others = self.values.drop(reference, level="setting")
-        base = self.values.xs(reference, level="setting").reindex(others.index.droplevel("setting"))
+        held = self.held(reference)
+        others = self.values[self.values.index.isin(list(held), level="setting")]
+        base = self.values.reindex(pd.MultiIndex.from_tuples([(*row[:2], held[row[2]]) for row in others.index]))
         seeds = others - base.to_numpy()
         count = seeds.shape[1]
         mean, error = seeds.mean(axis=1), seeds.std(axis=1) / np.sqrt(count)
@@ -149,13 +159,26 @@ class Results:
         result = pd.DataFrame({"mean": mean, "low over seeds": mean - half, "high over seeds": mean + half, "p": p})
         result["low"], result["high"] = result["low over seeds"], result["high over seeds"]
         for row in result.index:
-            ours, theirs = self.resampled.get(row), self.resampled.get((*row[:2], reference))
+            ours, theirs = self.resampled.get(row), self.resampled.get((*row[:2], held[row[2]]))
             if ours is not None and theirs is not None:
                 low, high = np.quantile(ours - theirs, [0.025, 0.975])
                 result.loc[row, ["low", "high"]] = min(low, result.loc[row, "low"]), max(high, result.loc[row, "high"])
         result["excludes zero"] = spread & ((result["low"] > 0) | (result["high"] < 0))
         self._differences[reference] = seeds, result
         return seeds, result
+
+    def contrast(self, split, metric, weights):
+        """A weighted sum of settings' figures, {setting: weight}: its mean over seeds, and outer bounds as above."""
+        def total(figures):
+            return sum(weight * figures(split, metric, name) for name, weight in weights.items())
+
+        seeds = total(lambda *row: self.values.loc[row])
+        half = stats.t.ppf(0.975, len(seeds) - 1) * seeds.std() / np.sqrt(len(seeds))
+        low, high = seeds.mean() - half, seeds.mean() + half
+        if all((split, metric, name) in self.resampled for name in weights):
+            drawn_low, drawn_high = np.quantile(total(lambda *row: self.resampled[row]), [0.025, 0.975])
+            low, high = min(low, drawn_low), max(high, drawn_high)
+        return {"mean": seeds.mean(), "low": low, "high": high}
 
     def runs(self):
         """What was run, in one sentence."""
@@ -190,18 +213,18 @@ class Results:
         means = self.values.mean(axis=1).unstack("metric")
         return means.loc[[(split, name) for split in self.tests for name in self.names], list(columns)].round(3)
 
-    def intervals(self, split, metrics=METRICS):
+    def intervals(self, split, metrics=METRICS, reference=None):
         """Every difference to the reference on one split; a star marks an interval that excludes zero."""
-        result = self.differences()[1].loc[split]
+        result = self.differences(reference)[1].loc[split]
         cells = result.loc[list(metrics)].apply(
             lambda row: statement(row, self.units[row.name[0]]) + " *" * bool(row["excludes zero"]), axis=1)
-        return cells.unstack("metric").loc[self.names[1:], list(metrics)].rename(columns=TITLES)
+        return cells.unstack("metric").loc[list(self.held(reference)), list(metrics)].rename(columns=TITLES)
 
-    def tally(self, names, metrics):
+    def tally(self, names, metrics, reference=None):
         """Of the differences of `names` on the tests: how many there are, how many would exclude zero by chance, do so,
         and do so still after Holm's correction of their p over seeds."""
-        result = self.differences()[1].loc[[(split, metric, name) for split in self.tests for metric in metrics
-                                            for name in names]]
+        result = self.differences(reference)[1].loc[[(split, metric, name) for split in self.tests
+                                                     for metric in metrics for name in names]]
         found = result["excludes zero"]
         return {"intervals": len(result), "by chance": 0.05 * len(result), "exclude zero": found.sum(),
                 "after Holm's correction": (found & holm(result["p"])).sum()}
@@ -213,13 +236,27 @@ class Results:
             say(f"`results/{path.name}` is not there: `keystep report` writes it.")
             return
         found = pd.read_csv(path)
+        # A point's name there is its arm with the settings that vary.
+        varying = [name for name in self.table if name in self.swept and name in found]
+
+        def spelled(row):
+            values = [(name, getattr(row, name)) for name in varying if not pd.isna(getattr(row, name))]
+            return " ".join([row.arm] + [f"{name}={value if isinstance(value, str) else format(value, '.12g')}"
+                                         for name, value in values])
+
+        names = {spelled(row): row.setting for row in self.table.drop_duplicates("setting").itertuples()}
+        found["arm"] = [names.get(spelled(row)) for row in found.itertuples()]
+        found["reference"] = found["reference"].map(names)
         scale = np.where(found["unit"] == "share", 100, 1)
         for name in ("difference", "low_95", "high_95", "smallest_detectable"):
             found[name] *= scale
-        ours = self.differences()[1]["mean"].reindex(found.set_index(["split", "metric", "arm"]).index).to_numpy()
-        if not self.incomplete and (np.abs(ours - found["difference"]) > 1e-4).any():
+        known = found[["arm", "reference"]].notna().all(axis=None)
+        ours = np.array([self.differences(row.reference)[1]["mean"].get((row.split, row.metric, row.arm), np.nan)
+                         for row in found.itertuples() if known])
+        if not known or not self.incomplete and (np.abs(ours - found["difference"]) > 1e-4).any():
             raise ValueError(f"{path} is of another {self.path.name}: run keystep report again")
-        cells = found[["split", "metric", "arm"]].copy()
+        place = ["split", "metric", "arm"] + ["reference"] * (found["reference"].nunique() > 1)
+        cells = found[place].copy()
         cells["difference"] = [
             statement({"mean": row.difference, "low": row.low_95, "high": row.high_95}, row.unit)
             for row in found.itertuples()]
@@ -228,7 +265,8 @@ class Results:
         cells["questions for : against"] = [
             "" if np.isnan(row.questions_for) else f"{row.questions_for:.0f} : {row.questions_against:.0f}"
             for row in found.itertuples()]
-        display(cells.set_index(["split", "metric", "arm"]))
+        with pd.option_context("display.max_rows", None):
+            display(cells.set_index(place))
 
     def at_floor(self, split):
         """A sentence where the reference answers no more than guessing does; None elsewhere."""
@@ -238,23 +276,27 @@ class Results:
             f"**{split}**: {self.reference} answers {number(first, '.1f')} % of the questions, guessing "
             f"{number(floor, '.1f')} %. Accuracy says nothing of any claim there.")
 
-    def judged(self, claims):
-        """Each claim about accuracy on each test, what was found, and what the intervals say of it.
+    def judged(self, claims, metric="accuracy", tests=None):
+        """Each claim about a metric on each test, what was found, and what the intervals say of it.
 
         A claim is who made it, its words, and comparisons: a setting, a reference, and the bounds between which the
-        difference is claimed to lie, in points. It holds where all of them do.
+        difference is claimed to lie, in points (or nats). It holds where all of them do. For another figure than a
+        difference, the weights of its settings (see `contrast`) and words for it stand in place of the two.
         """
         lines = []
-        for split in self.tests:
-            if floor := self.at_floor(split):
+        for split in tests or self.tests:
+            if floor := metric == "accuracy" and self.at_floor(split):
                 lines.append(floor)
                 continue
             for who, words, comparisons in claims:
                 found, verdicts = [], []
                 for setting, reference, least, most in comparisons:
-                    if {setting, reference} <= set(self.names):
-                        row = self.differences(reference)[1].loc[(split, "accuracy", setting)]
-                        found.append(f"{setting} {statement(row, 'share')} against {reference}")
+                    weights = setting if isinstance(setting, dict) else {setting: 1, reference: -1}
+                    if set(weights) <= set(self.names):
+                        row = self.contrast(split, metric, weights)
+                        amount = statement(row, self.units[metric], "" if sum(weights.values()) else "+")
+                        found.append(f"{reference} {amount}" if weights is setting
+                                     else f"{setting} {amount} against {reference}")
                         verdicts.append(verdict(row["low"], row["high"], least, most))
                 word = next((word for word in ("contradicted", "open") if word in verdicts), "holds")
                 lines.append(f"**{split}, {who}**: {words}: "
@@ -279,10 +321,14 @@ class Results:
         return plt.subplots(len(panels), across, squeeze=False, sharey=True,
                             figsize=(1.8 + 2.5 * across, 0.6 + (0.9 + 0.26 * len(names)) * len(panels)))
 
-    def forest(self, panels, names=None):
-        """Each setting's difference to the reference; `panels` are rows of (split, metric)."""
-        seeds, result = self.differences()
-        names = self.names[1:] if names is None else [name for name in names if name in self.names]
+    def forest(self, panels, names=None, reference=None, to=None):
+        """Each setting's difference to the reference, which the title calls `to`.
+
+        `panels` are rows of (split, metric).
+        """
+        seeds, result = self.differences(reference)
+        held = self.held(reference)
+        names = [name for name in (held if names is None else names) if name in held]
         if not names:
             return
         figure, axes = self.panels(panels, names)
@@ -301,8 +347,8 @@ class Results:
             if not seeds.loc[(split, metric)].loc[names].to_numpy().any():
                 axis.set_xlim(-1.2, 1.2)  # nothing differs: a scale of its own would magnify nothing
             axis.set_xlabel("percentage points" if self.units[metric] == "share" else self.units[metric])
-        figure.suptitle(f"Difference to {self.reference}: mean over seeds, 95 % interval, single seeds (open circles)",
-                        fontsize=10)
+        figure.suptitle(f"Difference to {to or self.reference}: "
+                        "mean over seeds, 95 % interval, single seeds (open circles)", fontsize=10)
         plt.show()
 
     def ladder(self, panels, names=None):
