@@ -55,14 +55,19 @@ public struct TokenizedCues: Sendable, Hashable {
   public var factual, counterfactual, cascade, conclusion: [Int]
   public var endOfSequence: Int
 
-  /// Throws a `DataError` where the tokenizer cannot tell two responses' cues apart.
+  /// Throws a `DataError` where the tokenizer cannot tell two responses' cues apart, or where a cue
+  /// is not in the model's vocabulary.
   public init(_ cues: ArmCues, _ tokenizer: ExampleTokenizer) throws {
-    let encode = { tokenizer.tokenizer.encode($0) }
-    (rationale, answer) = (encode(cues.rationale), encode(cues.answer))
-    (explanation, prediction) = (encode(cues.explanation), encode(cues.prediction))
-    (answerFirst, because) = (encode(cues.answerFirst), encode(cues.because))
-    (factual, counterfactual) = (encode(cues.factual), encode(cues.counterfactual))
-    (cascade, conclusion) = (encode(cues.cascade), encode(cues.conclusion))
+    func encode(_ cue: String) throws -> [Int] {
+      let ids = tokenizer.tokenizer.encode(cue)
+      try tokenizer.check(ids, count: ids.count, file: "tokenizer", place: "cue \"\(cue)\"")
+      return ids
+    }
+    (rationale, answer) = try (encode(cues.rationale), encode(cues.answer))
+    (explanation, prediction) = try (encode(cues.explanation), encode(cues.prediction))
+    (answerFirst, because) = try (encode(cues.answerFirst), encode(cues.because))
+    (factual, counterfactual) = try (encode(cues.factual), encode(cues.counterfactual))
+    (cascade, conclusion) = try (encode(cues.cascade), encode(cues.conclusion))
     endOfSequence = tokenizer.endOfSequence
     for (first, second, texts) in [
       (rationale, answer, (cues.rationale, cues.answer)),

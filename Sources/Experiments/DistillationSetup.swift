@@ -383,33 +383,18 @@ public struct DistillationSetup: Sendable {
     ]
   }
 
-  /// The responses as the answer rule is to read them, decoded greedily; nothing where a prompt with
-  /// its cues is beyond the model's context.
+  /// The responses as the answer rule is to read them, decoded greedily.
   private func responses(
     to prompts: [[Int]], by decoder: Decoder, _ context: RunContext, _ decoding: ArmDecoding
   ) -> [String] {
     let end = data.tokenizer.endOfSequence
-    func generated(_ prompts: [[Int]]) -> [[Int]] {
-      let fitting = prompts.indices.filter {
-        prompts[$0].count <= decoder.configuration.maximumPositions
-      }
-      var responses = prompts.map { _ in [Int]() }
-      let found = Generator(workers: context.threads, batch: 64).generate(
-        fitting.map { prompts[$0] }, on: decoder,
-        SamplingSettings(
-          temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: [end]),
-        seed: context.settings.seed)
-      for (index, answer) in zip(fitting, found) {
-        responses[index] = answer.tokens.filter { $0 != end }
-      }
-      return responses
+    return Generator(workers: context.threads, batch: 64).responses(
+      to: prompts.map { (tokens: $0, decoding: decoding) }, on: decoder,
+      SamplingSettings(
+        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: [end]),
+      seed: context.settings.seed
+    ).map { response in
+      data.tokenizer.tokenizer.decode(response.tokens.filter { $0 != end })
     }
-    let asked = prompts.map { decoding.before + $0 + decoding.after }
-    var responses = generated(asked)
-    if let continuation = decoding.continuation {
-      let chains = responses.map { $0 + continuation }
-      responses = zip(chains, generated(zip(asked, chains).map { $0 + $1 })).map { $0 + $1 }
-    }
-    return responses.map { data.tokenizer.tokenizer.decode(decoding.lead + $0) }
   }
 }

@@ -1,5 +1,4 @@
 import Checkpoints
-import Glibc
 import LinearAlgebra
 import Randomness
 

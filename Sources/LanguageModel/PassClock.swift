@@ -1,5 +1,10 @@
-import Glibc
 import LinearAlgebra
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// What a worker spends its time on.
 public enum Phase: Int, CaseIterable, Sendable {

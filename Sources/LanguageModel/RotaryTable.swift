@@ -1,7 +1,12 @@
 import CKernels
 import Checkpoints
-import Glibc
 import LinearAlgebra
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// The cosines and sines of the rotary position embedding (Su et al., 2104.09864), by position and
 /// frequency.

@@ -1,5 +1,10 @@
 import COpenBLAS
-import Glibc
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// What is known of the loaded OpenBLAS, and the two settings that decide its speed.
 public enum BLAS {

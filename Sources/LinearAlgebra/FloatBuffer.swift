@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// Floats in memory of their own, aligned to a cache line, zero at the start.
 ///
@@ -16,8 +20,10 @@ public final class FloatBuffer: @unchecked Sendable {
     guard let memory, memory != MAP_FAILED else {
       preconditionFailure("no memory for \(byteCount) bytes: \(String(cString: strerror(errno)))")
     }
-    // MADV_HUGEPAGE: fewer address translations in large products.
-    madvise(memory, byteCount, 14)
+    #if os(Linux)
+      // MADV_HUGEPAGE: fewer address translations in large products.
+      madvise(memory, byteCount, 14)
+    #endif
     base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
   }
 

@@ -9,7 +9,8 @@ struct GenerateCommand: ParsableCommand {
     commandName: "generate", abstract: "Continue prompts with a model.",
     discussion: """
       With --json a line for each prompt, in their order: {"index","prompt_tokens","tokens","text",\
-      "reason"}; the reason is stop, length or context.
+      "reason"}; the reason is stop, length or context. With --arm the prompt is given with the \
+      arm's cues, and an answer that is asked for alone with the cue that leads to it.
 
       Example: keystep generate --model models/SmolLM2-135M-Instruct.Q4_1.gguf \
       --prompts prompts.jsonl --batch 32 --max-new-tokens 64 --json
@@ -34,17 +35,14 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     let prompts = try JSONLines.prompts(at: prompts)
     let student = try student.load()
-    let tokenizer = try student.exampleTokenizer()
-    let tokens = try prompts.enumerated().map { index, prompt in
-      try tokenizer.prompt(prompt.text, file: self.prompts, place: "prompt \(index + 1)")
-    }
-    let answers = decoding.generate(tokens, by: student, tokenizer, workers: workers.workers)
+    let answers = try decoding.responses(
+      to: prompts, of: self.prompts, by: student, workers: workers.workers)
     for (index, answer) in answers.enumerated() {
       let text = student.tokenizer.decode(answer.tokens, skippingSpecialTokens: true)
       if json {
         try printJSONLine(
           Line(
-            index: index, promptTokens: tokens[index], tokens: answer.tokens, text: text,
+            index: index, promptTokens: answer.prompt, tokens: answer.tokens, text: text,
             reason: answer.reason.rawValue))
       } else {
         print("\(prompts[index].text)\(text)\n")

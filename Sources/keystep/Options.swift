@@ -1,8 +1,10 @@
 import ArgumentParser
 import Distillation
+import Evaluation
 import Foundation
 import KeySteps
 import LanguageModel
+import Reasoning
 
 /// Which tokens of a pair are key tokens.
 struct KeyTokenOptions: ParsableArguments {
@@ -134,8 +136,14 @@ struct StudentOptions: ParsableArguments {
   }
 }
 
-/// How answers are decoded.
+/// How students are asked, and their answers decoded.
 struct DecodingOptions: ParsableArguments {
+  @Option(
+    help: """
+      Ask as a student that this arm trained is asked: with its cues for the prompt's task, cascod's \
+      in two passes. Plainly where left out.
+      """)
+  var arm: ArmName?
   @Option(help: "Prompts decoded at once.")
   var batch = 32
   @Option(help: "The most tokens of an answer.")
@@ -162,14 +170,25 @@ struct DecodingOptions: ParsableArguments {
     if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
 
-  func generate(
-    _ prompts: [[Int]], by student: Student, _ tokenizer: ExampleTokenizer, workers: Int
-  ) -> [GeneratedSequence] {
-    Generator(workers: workers, batch: batch).generate(
-      prompts, on: student.decoder,
+  /// The responses to the prompts of `file`, in their order.
+  func responses(
+    to prompts: [JSONLines.Prompt], of file: String, by student: Student, workers: Int
+  ) throws -> [ArmResponse] {
+    let tokenizer = try student.exampleTokenizer()
+    let asked = try prompts.enumerated().map { index, prompt in
+      (
+        tokens: try tokenizer.prompt(prompt.text, file: file, place: "prompt \(index + 1)"),
+        decoding: try arm?.decoding(TokenizedCues(.usual(forTask: prompt.task), tokenizer))
+          ?? .plain
+      )
+    }
+    return Generator(workers: workers, batch: batch).responses(
+      to: asked, on: student.decoder,
       SamplingSettings(
         temperature: temperature, topK: topK, topP: topP, maximumNewTokens: maxNewTokens,
         stop: Set(student.decoder.configuration.endsOfSequence + [tokenizer.endOfSequence])),
       seed: seed)
   }
 }
+
+extension ArmName: ExpressibleByArgument {}

@@ -52,6 +52,120 @@ import Testing
   }
 }
 
+/// Students asked as their arms are, against prompts put together by hand.
+@Suite struct ArmTests {
+  /// The words of the procedural tasks' cues in the numbered model, by the ids that they stand for.
+  private static let cueWords = [90: "now", 91: "ans", 92: ";", 93: "is"]
+
+  private let place: Workplace
+  private let model: String
+
+  init() throws {
+    place = try Workplace()
+    model = try numberedModel(in: place.path)
+    var tokenizer = try String(contentsOfFile: model + "/tokenizer.json", encoding: .utf8)
+    for (id, word) in Self.cueWords {
+      tokenizer = tokenizer.replacing("\"\(id)\":", with: "\"\(word)\":")
+    }
+    try tokenizer.write(toFile: model + "/tokenizer.json", atomically: true, encoding: .utf8)
+  }
+
+  private func words(_ tokens: [Int]) -> String {
+    tokens.map { Self.cueWords[$0] ?? ["<unk>", "<s>", "</s>"].dropFirst($0).first ?? "\($0)" }
+      .joined(separator: " ")
+  }
+
+  private func generate(_ prompts: [String], _ arguments: String...) throws
+    -> [(prompt: [Int], tokens: [Int], text: String)]
+  {
+    let file = try place.file(
+      "prompts.jsonl",
+      prompts.map { #"{"prompt": "\#($0)", "task": "boolean"}"# }.joined(separator: "\n"))
+    let call = try runExecutable(
+      executable("keystep"),
+      ["generate", "--model", model, "--prompts", file, "--max-new-tokens", "6", "--json"]
+        + arguments)
+    #expect(call.status == 0, "\(call.errors)")
+    return try call.objects().map { object in
+      (
+        prompt: try #require(object["prompt_tokens"] as? [Int]),
+        tokens: try #require(object["tokens"] as? [Int]),
+        text: try #require(object["text"] as? String)
+      )
+    }
+  }
+
+  @Test(
+    "--arm asks with the cues that the arm's student was trained with",
+    arguments: [
+      ("edit", "", "", [Int]()), ("std-cot", "", "", []), ("answer-sft", "", "", [91]),
+      ("mt-re", "", " ans", [91]), ("mt-cot", "", " ; ans", [91]), ("mt-ra", "", " ; ans", [91]),
+      ("scott", "now ", "", []),
+    ])
+  func cues(arm: String, before: String, after: String, lead: [Int]) throws {
+    let prompts = ["10 11", "36 48 75 28"]
+    let asked = try generate(prompts, "--arm", arm)
+    let byHand = try generate(prompts.map { before + $0 + after })
+    #expect(asked.map(\.prompt) == byHand.map(\.prompt))
+    #expect(asked.map(\.tokens) == byHand.map { lead + $0.tokens })
+  }
+
+  @Test("--arm cascod asks for the rationale, then for the answer after it, and joins them")
+  func twoPasses() throws {
+    let prompts = ["10 11", "36 48 75 28"]
+    let asked = try generate(prompts, "--arm", "cascod")
+    let first = try generate(prompts.map { $0 + " now" })
+    let rationales = first.map { $0.tokens.filter { $0 != 2 } }
+    let second = try generate(
+      zip(first, rationales).map { "\(words($0.prompt + $1)) ans" })
+    #expect(asked.map(\.prompt) == first.map(\.prompt))
+    #expect(asked.map(\.tokens) == zip(rationales, second).map { $0 + [91] + $1.tokens })
+  }
+
+  @Test(
+    "evaluate scores what the student answers as its arm, and names the arm",
+    arguments: ["mt-re", "cascod"])
+  func evaluate(arm: String) throws {
+    // What the arm's student answers is the gold answer; asked plainly, it writes no cue for it.
+    let text = try generate(["10 11"], "--arm", arm)[0].text
+    let gold = try #require(text.components(separatedBy: "ans ").last)
+    let prompts = try place.file(
+      "gold.jsonl", #"{"prompt": "10 11", "task": "boolean", "answer": "\#(gold)"}"#)
+    func evaluate(_ arguments: [String]) throws -> Call {
+      let call = try runExecutable(
+        executable("keystep"),
+        ["evaluate", "--model", model, "--prompts", prompts, "--max-new-tokens", "6"] + arguments)
+      #expect(call.status == 0, "\(call.errors)")
+      return call
+    }
+    for (name, arguments, accuracy) in [(arm, ["--arm", arm], 1.0), ("plain", [], 0)] {
+      let objects = try evaluate(arguments + ["--json"]).objects()
+      #expect(objects.map { $0["arm"] as? String } == [name, name])
+      #expect(objects.map { $0["value"] as? Double } == [accuracy, 1 - accuracy])
+    }
+    #expect(try evaluate(["--arm", arm]).output.hasPrefix("asked as \(arm)\n"))
+    #expect(try evaluate([]).output.hasPrefix("asked plainly\n"))
+  }
+
+  @Test("A name of no arm is a usage error that lists the names, and --arm goes with prompts")
+  func errors() throws {
+    for command in ["generate", "evaluate"] {
+      let call = try keystep(command, "--model", model, "--prompts", "x", "--arm", "mt-er")
+      #expect(call.status == 2 && call.output.isEmpty)
+      for name in ["mt-er", "answer-sft", "mt-re", "mt-ra", "scott", "cascod", "edit-all-tokens"] {
+        #expect(call.errors.contains(name), "\(name) is not in \(call.errors)")
+      }
+      #expect(try keystep(command, "--help").output.contains("--arm"))
+    }
+    let call = try keystep("evaluate", "--model", model, "--pairs", "x", "--arm", "mt-re")
+    #expect(call.status == 2 && call.errors.contains("--prompts"))
+    // These words are no cues that the numbered model's tokenizer could tell apart.
+    let prompts = try place.file("words.jsonl", #"{"prompt": "10 11", "answer": "12"}"#)
+    let unknown = try keystep("evaluate", "--model", model, "--prompts", prompts, "--arm", "mt-re")
+    #expect(unknown.status == 1 && unknown.errors.contains("Rationale:"), "\(unknown.errors)")
+  }
+}
+
 @Suite struct EvaluateTests {
   @Test("evaluate --json gives accuracy and the key-step metrics with their intervals")
   func json() throws {
@@ -70,8 +184,9 @@ import Testing
       names.dropFirst(2) == [
         "prefers right chain", "key tokens top-1", "key tokens -log p", "other tokens -log p",
       ])
-    for object in objects {
-      #expect(Set(object.keys) == ["metric", "unit", "value", "low_95", "high_95", "count"])
+    for (index, object) in objects.enumerated() {
+      let keys: Set = ["metric", "unit", "value", "low_95", "high_95", "count"]
+      #expect(Set(object.keys) == (index < 2 ? keys.union(["arm"]) : keys))
       let value = try #require(object["value"] as? Double)
       let low = try #require(object["low_95"] as? Double)
       let high = try #require(object["high_95"] as? Double)

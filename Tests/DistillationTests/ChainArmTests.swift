@@ -146,6 +146,11 @@ import Testing
     }
     #expect(
       try ObjectiveName.chains.objective(data) { throw CancellationError() }.examples.count == 2)
+    let foreign = try ExampleTokenizer(data.tokenizer.tokenizer, vocabularySize: 61)
+    let unknown = #expect(throws: DataError.self) {
+      try TokenizedCues(teachings.data.cues, foreign)
+    }
+    #expect(unknown?.description.contains("cue \" 60 61\"") == true)
   }
 
   @Test("The answer's tokens alone count after the chain")

@@ -1,6 +1,11 @@
-import Glibc
 import LinearAlgebra
 import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// The settings of OpenBLAS, which hold for the whole process: what changes them runs in a process
 /// of its own, away from the products of other tests.

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import Synchronization
 
 /// An HTTP server on loopback that answers each request as a test wants it.
@@ -40,7 +39,12 @@ public final class StubEndpoint: Sendable {
   ///   the connection, which it may hold up.
   public init(_ reply: @escaping @Sendable (Request, Int) -> Reply) throws {
     signal(SIGPIPE, SIG_IGN)
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    #if canImport(Glibc)
+      let kind = Int32(SOCK_STREAM.rawValue)
+    #else
+      let kind = SOCK_STREAM
+    #endif
+    let listener = socket(AF_INET, kind, 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
@@ -105,7 +109,7 @@ public final class StubEndpoint: Sendable {
     var data = Data()
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     func more() -> Bool {
-      let count = Glibc.read(connection, &chunk, chunk.count)
+      let count = recv(connection, &chunk, chunk.count, 0)
       if count > 0 { data.append(contentsOf: chunk[..<count]) }
       return count > 0
     }
