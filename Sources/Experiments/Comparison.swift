@@ -24,6 +24,11 @@ package struct Point: Sendable {
   package func values(_ split: String, _ metric: String) -> [Double] {
     seeds.compactMap { runs[$0]?.figure(split, metric)?.value }
   }
+
+  /// Whether its mean accuracy on a test is no better than guessing; false where that is not known.
+  package func isAtFloor(_ split: String) -> Bool {
+    values(split, "accuracy").mean <= values(split, "guessing floor").mean
+  }
 }
 
 /// What arms are compared in, as the CSV names it; macro accuracy is the mean of the tasks'.

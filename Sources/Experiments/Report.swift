@@ -268,8 +268,11 @@ package struct Report: Sendable {
       }
       let found = group.filter(\.isFinding)
       let rest = group.filter { !$0.isFinding }
+      let isAtFloor = metric == .accuracy && all.points.allSatisfy { $0.isAtFloor(split) }
       return
-        "\(split), \(metric.rawValue): \(found.count) of \(group.count) differences exclude zero"
+        "\(split), \(metric.rawValue): "
+        + (isAtFloor ? "no point is above the guessing floor, so accuracy tells none apart; " : "")
+        + "\(found.count) of \(group.count) differences exclude zero"
         + (found.isEmpty ? "" : ": " + found.map(said).joined(separator: "; "))
         + (rest.isEmpty ? "." : ". Not so: " + rest.map(said).joined(separator: "; ") + ".")
     }

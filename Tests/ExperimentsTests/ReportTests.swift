@@ -212,6 +212,24 @@ import Testing
     #expect(text.contains("McNemar's") && text.contains("there was nothing to choose"))
   }
 
+  @Test("Where no arm is above the guessing floor, the findings say that accuracy tells none apart")
+  func floor() throws {
+    func text(_ best: String) throws -> String {
+      let folder = try TemporaryFolder()
+      return try Report(
+        comparisons(
+          file(
+            [
+              ("a", "", 0, "test", "accuracy", "0000"), ("b", "", 0, "test", "accuracy", best),
+              ("a", "", 0, "test", "guessing floor", "1000"),
+              ("b", "", 0, "test", "guessing floor", "1000"),
+            ], in: folder), reference: "a")
+      ).text
+    }
+    #expect(try text("1000").contains("no point is above the guessing floor"))
+    #expect(try !text("1100").contains("no point is above the guessing floor"))
+  }
+
   @Test("Only seeds that both have are compared; equal choices fall to the first")
   func seedsAndTies() throws {
     let folder = try TemporaryFolder()
