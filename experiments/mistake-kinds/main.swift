@@ -19,6 +19,8 @@ extension DistillationSetup {
     }
     .joined(separator: ", ")
   }
+
+  var mistakeNotes: [String] { ["pairs by mistake: \(pairsOfKinds); each arm has \(pairCount)"] }
 }
 
 let experiment = Experiment(
@@ -40,7 +42,7 @@ let experiment = Experiment(
   example: """
     make experiment NAME=mistake-kinds ARGS="--beta -0.5,-0.025 --seeds 3"
     """,
-  notes: { ["pairs by mistake: \($0.pairsOfKinds); each arm has \($0.pairCount)"] }
+  notes: \.mistakeNotes
 ) { setup, run in
   let arm = run.settings.arm
   guard arm != Arm.stage1.name else { return try setup.run(run, then: nil) }
