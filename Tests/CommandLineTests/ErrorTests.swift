@@ -300,9 +300,9 @@ import Testing
     process.waitUntilExit()
     #expect(process.terminationReason == .exit && process.terminationStatus == 1)
     #expect(!FileManager.default.fileExists(atPath: place.path + "/out.csv"))
-    let runs = place.path + "/runs/key-step-ratio"
+    let runs = place.path + "/runs"
     #expect(try FileManager.default.contentsOfDirectory(atPath: runs + "/stages").isEmpty)
-    let records = try FileManager.default.contentsOfDirectory(atPath: runs)
+    let records = try FileManager.default.contentsOfDirectory(atPath: runs + "/key-step-ratio")
       .filter { $0.hasSuffix(".json") }
     #expect(records.isEmpty)
   }
