@@ -69,6 +69,11 @@ def resampled(sums, weights):
     return total[0] / total[1]
 
 
+def half_interval(seeds):
+    """Half of the 95 % t interval of the mean over seeds, the last axis."""
+    return stats.t.ppf(0.975, seeds.shape[-1] - 1) * seeds.sem(axis=seeds.ndim - 1)
+
+
 def verdict(low, high, least, most):
     """What an interval says of the claim that a difference lies between two bounds."""
     return "holds" if least < low and high < most else "contradicted" if high < least or most < low else "open"
@@ -173,7 +178,7 @@ class Results:
             return sum(weight * figures(split, metric, name) for name, weight in weights.items())
 
         seeds = total(lambda *row: self.values.loc[row])
-        half = stats.t.ppf(0.975, len(seeds) - 1) * seeds.std() / np.sqrt(len(seeds))
+        half = half_interval(seeds)
         low, high = seeds.mean() - half, seeds.mean() + half
         if all((split, metric, name) in self.resampled for name in weights):
             drawn_low, drawn_high = np.quantile(total(lambda *row: self.resampled[row]), [0.025, 0.975])
@@ -362,7 +367,7 @@ class Results:
             for y, name in enumerate(names):
                 shape, colour = self.mark(name)
                 single = self.values.loc[(split, metric, name)]
-                half = stats.t.ppf(0.975, len(single) - 1) * single.std() / np.sqrt(len(single))
+                half = half_interval(single)
                 axis.plot([single.mean() - half, single.mean() + half], [y, y], color=colour, linewidth=2.6)
                 axis.plot(single.mean(), y, shape, color=colour, markersize=6, zorder=4)
                 axis.plot(single, [y + 0.33] * len(single), "o", color="#555555", markerfacecolor="white", markersize=3,

@@ -37,7 +37,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var ropeTheta: Double
   /// Nil: the frequencies are used as they are.
   public var ropeScaling: RopeScaling?
-  /// The context length, in tokens.
+  /// The positions that the rotary embedding has, in tokens.
   public var maximumPositions: Int
   /// A longer sequence would need sliding-window attention, which is not the full attention
   /// computed here. Nil: none.
@@ -49,6 +49,9 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var beginningOfSequence: Int?
   /// Every token id that ends a sequence; the first is the one that training appends.
   public var endsOfSequence: [Int]
+
+  /// The most tokens of a sequence: the positions, or the sliding window where that is shorter.
+  public var contextLength: Int { min(maximumPositions, slidingWindow ?? .max) }
 
   /// The token id that training appends to a response.
   public var endOfSequence: Int? { endsOfSequence.first }

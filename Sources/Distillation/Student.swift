@@ -59,7 +59,7 @@ public struct Student: Sendable {
   public func exampleTokenizer() throws -> ExampleTokenizer {
     let c = decoder.configuration
     return try ExampleTokenizer(
-      tokenizer, maximumTokens: min(c.maximumPositions, c.slidingWindow ?? .max),
+      tokenizer, maximumTokens: c.contextLength,
       vocabularySize: c.vocabularySize)
   }
 }

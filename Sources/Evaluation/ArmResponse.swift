@@ -24,8 +24,6 @@ extension Generator {
     to prompts: [(tokens: [Int], decoding: ArmDecoding)], on decoder: Decoder,
     _ settings: SamplingSettings, seed: UInt64 = 0
   ) -> [ArmResponse] {
-    let c = decoder.configuration
-    let context = min(c.maximumPositions, c.slidingWindow ?? .max)
     var responses = prompts.map { tokens, decoding in
       ArmResponse(
         prompt: decoding.before + tokens + decoding.after, tokens: [], reason: .context)
@@ -35,7 +33,7 @@ extension Generator {
       let sequences = indices.map {
         (index: $0, tokens: responses[$0].prompt + responses[$0].tokens)
       }
-      .filter { $0.tokens.count <= context }
+      .filter { $0.tokens.count <= decoder.configuration.contextLength }
       let found = generate(
         sequences.map(\.tokens), on: decoder, settings, seed: seed,
         streams: sequences.map { "\($0.index)\(stream)" })

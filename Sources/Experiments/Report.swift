@@ -29,9 +29,8 @@ package struct Report: Sendable {
   private var columns: [String] {
     ["experiment", "split", "metric", "unit", "arm"] + comparisons.varying + [
       "chosen", "reference", "seeds", "question_count", "difference", "low_95", "high_95",
-      "interval",
-      "questions_drawn", "p", "q", "seeds_low_95", "seeds_high_95", "smallest_detectable",
-      "questions_for", "questions_against", "exact_p", "exact_q",
+      "interval", "questions_drawn", "p", "q", "seeds_low_95", "seeds_high_95",
+      "smallest_detectable", "questions_for", "questions_against", "exact_p", "exact_q",
     ]
   }
 

@@ -139,8 +139,7 @@ private struct BatchDecoding {
     self.decoder = decoder
     self.settings = settings
     self.capacity = capacity
-    let c = decoder.configuration
-    context = min(c.maximumPositions, c.slidingWindow ?? .max)
+    context = decoder.configuration.contextLength
     self.waiting = waiting.reversed()
   }
 

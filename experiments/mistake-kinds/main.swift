@@ -7,20 +7,22 @@ let usesCheckpoint = DistillationSetup.usesCheckpoint()
 /// Kinds that the data has only where a file states them, or where none is stated.
 let optional: Set<Mistake.Kind> = usesCheckpoint ? [.logical, .knowledge] : [.unknown]
 
-extension DistillationSetup {
+extension [Mistake.Kind: [DualChainOfThought]] {
   /// How many pairs every arm has: as many as there are of the rarest kind.
-  var pairCount: Int { data.chains.pairsByMistake.values.map(\.count).min() ?? 0 }
+  var fewest: Int { values.map(\.count).min() ?? 0 }
 
   /// How many pairs there are of each kind.
-  var pairsOfKinds: String {
-    let pairs = data.chains.pairsByMistake
-    return Mistake.Kind.allCases.compactMap { kind in
-      pairs[kind].map { "\(kind.rawValue) \($0.count)" }
-    }
-    .joined(separator: ", ")
+  var counts: String {
+    Mistake.Kind.allCases.compactMap { kind in self[kind].map { "\(kind.rawValue) \($0.count)" } }
+      .joined(separator: ", ")
   }
+}
 
-  var mistakeNotes: [String] { ["pairs by mistake: \(pairsOfKinds); each arm has \(pairCount)"] }
+extension DistillationSetup {
+  var mistakeNotes: [String] {
+    let pairs = data.chains.pairsByMistake
+    return ["pairs by mistake: \(pairs.counts); each arm has \(pairs.fewest)"]
+  }
 }
 
 let experiment = Experiment(
@@ -47,15 +49,14 @@ let experiment = Experiment(
   let arm = run.settings.arm
   guard arm != Arm.stage1.name else { return try setup.run(run, then: nil) }
   let chains = setup.data.chains
-  let kind = Mistake.Kind(rawValue: arm)
-  let pool = kind.map { chains.pairsByMistake[$0] ?? [] } ?? chains.pairs
+  let pairs = chains.pairsByMistake
+  let pool = Mistake.Kind(rawValue: arm).map { pairs[$0] ?? [] } ?? chains.pairs
   guard !pool.isEmpty else {
     throw DataError(
-      file: chains.file, place: nil, expected: "pairs whose mistake is \(arm)",
-      found: setup.pairsOfKinds)
+      file: chains.file, place: nil, expected: "pairs whose mistake is \(arm)", found: pairs.counts)
   }
   return try setup.run(
-    run, then: .keySteps, on: chains.with(setup.pairCount, of: pool, seed: run.settings.seed))
+    run, then: .keySteps, on: chains.with(pairs.fewest, of: pool, seed: run.settings.seed))
 }
 
 experiment.main()
