@@ -175,9 +175,9 @@ struct DecoderLayer: Sendable {
 
   /// Given dy[Q, D], writes dx[T, D] and adds the parameters' gradients to `pass.gradients`.
   ///
-  /// dy is overwritten, and so are the gate and up values kept by the forward; dx may be dy where
-  /// all rows ask. Where `dx` is nil nothing below needs a gradient, and only the layer's own
-  /// trained tensors get theirs.
+  /// dy is overwritten, and so are the gate and up values and what the low-rank updates projected
+  /// down, kept by the forward; dx may be dy where all rows ask. Where `dx` is nil nothing below
+  /// needs a gradient, and only the layer's own trained tensors get theirs.
   func backward(
     _ a: Activations, dy: MatrixView, into dx: MatrixView?, all: AskingRows, asking: AskingRows,
     _ rotary: RotaryTable,
@@ -202,7 +202,7 @@ struct DecoderLayer: Sendable {
       }
     }
     clock.measure(.projections) {
-      down.backwardInput(dy, into: wide, pass, keys: asking.dropoutKeys)
+      down.backwardInput(dy, dDown: a.downDown, into: wide, pass, keys: asking.dropoutKeys)
     }
     clock.measure(.elementwise) {
       ks_swiglu_backward(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
@@ -217,7 +217,8 @@ struct DecoderLayer: Sendable {
       }
     }
     clock.measure(.projections) {
-      gateUp.backwardInput(a.gateUpValues, into: narrow, pass, keys: asking.dropoutKeys)
+      gateUp.backwardInput(
+        a.gateUpValues, dDown: a.gateUpDown, into: narrow, pass, keys: asking.dropoutKeys)
     }
     clock.measure(.normalisation) {
       middleNorm.backward(a.middle, a.middleInverseRMS, dy: narrow, addingTo: dMiddle, pass)
@@ -230,7 +231,8 @@ struct DecoderLayer: Sendable {
         attentionOutput.backwardParameters(
           dMiddle, input: a.attended, down: a.attentionOutputDown, pass, keys: asking.dropoutKeys)
       }
-      attentionOutput.backwardInput(dMiddle, into: dAttended, pass, keys: asking.dropoutKeys)
+      attentionOutput.backwardInput(
+        dMiddle, dDown: a.attentionOutputDown, into: dAttended, pass, keys: asking.dropoutKeys)
     }
     let dQueries = scratch.matrix(asking.count, c.headCount * c.headDimension)
     let dKeysValues = scratch.matrix(all.count, 2 * c.keyValueHeadCount * c.headDimension)
@@ -261,17 +263,20 @@ struct DecoderLayer: Sendable {
     guard let dx else { return }
     let dNormed = normed
     clock.measure(.projections) {
-      keyValue.backwardInput(dKeysValues, into: dNormed, pass, keys: all.dropoutKeys)
+      keyValue.backwardInput(
+        dKeysValues, dDown: a.keyValueDown, into: dNormed, pass, keys: all.dropoutKeys)
     }
     clock.measure(.projections) {
       if asking.selection == nil {
-        query.backwardInput(dQueries, into: dNormed, adding: true, pass, keys: asking.dropoutKeys)
+        query.backwardInput(
+          dQueries, dDown: a.queryDown, into: dNormed, adding: true, pass, keys: asking.dropoutKeys)
         if dx.base != dMiddle.base {
           dx.base.update(from: dMiddle.base, count: all.count * c.hiddenSize)
         }
       } else {
         let dAsking = scratch.matrix(asking.count, c.hiddenSize)
-        query.backwardInput(dQueries, into: dAsking, pass, keys: asking.dropoutKeys)
+        query.backwardInput(
+          dQueries, dDown: a.queryDown, into: dAsking, pass, keys: asking.dropoutKeys)
         asking.scatter(dAsking, addingTo: dNormed)
         dx.setZero()
         asking.scatter(dMiddle, addingTo: dx)

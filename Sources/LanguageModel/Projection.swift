@@ -60,7 +60,7 @@ struct ProjectionGroup: Sendable {
 
   /// y[R,O] = x Wᵀ + bias, or y += it with `adding`; the low-rank updates come on top.
   ///
-  /// Returns what each low-rank update projected down to [R,r], for the backward.
+  /// Returns what each low-rank update projected down to [R,r], for `backwardParameters`.
   func forward(
     _ x: MatrixView, into y: MatrixView, adding: Bool = false, _ pass: PassContext, keys: [UInt32]
   )
@@ -85,19 +85,17 @@ struct ProjectionGroup: Sendable {
   }
 
   /// dx[R,I] = dy W, or dx += it with `adding`; the gradient through the low-rank updates comes on
-  /// top.
+  /// top. `dDown` is what `backwardParameters` made.
   func backwardInput(
-    _ dy: MatrixView, into dx: MatrixView, adding: Bool = false, _ pass: PassContext, keys: [UInt32]
+    _ dy: MatrixView, dDown: [MatrixView], into dx: MatrixView, adding: Bool = false,
+    _ pass: PassContext, keys: [UInt32]
   ) {
     pass.clock.multiply(dy, weight(in: pass.parameters), into: dx, adding: adding)
     guard let adapter = pass.adapter else { return }
-    for update in lowRank {
+    for (update, dDown) in zip(lowRank, dDown) {
       let mark = pass.scratch.mark
       defer { pass.scratch.release(to: mark) }
-      let (a, b) = (adapter.parameters.matrix(update.a), adapter.parameters.matrix(update.b))
-      let dDown = pass.scratch.matrix(dy.rows, a.rows)
-      pass.clock.multiply(
-        dy.columns(update.outputs), b, into: dDown, scale: adapter.configuration.scale)
+      let a = adapter.parameters.matrix(update.a)
       if pass.dropout == 0 {
         pass.clock.multiply(dDown, a, into: dx, adding: true)
       } else {
@@ -113,7 +111,8 @@ struct ProjectionGroup: Sendable {
   /// Adds the gradients of the trained tensors to `pass.gradients`: those of the low-rank factors
   /// where there is an adapter, else those of weight and bias.
   ///
-  /// `x` is the forward's input, `down` what the forward returned.
+  /// `x` is the forward's input, `down` what the forward returned; it is overwritten with its
+  /// gradient, for `backwardInput`.
   func backwardParameters(
     _ dy: MatrixView, input x: MatrixView, down: [MatrixView], _ pass: PassContext, keys: [UInt32]
   ) {
@@ -126,16 +125,13 @@ struct ProjectionGroup: Sendable {
       return
     }
     for (update, down) in zip(lowRank, down) {
-      let mark = pass.scratch.mark
-      defer { pass.scratch.release(to: mark) }
       let dyMember = dy.columns(update.outputs)
       let scale = adapter.configuration.scale
       pass.clock.multiply(
         dyMember.transposed, down, into: gradients.matrix(update.b), scale: scale, adding: true)
-      let dDown = pass.scratch.matrix(dy.rows, down.columns)
-      pass.clock.multiply(dyMember, adapter.parameters.matrix(update.b), into: dDown, scale: scale)
+      pass.clock.multiply(dyMember, adapter.parameters.matrix(update.b), into: down, scale: scale)
       pass.withDropped(x, update.dropoutSalt, keys) {
-        pass.clock.multiply(dDown.transposed, $0, into: gradients.matrix(update.a), adding: true)
+        pass.clock.multiply(down.transposed, $0, into: gradients.matrix(update.a), adding: true)
       }
     }
   }
