@@ -12,22 +12,6 @@ extension Arm {
 }
 
 extension DistillationSetup {
-  /// The settings of EDIT's second stage, at the paper's weights.
-  public static func secondStageSettings(checkpoint: Bool = usesCheckpoint()) -> [Setting] {
-    [
-      Setting(
-        "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],
-        help: "of the second stage"),
-      Setting("alpha", .number(0...100), [.integer(1)], help: "weight of right key tokens"),
-      Setting("beta", .number(-100...0), [.number(-0.025)], help: "weight of wrong key tokens"),
-      Setting(
-        "gamma", .number(0...100), [.integer(0)], help: "weight of the right chain's other tokens"),
-      Setting(
-        "guard", .number(0...1000), [.integer(20)],
-        help: "nats above which wrong tokens are let be"),
-    ]
-  }
-
   /// Trains the run's arm, an `ArmName`, through its stages, and scores its student.
   public func run(_ context: RunContext) throws -> [Metric] {
     guard let arm = ArmName(rawValue: context.settings.arm) else {

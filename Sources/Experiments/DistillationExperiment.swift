@@ -5,7 +5,7 @@ extension Experiment {
   /// a name of its own.
   public init(
     distillation name: String, question: String, arms: [Arm], reference: String = Arm.stage1.name,
-    settings: [Setting] = DistillationSetup.settings() + DistillationSetup.secondStageSettings(),
+    settings: [Setting] = DistillationSetup.settings(),
     seeds: Int, summary: [String], example: String,
     notes: @escaping @Sendable (DistillationSetup) -> [String] = { _ in [] },
     run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]

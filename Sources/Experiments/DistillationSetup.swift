@@ -24,12 +24,16 @@ public struct DistillationSetup: Sendable {
   }
 
   /// The settings that every distillation experiment has. Their defaults are those of the embedded
-  /// student, or those that fit a pretrained one of 135 M parameters on a CPU.
+  /// student, or those that fit a pretrained one of 135 M parameters on a CPU; the second stage is
+  /// EDIT's, at the paper's weights.
   public static func settings(checkpoint: Bool = usesCheckpoint()) -> [Setting] {
-    let count = Setting.Kind.integer(0...10_000_000)
-    let rate = Setting.Kind.number(0...1)
-    let data: [Setting] =
-      checkpoint
+    studentSettings(checkpoint) + trainingSettings(checkpoint) + secondStageSettings(checkpoint)
+  }
+
+  private static let count = Setting.Kind.integer(0...10_000_000)
+
+  private static func studentSettings(_ checkpoint: Bool) -> [Setting] {
+    checkpoint
       ? [
         Setting("student", .file, [], isAxis: false, help: "a .gguf file or a Hugging Face folder"),
         Setting("pairs", .file, [], isAxis: false, help: "dual pairs as JSON lines"),
@@ -57,7 +61,10 @@ public struct DistillationSetup: Sendable {
           "max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)],
           help: "of an answer"),
       ]
-    return data + [
+  }
+
+  private static func trainingSettings(_ checkpoint: Bool) -> [Setting] {
+    [
       Setting(
         "data_seed", .integer(0...Int.max), [.integer(1)], isAxis: false,
         help: "of problems, or of the split"),
@@ -65,12 +72,27 @@ public struct DistillationSetup: Sendable {
         "stage1_steps", count, [.integer(checkpoint ? 20 : 1400)], smoke: [.integer(3)],
         help: "of supervised fine-tuning"),
       Setting(
-        "stage1_learning_rate", rate, [.number(checkpoint ? 2e-4 : 2e-3)],
+        "stage1_learning_rate", .number(0...1), [.number(checkpoint ? 2e-4 : 2e-3)],
         help: "highest of stage 1"),
       Setting(
         "stage2_steps", count, [.integer(checkpoint ? 20 : 60)], smoke: [.integer(2)],
         help: "of the second stage"),
       Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
+    ]
+  }
+
+  private static func secondStageSettings(_ checkpoint: Bool) -> [Setting] {
+    [
+      Setting(
+        "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],
+        help: "of the second stage"),
+      Setting("alpha", .number(0...100), [.integer(1)], help: "weight of right key tokens"),
+      Setting("beta", .number(-100...0), [.number(-0.025)], help: "weight of wrong key tokens"),
+      Setting(
+        "gamma", .number(0...100), [.integer(0)], help: "weight of the right chain's other tokens"),
+      Setting(
+        "guard", .number(0...1000), [.integer(20)],
+        help: "nats above which wrong tokens are let be"),
     ]
   }
 

@@ -114,7 +114,7 @@ extension Experiment {
     let jobs = min(options.jobs, missing.count)
     let threads = max(1, options.jobs / jobs)
     let board = ProgressBoard(total: missing.count, jobs: jobs, stages: options.seeds.count)
-    let commit = Machine.commit()
+    let code = CodeVersion()
     let machine = Machine.description()
     let queue = RunQueue(count: missing.count)
     concurrently(jobs) { _ in
@@ -127,7 +127,7 @@ extension Experiment {
         do {
           metrics = try prepared.run(
             RunContext(
-              settings: settings, threads: threads, stages: stages, commit: commit.hash,
+              settings: settings, threads: threads, stages: stages, code: code,
               progress: board, identity: identity))
         } catch is CancellationError {
           return
@@ -137,7 +137,7 @@ extension Experiment {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let record = RunRecord(
           experiment: name, identity: identity, settings: settings.values,
-          checksums: prepared.checksums, commit: commit.hash, isModified: commit.isModified,
+          checksums: prepared.checksums, commit: code.commit, isModified: code.isModified,
           machine: machine, seconds: seconds, finished: Date(), metrics: metrics, failure: failure)
         do {
           try records.write(record)

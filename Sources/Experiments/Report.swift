@@ -349,7 +349,7 @@ package struct Report: Sendable {
       .paragraph(
         """
         Least squares; in brackets the coefficients' standard errors. Shares, not per cent. The \
-        optimum's interval is a bootstrap over seeds.\(note)
+        optimum's interval is a bootstrap over seeds, and may reach beyond the grid.\(note)
         """),
       .table(
         [["arm", "metric", "runs", "optimum", "1", "log α", "β", "(log α)²", "log α · β", "β²"]]

@@ -6,11 +6,11 @@ public struct RunContext: Sendable {
   /// The threads it may use.
   public let threads: Int
   let stages: StageStore
-  let commit: String
+  let code: CodeVersion
   let progress: ProgressBoard
   let identity: String
 
-  /// The folder of a stage that runs share, made by `make` where no run of this commit, of whatever
+  /// The folder of a stage that runs share, made by `make` where no run of this code, of whatever
   /// experiment, made it before.
   ///
   /// `key` holds everything else that the stage depends on; `make` is given an empty folder.
@@ -22,7 +22,7 @@ public struct RunContext: Sendable {
     let start = ContinuousClock.now
     defer { progress.shared(identity, seconds: (ContinuousClock.now - start) / .seconds(1)) }
     return try stages.stage(
-      "\(name)\ncommit=\(commit)\n\(key.canonicalText)\(sums.joined())", make: make)
+      "\(name)\ncommit=\(code.key)\n\(key.canonicalText)\(sums.joined())", make: make)
   }
 
   /// Says how far the run's present part has come, and throws `CancellationError` where the

@@ -14,8 +14,7 @@ import Tokenizers
     let experiment = Experiment(
       name: "arms", question: "", arms: ArmName.allCases.map { Arm($0) },
       reference: ArmName.standardCoT.rawValue,
-      settings: DistillationSetup.settings(checkpoint: false)
-        + DistillationSetup.secondStageSettings(checkpoint: false),
+      settings: DistillationSetup.settings(checkpoint: false),
       seeds: 1, summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)

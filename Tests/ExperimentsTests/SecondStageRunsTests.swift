@@ -21,8 +21,7 @@ import Testing
     let checkpoint = DistillationSetup.usesCheckpoint(arguments)
     let experiment = Experiment(
       name: "rules", question: "", arms: arms, reference: Arm.stage1.name,
-      settings: DistillationSetup.settings(checkpoint: checkpoint)
-        + DistillationSetup.secondStageSettings(checkpoint: checkpoint) + settings, seeds: 1,
+      settings: DistillationSetup.settings(checkpoint: checkpoint) + settings, seeds: 1,
       summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)

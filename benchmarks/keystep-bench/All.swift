@@ -75,10 +75,9 @@ struct All: ParsableCommand {
 
   private func write(_ lines: [[String: Any]]) throws {
     let machine = Machine.description()
-    let commit = Machine.commit()
     let about =
       ["processor", "cores", "memory_gib"].map { machine[$0] ?? "" }
-      + [commit.hash + (commit.isModified ? "+modified" : "")]
+      + [CodeVersion().citation]
     let header = Self.fields + ["processor", "cores", "memory_gib", "commit"]
     let rows = lines.map { line in Self.fields.map { line[$0].map { "\($0)" } ?? "" } + about }
     let text = ([header] + rows).map { $0.joined(separator: ",") + "\n" }.joined()

@@ -10,7 +10,6 @@ let experiment = Experiment(
   question: "What room does a second stage need, and does it go another way than stage 1?",
   arms: [.stage1] + objectives.map { Arm(then: $0) },
   settings: DistillationSetup.settings()
-    + DistillationSetup.secondStageSettings()
     .with("learning_rate", [.number(usesCheckpoint ? 2e-4 : 5e-4)])
     + DistillationSetup.adapterSettings,
   seeds: 5,

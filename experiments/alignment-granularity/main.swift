@@ -11,12 +11,11 @@ let experiment = Experiment(
   distillation: "alignment-granularity",
   question: "How fine should right and wrong chains be aligned to find the key steps?",
   arms: [.stage1, Arm(then: .keySteps), Arm(then: .allTokens)],
-  settings: DistillationSetup.settings()
-    + DistillationSetup.secondStageSettings() + [
-      Setting(
-        "alignment_unit", .choice(AlignmentUnit.allCases.map(\.rawValue)),
-        units.map { .text($0.rawValue) }, help: "what is aligned, or marked whole")
-    ],
+  settings: DistillationSetup.settings() + [
+    Setting(
+      "alignment_unit", .choice(AlignmentUnit.allCases.map(\.rawValue)),
+      units.map { .text($0.rawValue) }, help: "what is aligned, or marked whole")
+  ],
   seeds: 5,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",

@@ -16,9 +16,8 @@ let experiment = Experiment(
     Arm("right and wrong", help: "the same with wrong chains taken for right ones"),
   ],
   reference: "right",
-  settings: DistillationSetup.settings().with(
-    "stage2_steps", [.integer(0), .integer(usesCheckpoint ? 20 : 60)])
-    + DistillationSetup.secondStageSettings() + [
+  settings: DistillationSetup.settings()
+    .with("stage2_steps", [.integer(0), .integer(usesCheckpoint ? 20 : 60)]) + [
       Setting(
         "questions", .integer(1...10_000_000), questions.map { .integer($0) },
         smoke: [.integer(32)], help: "that the student learns from"),

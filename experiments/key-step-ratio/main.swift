@@ -22,7 +22,6 @@ let experiment = Experiment(
       help: "stage 2 with as many weighted tokens at random places, weighted as in the paper"),
   ],
   settings: DistillationSetup.settings()
-    + DistillationSetup.secondStageSettings()
     .with(
       "beta",
       usesCheckpoint

@@ -8,7 +8,6 @@ let experiment = Experiment(
   question: "Does it matter in which form stage 2 pushes wrong key tokens down?",
   arms: [.stage1] + forms.map { Arm(then: $0) },
   settings: DistillationSetup.settings()
-    + DistillationSetup.secondStageSettings()
     .with("beta", [.number(-0.025), .number(-0.5)]) + [
       Setting(
         "clip", .number(0...1000), [.integer(5)],

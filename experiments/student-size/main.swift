@@ -20,8 +20,7 @@ let experiment = Experiment(
   distillation: "student-size",
   question: "Does what EDIT gains over fine-tuning depend on the student's size?",
   arms: [Arm(.standardCoT), Arm(.edit)], reference: ArmName.standardCoT.rawValue,
-  settings: DistillationSetup.settings()
-    + DistillationSetup.secondStageSettings() + size,
+  settings: DistillationSetup.settings() + size,
   seeds: 3,
   summary: [
     "validation accuracy", "in domain accuracy", "out of domain accuracy",
