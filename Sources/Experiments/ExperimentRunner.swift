@@ -113,7 +113,7 @@ extension Experiment {
     // A run that is alone may use all cores; else each has its own.
     let jobs = min(options.jobs, missing.count)
     let threads = max(1, options.jobs / jobs)
-    let board = ProgressBoard(total: missing.count, jobs: jobs, stages: options.seeds.count)
+    let board = ProgressBoard(total: missing.count, jobs: jobs, seeds: options.seeds.count)
     let code = CodeVersion()
     let machine = Machine.description()
     let queue = RunQueue(count: missing.count)

@@ -59,18 +59,17 @@ final class ProgressBoard: @unchecked Sendable {
   private var done = 0
   private var ownSeconds: [Double] = []
   private var sharedSeconds: [Double] = []
-  /// Shared stages that no run has made yet.
-  private var stagesLeft: Int
+  private let seeds: Int
   private var running: [String: (name: String, part: String, fraction: Double, shared: Double)] =
     [:]
   private let start = ContinuousClock.now
   private var lastLine = ContinuousClock.now - .seconds(60)
   private let isTerminal = isatty(STDERR_FILENO) == 1
 
-  init(total: Int, jobs: Int, stages: Int) {
+  init(total: Int, jobs: Int, seeds: Int) {
     self.total = total
     self.jobs = jobs
-    stagesLeft = stages
+    self.seeds = seeds
   }
 
   func started(_ identity: String, _ name: String) {
@@ -90,10 +89,7 @@ final class ProgressBoard: @unchecked Sendable {
     locked {
       running[identity]?.shared += seconds
       // A stage that was there already takes no time worth counting.
-      if seconds > 0.05 {
-        sharedSeconds.append(seconds)
-        stagesLeft = max(0, stagesLeft - 1)
-      }
+      if seconds > 0.05 { sharedSeconds.append(seconds) }
     }
   }
 
@@ -132,13 +128,18 @@ final class ProgressBoard: @unchecked Sendable {
   }
 
   /// The time left: what is left of runs and of shared stages at the mean time that one took so
-  /// far.
+  /// far. A shared stage is expected for each seed; where there were more, as many for each run as
+  /// so far.
   private var remaining: String {
     guard !ownSeconds.isEmpty else { return "the time left is not known yet" }
     let own = ownSeconds.reduce(0, +) / Double(ownSeconds.count)
     let shared =
       sharedSeconds.isEmpty ? 0 : sharedSeconds.reduce(0, +) / Double(sharedSeconds.count)
-    let left = (Double(total - done) * own + Double(stagesLeft) * shared) / Double(jobs)
+    let made = sharedSeconds.count
+    let stagesLeft =
+      made <= seeds
+      ? Double(seeds - made) : Double(total - done) * Double(made) / Double(done + running.count)
+    let left = (Double(total - done) * own + stagesLeft * shared) / Double(jobs)
     return "about \(Self.clock(left)) left"
   }
 
