@@ -93,12 +93,12 @@ struct ProjectionGroup: Sendable {
     pass.clock.multiply(dy, weight(in: pass.parameters), into: dx, adding: adding)
     guard let adapter = pass.adapter else { return }
     for (update, dDown) in zip(lowRank, dDown) {
-      let mark = pass.scratch.mark
-      defer { pass.scratch.release(to: mark) }
       let a = adapter.parameters.matrix(update.a)
       if pass.dropout == 0 {
         pass.clock.multiply(dDown, a, into: dx, adding: true)
       } else {
+        let mark = pass.scratch.mark
+        defer { pass.scratch.release(to: mark) }
         let dDropped = pass.scratch.matrix(dy.rows, inputs)
         pass.clock.multiply(dDown, a, into: dDropped)
         pass.withDropped(dDropped, update.dropoutSalt, keys) {
