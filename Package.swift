@@ -20,7 +20,7 @@ func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
 func experiment(_ name: String) -> Target {
   .executableTarget(
     name: name,
-    dependencies: ["Experiments"],
+    dependencies: ["Distillation", "Experiments", "KeySteps", "Recipes", "Reasoning"],
     path: "experiments/\(name)",
     exclude: ["README.md"])
 }
@@ -34,14 +34,12 @@ let experiments = [
 let package = Package(
   name: "KeyStep",
   platforms: [.macOS(.v15)],
-  products: [
-    .executable(name: "keystep", targets: ["keystep"]),
-    .library(name: "KeySteps", targets: ["KeySteps"]),
-    .library(name: "LanguageModel", targets: ["LanguageModel"]),
-    .library(name: "Distillation", targets: ["Distillation"]),
-    .library(name: "Evaluation", targets: ["Evaluation"]),
-    .library(name: "Experiments", targets: ["Experiments"]),
-  ],
+  products: [.executable(name: "keystep", targets: ["keystep"])]
+    + [
+      "Files", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints", "Tokenizers",
+      "LanguageModel", "Reasoning", "Teachers", "Distillation", "Evaluation", "Experiments",
+      "Recipes", "Reports",
+    ].map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -55,28 +53,47 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     library("CKernels"),
+    library("Files"),
     library("Randomness"),
-    library("Checksums"),
     library("KeySteps"),
     library("LinearAlgebra", ["COpenBLAS"]),
-    library("Checkpoints"),
-    library("Tokenizers", ["Checkpoints"]),
-    library("LanguageModel", ["LinearAlgebra", "CKernels", "Checkpoints", "Randomness"]),
-    library("Reasoning", ["KeySteps", "Randomness"]),
-    library("Teachers", ["Reasoning", "Randomness"]),
+    library("Statistics", ["LinearAlgebra", "Randomness"]),
+    library("Checkpoints", ["Files"]),
+    library("Tokenizers", ["Files", "Checkpoints"]),
     library(
-      "Distillation", ["LanguageModel", "Tokenizers", "Reasoning", "KeySteps", "Randomness"]),
-    library("Evaluation", ["Distillation", "LinearAlgebra", "Randomness"]),
+      "LanguageModel", ["LinearAlgebra", "CKernels", "Checkpoints", "Files", "Randomness"]),
+    library("Reasoning", ["Files", "KeySteps", "Randomness"]),
+    library("Teachers", ["Files", "Reasoning", "Randomness"]),
     library(
-      "Experiments",
+      "Distillation",
       [
-        "Distillation", "Evaluation", "Teachers", "Checksums",
+        "LanguageModel", "LinearAlgebra", "CKernels", "Checkpoints", "Tokenizers", "Reasoning",
+        "KeySteps", "Files", "Randomness",
+      ]),
+    library(
+      "Evaluation",
+      [
+        "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Reasoning", "KeySteps",
+        "Statistics", "Files", "Randomness",
+      ]),
+    library("Experiments", ["Files", "Statistics", "LinearAlgebra", "LanguageModel"]),
+    library(
+      "Recipes",
+      [
+        "Experiments", "Evaluation", "Teachers", "Distillation", "LanguageModel", "LinearAlgebra",
+        "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Statistics", "Files", "Randomness",
+      ]),
+    library(
+      "Reports",
+      [
+        "Experiments", "Evaluation", "Distillation", "LanguageModel", "Tokenizers", "Reasoning",
+        "KeySteps", "Statistics", "Files", "Randomness",
       ]),
     .target(
       name: "Annotation",
       dependencies: [
         "Teachers", "Distillation", "Reasoning", "LanguageModel", "Tokenizers", "KeySteps",
-        "Checksums", "Randomness",
+        "Files", "Randomness",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Mustache", package: "swift-mustache"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -84,37 +101,62 @@ let package = Package(
     .executableTarget(
       name: "keystep",
       dependencies: [
-        "Experiments", "Annotation",
+        "Annotation", "Recipes", "Reports", "Experiments", "Evaluation", "Teachers", "Distillation",
+        "LanguageModel", "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps",
+        "Statistics", "Files", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "keystep-bench",
       dependencies: [
-        "Experiments",
+        "Recipes", "Experiments", "Evaluation", "Teachers", "Distillation", "LanguageModel",
+        "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),
 
     .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
-    tests("Checksums"),
+    tests("Files"),
     tests("Randomness"),
-    tests("KeySteps"),
+    tests("KeySteps", ["Randomness"]),
     tests("LinearAlgebra", ["Randomness"]),
-    tests("Checkpoints"),
-    tests("Tokenizers"),
-    tests("LanguageModel", ["CKernels", "Checkpoints", "LinearAlgebra", "Randomness"]),
-    tests("Reasoning"),
-    tests("Teachers"),
+    tests("Statistics", ["Randomness"]),
+    tests("Checkpoints", ["Files", "Randomness"]),
+    tests("Tokenizers", ["Files", "Randomness"]),
+    tests("LanguageModel", ["CKernels", "Checkpoints", "Files", "LinearAlgebra", "Randomness"]),
+    tests("Reasoning", ["Files", "Randomness"]),
+    tests("Teachers", ["Files", "Randomness", "Reasoning"]),
     tests(
       "Annotation",
       [
+        "Distillation", "Files", "Reasoning", "Teachers",
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
-    tests("Distillation"),
-    tests("Evaluation"),
-    tests("Experiments"),
+    tests(
+      "Distillation",
+      [
+        "Checkpoints", "Files", "KeySteps", "LanguageModel", "Randomness", "Reasoning",
+        "Tokenizers",
+      ]),
+    tests(
+      "Evaluation",
+      ["Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Statistics"]),
+    tests("Experiments", ["Files", "Statistics"]),
+    tests(
+      "Recipes",
+      [
+        "Distillation", "Experiments", "Files", "LanguageModel", "Reasoning", "Teachers",
+        "Tokenizers",
+      ]),
+    tests(
+      "Reports",
+      [
+        "Checkpoints", "Distillation", "Evaluation", "Experiments", "Files", "KeySteps",
+        "LanguageModel", "Reasoning", "Statistics", "Tokenizers",
+      ]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: (["keystep", "TestSupport"] + experiments).map { .target(name: $0) }),

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Reasoning
 
@@ -14,7 +15,7 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
 
   /// The key in the environment variable `name`; nil where it is unset or blank.
   ///
-  /// Throws a `DataError` that names the variable where its value can be no key.
+  /// Throws a `FileError` that names the variable where its value can be no key.
   public static func fromEnvironment(
     _ name: String = "OPENAI_API_KEY",
     in environment: [String: String] = ProcessInfo.processInfo.environment
@@ -22,8 +23,8 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
     let text = (environment[name] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     if text.isEmpty { return nil }
     guard isValid(text) else {
-      throw DataError(
-        file: "the environment variable \(name)", place: nil,
+      throw FileError(
+        file: "the environment variable \(name)", location: nil,
         expected: "a key of visible ASCII characters", found: "others in it")
     }
     return APIKey(text)

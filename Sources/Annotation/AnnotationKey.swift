@@ -1,4 +1,4 @@
-import Checksums
+import Files
 import Teachers
 
 /// What an answer is stored under: who was asked, what, and with which sampling settings.

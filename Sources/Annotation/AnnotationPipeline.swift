@@ -15,18 +15,18 @@ public struct AnnotationRequest: Hashable, Sendable {
   public var step: AnnotationStep
   public var question: Question
   /// The right response that is to be corrupted.
-  public var right: ChainOfThought?
+  public var correct: ChainOfThought?
 
-  public init(_ step: AnnotationStep, _ question: Question, right: ChainOfThought? = nil) {
+  public init(_ step: AnnotationStep, _ question: Question, correct: ChainOfThought? = nil) {
     self.step = step
     self.question = question
-    self.right = right
+    self.correct = correct
   }
 
   /// The second request about a question: a right first answer is corrupted, a wrong one rectified.
   public init(after first: ChainOfThought, to question: Question) {
     let isRight = first.isCorrect == true
-    self.init(isRight ? .corrupt : .rectify, question, right: isRight ? first : nil)
+    self.init(isRight ? .corrupt : .rectify, question, correct: isRight ? first : nil)
   }
 }
 
@@ -190,7 +190,7 @@ public struct AnnotationPipeline: Sendable {
   func outcome(of request: AnnotationRequest) async throws -> AnnotationOutcome {
     guard request.question.answer != nil else { return .dropped(.noGoldAnswer) }
     let prompt = prompts.prompt(
-      request.step, for: request.question, rightResponse: request.right?.text)
+      request.step, for: request.question, rightResponse: request.correct?.text)
     guard teacher.fits(prompt) else { return .dropped(.promptOverLength) }
     var last = DropReason.noText
     for attempt in 0..<settings.tries {
@@ -217,7 +217,7 @@ public struct AnnotationPipeline: Sendable {
     guard strict.isParsed, let stated = strict.answer, !stated.isEmpty else {
       return .dropped(.noCue)
     }
-    if text == request.right?.text { return .dropped(.identical) }
+    if text == request.correct?.text { return .dropped(.identical) }
     // The procedural tasks have one spelling for each answer; teachers of others write freely.
     let isExact = ProceduralTask(rawValue: question.task) != nil
     let reading =
@@ -249,7 +249,7 @@ extension StepTally {
   public init(
     _ step: AnnotationStep, _ requests: [AnnotationRequest], _ outcomes: [AnnotationOutcome?]
   ) {
-    self.init(step.rawValue, right: 0)
+    self.init(step.rawValue, correct: 0)
     for (request, outcome) in zip(requests, outcomes) where request.step == step { add(outcome) }
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import GRDB
 import Reasoning
@@ -25,7 +26,7 @@ public struct StoredAnswer: Hashable, Sendable {
 /// wants to ask takes a claim first, which its store renews while it lives, so that no two ask the
 /// same at the same time and the claims of a killed process lapse.
 ///
-/// The methods throw a `DataError` that names the file where it is damaged or can't be used.
+/// The methods throw a `FileError` that names the file where it is damaged or can't be used.
 public final class AnnotationStore: Sendable {
   /// "KeyS", in the file's header where SQLite keeps what a file is for.
   private static let applicationID = 0x4b65_7953
@@ -171,10 +172,10 @@ public final class AnnotationStore: Sendable {
         """, arguments: [key.hash])
     guard let row else { return nil }
     // Row's own subscript stops the program where a value is of another type.
-    func wrong(_ column: String, expected: String) -> DataError {
+    func wrong(_ column: String, expected: String) -> FileError {
       let value: DatabaseValue = row[column]
-      return DataError(
-        file: path, place: "answer \(key.hash), \(column)", expected: expected,
+      return FileError(
+        file: path, location: "answer \(key.hash), \(column)", expected: expected,
         found: "\("\(value)".prefix(40))")
     }
     func optional<Value: DatabaseValueConvertible>(_ column: String) throws -> Value? {
@@ -237,13 +238,13 @@ public final class AnnotationStore: Sendable {
       return .empty
     }
     guard application == applicationID else {
-      throw DataError(
-        file: path, place: nil, expected: "an annotation store",
+      throw FileError(
+        file: path, expected: "an annotation store",
         found: "an SQLite database of something else")
     }
     guard version == schemaVersion else {
-      throw DataError(
-        file: path, place: nil, expected: "an annotation store of version \(schemaVersion)",
+      throw FileError(
+        file: path, expected: "an annotation store of version \(schemaVersion)",
         found: "version \(version)")
     }
     return .store
@@ -265,12 +266,12 @@ public final class AnnotationStore: Sendable {
       let message = error.message ?? "\(error.resultCode)"
       switch error.resultCode {
       case .SQLITE_NOTADB, .SQLITE_CORRUPT:
-        throw DataError(
-          file: path, place: nil, expected: "an annotation store",
+        throw FileError(
+          file: path, expected: "an annotation store",
           found: "a damaged one or another kind of file (\(message))")
       default:
-        throw DataError(
-          file: path, place: nil, expected: "an annotation store that can be read and written",
+        throw FileError(
+          file: path, expected: "an annotation store that can be read and written",
           found: message)
       }
     }

@@ -30,14 +30,14 @@ public struct StepTally: Hashable, Sendable {
   /// Chains (or pairs) that were kept, by the number of tries they took.
   public var kept: [Int: Int] = [:]
   /// Of those, the chains that end in the gold answer; nil for pairs.
-  public var right: Int?
+  public var correct: Int?
   public var dropped: [DropReason: Int] = [:]
   /// Items that were not finished when the run ended.
   public var unfinished = 0
 
-  public init(_ name: String, right: Int? = nil) {
+  public init(_ name: String, correct: Int? = nil) {
     self.name = name
-    self.right = right
+    self.correct = correct
   }
 
   public var keptCount: Int { kept.values.reduce(0, +) }
@@ -48,7 +48,7 @@ public struct StepTally: Hashable, Sendable {
     switch outcome {
     case .kept(let chain):
       kept[chain.tries ?? 1, default: 0] += 1
-      right = right.map { $0 + (chain.isCorrect == true ? 1 : 0) }
+      correct = correct.map { $0 + (chain.isCorrect == true ? 1 : 0) }
     case .dropped(let reason): dropped[reason, default: 0] += 1
     case nil: unfinished += 1
     }
@@ -73,7 +73,7 @@ public struct ClosingTable: CustomStringConvertible {
   public var description: String {
     var rows: [(String, [Int?])] = [
       ("asked for", steps.map(\.count)), ("kept", steps.map(\.keptCount)),
-      ("  right", steps.map(\.right)),
+      ("  right", steps.map(\.correct)),
     ]
     let tries = Set(steps.flatMap(\.kept.keys)).filter { $0 > 1 }.sorted()
     rows += tries.map { tries in ("  on try \(tries)", steps.map { $0.kept[tries] ?? 0 }) }

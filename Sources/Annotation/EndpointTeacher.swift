@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Files
 import Foundation
 import Randomness
 import Reasoning
@@ -84,7 +85,7 @@ public final class EndpointTeacher: Teacher {
   ///   - seed: Of the random part of the waits.
   ///   - onRetry: Called before each wait.
   ///
-  /// Throws a `DataError` where `baseURL` is none. Precondition: at least one try.
+  /// Throws a `FileError` where `baseURL` is none. Precondition: at least one try.
   public init(
     baseURL: String, model: String, kind: Kind = .chat, key: APIKey? = nil,
     tokenLimit: TokenLimit = .maxTokens, patience: Patience = Patience(), seed: UInt64 = 0,
@@ -319,8 +320,8 @@ private struct Address {
       parts.user == nil, parts.password == nil, parts.fragment == nil
     else {
       // Not shown: it may hold a password.
-      throw DataError(
-        file: "the base URL", place: nil,
+      throw FileError(
+        file: "the base URL", location: nil,
         expected: "one such as https://host/v1, without a user or password in it",
         found: "another form")
     }

@@ -1,5 +1,5 @@
-import Checksums
 import Distillation
+import Files
 import Foundation
 import LanguageModel
 import Reasoning

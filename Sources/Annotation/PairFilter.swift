@@ -1,3 +1,4 @@
+import Files
 import Reasoning
 
 /// Makes dual pairs of a teacher's chains, and leaves some out.
@@ -14,9 +15,9 @@ public struct PairFilter: Sendable {
 
   /// Why `pair` is to be left out; nil where it is not.
   public func reason(against pair: DualChainOfThought) -> DropReason? {
-    if pair.right.text == pair.wrong.text { return .identical }
-    if let limit, !limit.holds(pair.right) || !limit.holds(pair.wrong) { return .overLength }
-    return BigramOverlap.f1(pair.right.text, pair.wrong.text) > bigramOverlap ? .alike : nil
+    if pair.chosen.text == pair.rejected.text { return .identical }
+    if let limit, !limit.holds(pair.chosen) || !limit.holds(pair.rejected) { return .overLength }
+    return BigramOverlap.f1(pair.chosen.text, pair.rejected.text) > bigramOverlap ? .alike : nil
   }
 
   /// Those of `pairs` that stay, and what became of all of them and of the `unpaired` chains beside
@@ -39,7 +40,7 @@ public struct PairFilter: Sendable {
   /// rectified one with the original wrong one, in the order of their first chain.
   ///
   /// Of several such chains of one question the first counts. A chain must know whether it is
-  /// correct; recorded ones stand for original ones, or for what these lack. Throws a `DataError`
+  /// correct; recorded ones stand for original ones, or for what these lack. Throws a `FileError`
   /// where chains of one question have different prompts.
   public static func pairs(of chains: [ChainOfThought], file: String) throws -> (
     pairs: [DualChainOfThought], unpaired: Int
@@ -54,8 +55,8 @@ public struct PairFilter: Sendable {
     let pairs = try order.compactMap { id -> DualChainOfThought? in
       let group = byQuestion[id] ?? []
       if let other = group.first(where: { $0.prompt != group[0].prompt }) {
-        throw DataError(
-          file: file, place: "question \(id)", expected: "one prompt for all its chains",
+        throw FileError(
+          file: file, location: "question \(id)", expected: "one prompt for all its chains",
           found: "\"\(group[0].prompt.prefix(40))\" and \"\(other.prompt.prefix(40))\"")
       }
       func first(_ isCorrect: Bool, _ origins: ChainOfThought.Origin...) -> ChainOfThought? {
@@ -64,12 +65,14 @@ public struct PairFilter: Sendable {
       let sides = [
         (first(true, .original, .recorded), first(false, .corrupted, .recorded)),
         (first(true, .rectified, .recorded), first(false, .original, .recorded)),
-      ].lazy.compactMap { right, wrong in right.flatMap { right in wrong.map { (right, $0) } } }
-      guard let (right, wrong) = sides.first else {
+      ].lazy.compactMap { chosen, rejected in
+        chosen.flatMap { chosen in rejected.map { (chosen, $0) } }
+      }
+      guard let (chosen, rejected) = sides.first else {
         unpaired += 1
         return nil
       }
-      return DualChainOfThought(right: right, wrong: wrong, goldAnswer: right.answer)
+      return DualChainOfThought(chosen: chosen, rejected: rejected, goldAnswer: chosen.answer)
     }
     return (pairs, unpaired)
   }

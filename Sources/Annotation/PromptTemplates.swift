@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Mustache
 import Reasoning
@@ -28,7 +29,7 @@ public struct PromptTemplates: Sendable {
   ///   - family: whose instruction and exemplars are used; nil: each question tells.
   ///   - steps: those that are going to be asked for.
   ///
-  /// Throws a `DataError` that names the file, the line and what is wrong there.
+  /// Throws a `FileError` that names the file, the line and what is wrong there.
   public init(
     folder: String? = nil, exemplars: String? = nil, family: TaskFamily? = nil,
     for steps: Set<AnnotationStep> = Set(AnnotationStep.allCases)
@@ -44,8 +45,8 @@ public struct PromptTemplates: Sendable {
         guard let data = FileManager.default.contents(atPath: path),
           let text = String(data: data, encoding: .utf8)
         else {
-          throw DataError(
-            file: path, place: nil, expected: "UTF-8 text", found: "something that is none")
+          throw FileError(
+            file: path, expected: "UTF-8 text", found: "something that is none")
         }
         source = (path, text)
         found += 1
@@ -53,8 +54,8 @@ public struct PromptTemplates: Sendable {
       templates[step] = try Self.template(source.text, for: step, file: source.file)
     }
     if let folder, found == 0 {
-      throw DataError(
-        file: folder, place: nil,
+      throw FileError(
+        file: folder, location: nil,
         expected: "annotate.mustache, rectify.mustache or corrupt.mustache", found: "none")
     }
   }
@@ -119,8 +120,8 @@ public struct PromptTemplates: Sendable {
       for tag in line.matches(of: #/\{\{\{?\s*([^\s\w]?)\s*([^\s\}]*)[^\}]*\}\}/#)
       where tag.1 != "!" {
         guard ["", "#", "^", "/", "&"].contains(tag.1), names.contains(String(tag.2)) else {
-          throw DataError(
-            file: file, place: "line \(number + 1)",
+          throw FileError(
+            file: file, location: "line \(number + 1)",
             expected: "tags of \(names.sorted().joined(separator: ", "))", found: "\(tag.0)")
         }
       }
@@ -138,8 +139,8 @@ public struct PromptTemplates: Sendable {
         case .sectionCloseNameIncorrect: "the end of a section that is not open"
         default: "a tag that is not closed"
         }
-      throw DataError(
-        file: file, place: "line \(error.context.lineNumber - 1)",
+      throw FileError(
+        file: file, location: "line \(error.context.lineNumber - 1)",
         expected: "a Mustache template", found: found)
     }
     // A probe tells whether it asks what it should.
@@ -150,8 +151,8 @@ public struct PromptTemplates: Sendable {
     let prompt = render(
       template, step, probe, rightResponse: "<a response>", family: .reasoning, exemplars: [])
     for (name, text) in expected.sorted(by: { $0.key < $1.key }) where !prompt.contains(text) {
-      throw DataError(
-        file: file, place: nil, expected: "{{\(name)}} outside of the exemplars", found: "none")
+      throw FileError(
+        file: file, expected: "{{\(name)}} outside of the exemplars", found: "none")
     }
     return template
   }

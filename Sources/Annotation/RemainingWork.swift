@@ -48,7 +48,7 @@ extension AnnotationPipeline {
         work.calls += 1
         bytes +=
           prompts.prompt(
-            request.step, for: request.question, rightResponse: request.right?.text
+            request.step, for: request.question, rightResponse: request.correct?.text
           ).text.utf8.count
         return nil
       }

@@ -1,3 +1,4 @@
+import Files
 import Randomness
 import Reasoning
 import Teachers
@@ -171,9 +172,9 @@ public struct Exemplar: Hashable, Sendable {
   }
 
   /// Reads lines of `{"question", "response"}`, with `answer` where `steps` rectify and
-  /// `wrong_response` where they corrupt. Throws a `DataError` that names the line and field.
+  /// `wrong_response` where they corrupt. Throws a `FileError` that names the line and field.
   public static func read(_ path: String, for steps: Set<AnnotationStep>) throws -> [Exemplar] {
-    try JSONRecord.lines(of: path).map { line in
+    try JSONLinesFile.objects(of: path).map { line in
       Exemplar(
         question: try line.filledString("question"),
         answer: try steps.contains(.rectify)

@@ -1,3 +1,5 @@
+import Files
+
 /// A model's configuration and tensors, read-only and memory-mapped: a Hugging Face folder or file,
 /// or a GGUF.
 ///
@@ -19,7 +21,7 @@ public final class Checkpoint: Sendable {
   /// - Parameter path: a folder with `config.json` and `model.safetensors` or
   ///   `model.safetensors.index.json`; a `.safetensors` file with `config.json` beside it; or a
   ///   `.gguf` file.
-  /// - Throws: `CheckpointError`.
+  /// - Throws: `FileError`.
   public init(path: String) throws {
     self.path = path
     let found: [StoredTensor]
@@ -56,8 +58,8 @@ public final class Checkpoint: Sendable {
 
   private func tensor(_ name: String) throws -> StoredTensor {
     guard let tensor = stored[name] else {
-      throw CheckpointError(
-        file: path, place: "tensor \(name)",
+      throw FileError(
+        file: path, location: "tensor \(name)",
         expected: "a tensor of the decoder",
         found: "no such tensor")
     }
@@ -70,15 +72,15 @@ public final class Checkpoint: Sendable {
 
   private static func huggingFaceTensors(folder: String) throws -> [StoredTensor] {
     let index = folder + "/model.safetensors.index.json"
-    guard MappedFile.exists(index) else {
+    guard FileContents.exists(index) else {
       return try SafetensorsFile(path: folder + "/model.safetensors").tensors
     }
-    guard let map = try JSONObject(path: index).object("weight_map") else {
-      throw CheckpointError(
-        file: index, place: "key weight_map", expected: "an object", found: "no such key")
+    guard let map = try JSONNode(path: index).object("weight_map") else {
+      throw FileError(
+        file: index, location: "key weight_map", expected: "an object", found: "no such key")
     }
     var shards: [String: [String: StoredTensor]] = [:]
-    return try map.values.keys.sorted().map { name in
+    return try map.keys.sorted().map { name in
       let shard = try map.string(name)
       guard !shard.contains("/"), shard.hasSuffix(".safetensors") else {
         throw map.error(name, expected: "the name of a .safetensors file in the same folder")
@@ -88,8 +90,8 @@ public final class Checkpoint: Sendable {
         shards[shard] = Dictionary(uniqueKeysWithValues: tensors.map { ($0.description.name, $0) })
       }
       guard let tensor = shards[shard]?[name] else {
-        throw CheckpointError(
-          file: "\(folder)/\(shard)", place: "tensor \(name)",
+        throw FileError(
+          file: "\(folder)/\(shard)", location: "tensor \(name)",
           expected: "a tensor, as the index says",
           found: "no such tensor")
       }
@@ -104,26 +106,27 @@ public final class Checkpoint: Sendable {
     var rest: [String: StoredTensor] = [:]
     for tensor in found {
       guard rest.updateValue(tensor, forKey: tensor.description.name) == nil else {
-        throw CheckpointError(
-          file: tensor.description.file, place: "tensor \(tensor.description.name)",
+        throw FileError(
+          file: tensor.description.file, location: "tensor \(tensor.description.name)",
           expected: "one tensor of this name",
           found: "two")
       }
     }
     guard configuration.layerCount <= found.count else {
-      throw CheckpointError(
-        file: path, place: "tensors", expected: "those of \(configuration.layerCount) layers",
+      throw FileError(
+        file: path, location: "tensors", expected: "those of \(configuration.layerCount) layers",
         found: "\(found.count) tensors")
     }
     var checked: [String: StoredTensor] = [:]
     for (name, shape) in configuration.tensorShapes {
       guard let tensor = rest.removeValue(forKey: name) else {
-        throw CheckpointError(
-          file: path, place: "tensor \(name)", expected: "shape \(shape)", found: "no such tensor")
+        throw FileError(
+          file: path, location: "tensor \(name)", expected: "shape \(shape)",
+          found: "no such tensor")
       }
       guard tensor.description.shape == shape else {
-        throw CheckpointError(
-          file: tensor.description.file, place: "tensor \(name)", expected: "shape \(shape)",
+        throw FileError(
+          file: tensor.description.file, location: "tensor \(name)", expected: "shape \(shape)",
           found: "\(tensor.description.shape)")
       }
       checked[name] = tensor
@@ -135,8 +138,8 @@ public final class Checkpoint: Sendable {
         && !($0 == "lm_head.weight" && configuration.tiesEmbeddings)
     }
     if let name = extra.min(), let tensor = rest[name] {
-      throw CheckpointError(
-        file: tensor.description.file, place: "tensor \(name)",
+      throw FileError(
+        file: tensor.description.file, location: "tensor \(name)",
         expected: "only tensors of a \(configuration.architecture.rawValue) decoder",
         found: "another one")
     }

@@ -1,3 +1,5 @@
+import Files
+
 /// A tensor to be written: its values are asked for when their turn comes, so that no second copy
 /// of a model exists.
 public struct TensorSource {
@@ -30,7 +32,7 @@ extension Checkpoint {
   /// complete.
   ///
   /// - Parameter tensors: those of `configuration.tensorShapes`, in any order.
-  /// - Throws: `CheckpointError` when a tensor is missing, unknown or of another shape, when
+  /// - Throws: `FileError` when a tensor is missing, unknown or of another shape, when
   ///   Transformers has no such configuration, or when the files cannot be written.
   public static func writeHuggingFace(
     _ configuration: ModelConfiguration, tensors: [TensorSource], to folder: String
@@ -38,8 +40,8 @@ extension Checkpoint {
     let path = folder + "/model.safetensors"
     try configuration.check(file: folder + "/config.json")
     guard configuration.hasAttentionBias == (configuration.architecture == .qwen2) else {
-      throw CheckpointError(
-        file: folder + "/config.json", place: "attention bias",
+      throw FileError(
+        file: folder + "/config.json", location: "attention bias",
         expected:
           "\(configuration.architecture == .qwen2) in \(configuration.architecture.rawValue)",
         found: "\(configuration.hasAttentionBias)")
@@ -47,25 +49,26 @@ extension Checkpoint {
     var expected = Dictionary(uniqueKeysWithValues: configuration.tensorShapes)
     for tensor in tensors {
       guard let shape = expected.removeValue(forKey: tensor.name) else {
-        throw CheckpointError(
-          file: path, place: "tensor \(tensor.name)", expected: "each tensor of the decoder once",
+        throw FileError(
+          file: path, location: "tensor \(tensor.name)",
+          expected: "each tensor of the decoder once",
           found: "another one")
       }
       guard shape == tensor.shape else {
-        throw CheckpointError(
-          file: path, place: "tensor \(tensor.name)", expected: "shape \(shape)",
+        throw FileError(
+          file: path, location: "tensor \(tensor.name)", expected: "shape \(shape)",
           found: "\(tensor.shape)")
       }
     }
     if let missing = expected.keys.min() {
-      throw CheckpointError(
-        file: path, place: "tensor \(missing)", expected: "a tensor to write",
+      throw FileError(
+        file: path, location: "tensor \(missing)", expected: "a tensor to write",
         found: "no such tensor")
     }
     try AtomicFile.makeFolder(folder)
     let weights = try SafetensorsFile.write(tensors, path: path)
     let json = try AtomicFile(path: folder + "/config.json")
-    try configuration.huggingFace.encoded(pretty: true).withUnsafeBytes(json.write)
+    try json.write(configuration.huggingFace.text(isIndented: true))
     try weights.commit()
     try json.commit()
   }
@@ -103,7 +106,7 @@ extension SafetensorsFile {
         "data_offsets": .array([.integer(start), .integer(end)]),
       ])
     }
-    var bytes = try JSONValue.object(header).encoded(pretty: false)
+    var bytes = Array(JSONValue.object(header).text().utf8)
     while !bytes.count.isMultiple(of: 8) { bytes.append(UInt8(ascii: " ")) }
 
     let file = try AtomicFile(path: path)

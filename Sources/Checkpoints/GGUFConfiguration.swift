@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 extension GGUFFile {
@@ -13,8 +14,8 @@ extension GGUFFile {
     }
     try refuseMissingFeatures(name)
     guard let embedding = shape(of: "token_embd.weight"), embedding.count == 2 else {
-      throw CheckpointError(
-        file: path, place: "tensor token_embd.weight",
+      throw FileError(
+        file: path, location: "tensor token_embd.weight",
         expected: "a matrix of vocabulary × hidden size",
         found: shape(of: "token_embd.weight").map { "\($0)" } ?? "no such tensor")
     }
@@ -57,8 +58,8 @@ extension GGUFFile {
     try tensors.filter { $0.description.name != "rope_freqs.weight" }.map { stored in
       let name = stored.description.name
       guard let mapped = GGUFFile.huggingFaceName(name) else {
-        throw CheckpointError(
-          file: path, place: "tensor \(name)",
+        throw FileError(
+          file: path, location: "tensor \(name)",
           expected: "a tensor of a dense LLaMA or Qwen2 decoder",
           found: "another name")
       }
@@ -71,8 +72,8 @@ extension GGUFFile {
       if tensor.interleavedHeads != nil, tensor.description.shape.count == 1,
         tensor.description.elementType.blockSize != 1
       {
-        throw CheckpointError(
-          file: path, place: "tensor \(name)", expected: "a bias in F32, F16 or BF16",
+        throw FileError(
+          file: path, location: "tensor \(name)", expected: "a bias in F32, F16 or BF16",
           found: tensor.description.elementType.rawValue)
       }
       return tensor
@@ -136,8 +137,8 @@ extension GGUFFile {
       return nil
     }
     guard tensor.description.shape == [configuration.headDimension / 2] else {
-      throw CheckpointError(
-        file: path, place: "tensor rope_freqs.weight",
+      throw FileError(
+        file: path, location: "tensor rope_freqs.weight",
         expected: "shape \([configuration.headDimension / 2])",
         found: "\(tensor.description.shape)")
     }
@@ -154,8 +155,8 @@ extension GGUFFile {
       let kept = min(max((turns - low) / (high - low), 0), 1)
       let expected = 1 / ((1 - kept) / factor + kept)
       guard abs(Double(divisor) - expected) <= 1e-3 * expected else {
-        throw CheckpointError(
-          file: path, place: "tensor rope_freqs.weight, element \(index)",
+        throw FileError(
+          file: path, location: "tensor rope_freqs.weight, element \(index)",
           expected: "\(expected), as Llama 3's scaling by \(factor) has it", found: "\(divisor)")
       }
     }
@@ -168,9 +169,9 @@ extension GGUFFile {
     tensors.first { $0.description.name == name }?.description.shape
   }
 
-  private func failure(_ key: String, expected: String) -> CheckpointError {
-    CheckpointError(
-      file: path, place: "key \(key)", expected: expected,
+  private func failure(_ key: String, expected: String) -> FileError {
+    FileError(
+      file: path, location: "key \(key)", expected: expected,
       found: metadata[key].map { "\($0)" } ?? "no such key")
   }
 

@@ -1,3 +1,5 @@
+import Files
+
 /// A value of a GGUF file's metadata.
 public enum GGUFValue: Hashable, Sendable {
   case string(String)
@@ -23,7 +25,7 @@ public struct GGUFFile: Sendable {
 
   /// Reads everything but the tensors' values.
   ///
-  /// Throws `CheckpointError` when the file is damaged, of another version or byte order, or holds
+  /// Throws `FileError` when the file is damaged, of another version or byte order, or holds
   /// a type not read here.
   public init(path: String) throws {
     let file = try MappedFile(path: path)
@@ -105,8 +107,8 @@ private struct GGUFReader {
     self.bytes = bytes
   }
 
-  func failure(_ place: String, _ expected: String, _ found: String) -> CheckpointError {
-    CheckpointError(file: path, place: place, expected: expected, found: found)
+  func failure(_ place: String, _ expected: String, _ found: String) -> FileError {
+    FileError(file: path, location: place, expected: expected, found: found)
   }
 
   mutating func bytes(_ count: Int, _ place: String) throws -> UnsafeRawBufferPointer {

@@ -1,7 +1,9 @@
+import Files
+
 extension ModelConfiguration {
   /// Reads the Hugging Face `config.json` at `path`, with the checks of `Checkpoint`.
   package init(huggingFacePath path: String) throws {
-    try self.init(huggingFace: JSONObject(path: path))
+    try self.init(huggingFace: JSONNode(path: path))
   }
 
   /// Reads a Hugging Face `config.json`, of Transformers 4 (`rope_theta`, `rope_scaling`) or 5
@@ -9,7 +11,7 @@ extension ModelConfiguration {
   ///
   /// Absent keys take the defaults of Transformers' configuration classes. A feature that the
   /// decoder lacks is refused.
-  init(huggingFace json: JSONObject) throws {
+  init(huggingFace json: JSONNode) throws {
     let type = try json.string("model_type")
     guard let architecture = Architecture(rawValue: type) else {
       throw json.error(
@@ -34,8 +36,7 @@ extension ModelConfiguration {
       // many".
       keyValueHeadCount: try json.integer(
         "num_key_value_heads",
-        absent: architecture == .llama || json.values["num_key_value_heads"] == .null
-          ? headCount : nil),
+        absent: architecture == .llama || json.hasMember("num_key_value_heads") ? headCount : nil),
       headDimension: try json.integer("head_dim", absent: hiddenSize / headCount),
       rmsNormEpsilon: Float(try json.number("rms_norm_eps", absent: 1e-6)),
       ropeTheta: try (rope?["rope_theta"] == nil ? json : rope ?? json).number(
@@ -50,8 +51,7 @@ extension ModelConfiguration {
     try check(file: json.file)
   }
 
-  private static func refuseMissingFeatures(_ json: JSONObject, _ architecture: Architecture) throws
-  {
+  private static func refuseMissingFeatures(_ json: JSONNode, _ architecture: Architecture) throws {
     guard try json.string("hidden_act", absent: "silu") == "silu" else {
       throw json.error("hidden_act", expected: "silu")
     }
@@ -75,7 +75,7 @@ extension ModelConfiguration {
     guard json["quantization_config"] == nil else {
       throw json.error("quantization_config", expected: "weights in F32, F16 or BF16")
     }
-    if case .array(let types)? = json["layer_types"] {
+    if case .array(let types)? = json["layer_types"]?.value {
       let known: [JSONValue] = [.string("full_attention"), .string("sliding_attention")]
       guard types.allSatisfy(known.contains) else {
         throw json.error("layer_types", expected: "full_attention or sliding_attention")
@@ -83,13 +83,12 @@ extension ModelConfiguration {
     }
   }
 
-  private static func slidingWindow(_ json: JSONObject, _ architecture: Architecture) throws -> Int?
-  {
+  private static func slidingWindow(_ json: JSONNode, _ architecture: Architecture) throws -> Int? {
     switch architecture {
     case .llama: return nil
     case .qwen2 where try !json.bool("use_sliding_window", absent: false): return nil
     case .mistral, .qwen2:
-      if json.values["sliding_window"] == .null { return nil }
+      if json.hasMember("sliding_window") && json["sliding_window"] == nil { return nil }
       return try json.integer("sliding_window", absent: 4096)
     }
   }
@@ -145,7 +144,7 @@ extension ModelConfiguration {
 extension RopeScaling {
   /// The scaling that `rope_scaling` or `rope_parameters` of the configuration `json` states; nil
   /// when it is none.
-  init?(huggingFace rope: JSONObject, of json: JSONObject) throws {
+  init?(huggingFace rope: JSONNode, of json: JSONNode) throws {
     let key = rope["rope_type"] == nil ? "type" : "rope_type"
     switch try rope.string(key, absent: "default") {
     case "default": return nil

@@ -1,3 +1,5 @@
+import Files
+
 /// The decoder families that share the LLaMA shape, by their name in `config.json`.
 public enum Architecture: String, Codable, CaseIterable, Hashable, Sendable {
   case llama
@@ -129,7 +131,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   func check(file: String) throws {
     func require(_ holds: Bool, _ place: String, _ expected: String, _ found: Any) throws {
       guard holds else {
-        throw CheckpointError(file: file, place: place, expected: expected, found: "\(found)")
+        throw FileError(file: file, location: place, expected: expected, found: "\(found)")
       }
     }
     let sizes = [

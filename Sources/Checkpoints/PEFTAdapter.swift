@@ -1,3 +1,5 @@
+import Files
+
 /// A low-rank adapter (LoRA) in PEFT's folder layout: `adapter_config.json` and
 /// `adapter_model.safetensors`.
 ///
@@ -67,17 +69,17 @@ public struct PEFTAdapter: Hashable, Sendable {
 
   /// Reads the adapter in `folder`.
   ///
-  /// Throws `CheckpointError` when a file is missing or damaged, or when the adapter is no plain
+  /// Throws `FileError` when a file is missing or damaged, or when the adapter is no plain
   /// LoRA.
   public init(folder: String) throws {
-    let json = try JSONObject(path: folder + "/adapter_config.json")
+    let json = try JSONNode(path: folder + "/adapter_config.json")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
     let rank = try json.integer("r")
     let file = try SafetensorsFile(path: folder + "/adapter_model.safetensors")
     var tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.description.name, $0) })
     guard !tensors.isEmpty else {
-      throw CheckpointError(
-        file: folder + "/adapter_model.safetensors", place: "tensors",
+      throw FileError(
+        file: folder + "/adapter_model.safetensors", location: "tensors",
         expected: "at least one pair", found: "none")
     }
     var factors: [Factors] = []
@@ -88,16 +90,16 @@ public struct PEFTAdapter: Hashable, Sendable {
       let nameB = PEFTAdapter.prefix + module + PEFTAdapter.suffixB
       guard let a = tensors.removeValue(forKey: name), let b = tensors.removeValue(forKey: nameB)
       else {
-        throw CheckpointError(
-          file: folder + "/adapter_model.safetensors", place: "tensor \(nameB)",
+        throw FileError(
+          file: folder + "/adapter_model.safetensors", location: "tensor \(nameB)",
           expected: "B beside A",
           found: "no such tensor")
       }
       for (tensor, axis) in [(a, 0), (b, 1)] {
         let shape = tensor.description.shape
         guard shape.count == 2, shape[axis] == rank else {
-          throw CheckpointError(
-            file: tensor.description.file, place: "tensor \(tensor.description.name)",
+          throw FileError(
+            file: tensor.description.file, location: "tensor \(tensor.description.name)",
             expected: axis == 0 ? "shape [\(rank), in]" : "shape [out, \(rank)]", found: "\(shape)")
         }
       }
@@ -107,8 +109,8 @@ public struct PEFTAdapter: Hashable, Sendable {
           a: a.values, b: b.values))
     }
     if let name = tensors.keys.min() {
-      throw CheckpointError(
-        file: folder + "/adapter_model.safetensors", place: "tensor \(name)",
+      throw FileError(
+        file: folder + "/adapter_model.safetensors", location: "tensor \(name)",
         expected:
           "only \(PEFTAdapter.prefix)MODULE\(PEFTAdapter.suffixA) and \(PEFTAdapter.suffixB)",
         found: "another one")
@@ -116,13 +118,11 @@ public struct PEFTAdapter: Hashable, Sendable {
     self.init(
       rank: rank, alpha: try json.number("lora_alpha"),
       dropout: try json.number("lora_dropout", absent: 0),
-      baseModel: try json["base_model_name_or_path"].map { _ in
-        try json.string("base_model_name_or_path")
-      },
+      baseModel: try json.optionalString("base_model_name_or_path"),
       factors: factors)
   }
 
-  private static func refuseOtherThanPlainLoRA(_ json: JSONObject) throws {
+  private static func refuseOtherThanPlainLoRA(_ json: JSONNode) throws {
     guard try json.string("peft_type") == "LORA" else {
       throw json.error("peft_type", expected: "LORA")
     }
@@ -134,8 +134,8 @@ public struct PEFTAdapter: Hashable, Sendable {
       guard try !json.bool(key, absent: false) else { throw json.error(key, expected: "false") }
     }
     for key in ["rank_pattern", "alpha_pattern", "modules_to_save"] {
-      switch json[key] {
-      case nil, .array([])?, .object([:])?: break
+      switch json.child(key).value {
+      case .null, .array([]), .object([]): break
       default: throw json.error(key, expected: "nothing")
       }
     }
@@ -174,7 +174,7 @@ public struct PEFTAdapter: Hashable, Sendable {
     try AtomicFile.makeFolder(folder)
     let weights = try SafetensorsFile.write(tensors, path: folder + "/adapter_model.safetensors")
     let config = try AtomicFile(path: folder + "/adapter_config.json")
-    try json.encoded(pretty: true).withUnsafeBytes(config.write)
+    try config.write(json.text(isIndented: true))
     try weights.commit()
     try config.commit()
   }

@@ -1,3 +1,5 @@
+import Files
+
 /// A `.safetensors` file: an eight-byte header length, a JSON header, then the tensors' bytes
 /// without gaps.
 ///
@@ -14,8 +16,8 @@ package struct SafetensorsFile: Sendable {
   package init(path: String) throws {
     let file = try MappedFile(path: path)
     let size = file.bytes.count
-    func failure(_ place: String, _ expected: String, _ found: String) -> CheckpointError {
-      CheckpointError(file: path, place: place, expected: expected, found: found)
+    func failure(_ place: String, _ expected: String, _ found: String) -> FileError {
+      FileError(file: path, location: place, expected: expected, found: found)
     }
     guard size >= 8 else { throw failure("header", "at least 8 bytes", "\(size) bytes") }
     let headerLength = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
@@ -25,14 +27,11 @@ package struct SafetensorsFile: Sendable {
         "\(headerLength)")
     }
     let start = 8 + Int(headerLength)
-    let header = try JSONObject(
-      UnsafeRawBufferPointer(rebasing: file.bytes[8..<start]), file: path, place: "header")
+    let header = JSONNode(
+      try JSONValue(file.bytes[8..<start], file: path, location: "header"), file: path)
 
     var tensors: [StoredTensor] = []
-    for name in header.values.keys where name != "__metadata__" {
-      guard let entry = try header.object(name) else {
-        throw header.error(name, expected: "an object")
-      }
+    for (name, entry) in try header.members() where name != "__metadata__" {
       guard let type = ElementType(rawValue: try entry.string("dtype")), type.blockSize == 1 else {
         throw failure("tensor \(name)", "type F32, F16 or BF16", try entry.string("dtype"))
       }
@@ -74,6 +73,10 @@ package struct SafetensorsFile: Sendable {
       throw failure("end of data", "the file's end, \(size - start)", "\(end - start)")
     }
     self.tensors = tensors
-    metadata = try header.object("__metadata__")?.strings() ?? [:]
+    var metadata: [String: String] = [:]
+    for (key, value) in try header.object("__metadata__")?.members() ?? [] {
+      metadata[key] = try value.string()
+    }
+    self.metadata = metadata
   }
 }

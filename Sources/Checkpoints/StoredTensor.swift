@@ -1,3 +1,5 @@
+import Files
+
 /// A tensor that a checkpoint holds.
 public struct TensorDescription: Hashable, Sendable {
   /// The name in Hugging Face's form, such as `model.layers.0.self_attn.q_proj.weight`.

@@ -30,8 +30,8 @@ public enum ArmName: String, CaseIterable, Sendable, Codable {
   case editWithoutRectified = "edit-without-rectified"
   case editWithoutKeySteps = "edit-without-krsl"
   case editWithoutKeyStepsLonger = "edit-without-krsl-longer"
-  case editRightOnly = "edit-right-only"
-  case editWrongOnly = "edit-wrong-only"
+  case editChosenOnly = "edit-right-only"
+  case editRejectedOnly = "edit-wrong-only"
   case editRandomPositions = "edit-random-positions"
   case editAllTokens = "edit-all-tokens"
 
@@ -55,8 +55,8 @@ public enum ArmName: String, CaseIterable, Sendable, Codable {
       return [ArmStage(.chains, includesRectified: false), ArmStage(.keySteps)]
     case .editWithoutKeySteps: return [first]
     case .editWithoutKeyStepsLonger: return [first, first]
-    case .editRightOnly: return [first, ArmStage(.rightOnly)]
-    case .editWrongOnly: return [first, ArmStage(.wrongOnly)]
+    case .editChosenOnly: return [first, ArmStage(.chosenOnly)]
+    case .editRejectedOnly: return [first, ArmStage(.rejectedOnly)]
     case .editRandomPositions: return [first, ArmStage(.randomPositions)]
     case .editAllTokens: return [first, ArmStage(.allTokens)]
     }
@@ -80,8 +80,8 @@ public enum ArmName: String, CaseIterable, Sendable, Codable {
     case .editWithoutRectified: "EDIT, stage 1 on originally right chains alone"
     case .editWithoutKeySteps: "EDIT's stage 1 alone"
     case .editWithoutKeyStepsLonger: "EDIT's stage 1 trained on for as many steps as stage 2 takes"
-    case .editRightOnly: "EDIT, KRSL without its wrong side"
-    case .editWrongOnly: "EDIT, KRSL without its right side"
+    case .editChosenOnly: "EDIT, KRSL without its wrong side"
+    case .editRejectedOnly: "EDIT, KRSL without its right side"
     case .editRandomPositions: "EDIT, KRSL's weights at random places"
     case .editAllTokens: "EDIT, KRSL's weights on all tokens"
     }

@@ -14,7 +14,7 @@ extension Objective {
         let weight = 1 / Float(chain.response.count)
         return TrainingExample(
           id: chain.id,
-          tree: SegmentTree(
+          tree: PrefixTree(
             prompt: chain.prompt, response: chain.response,
             weights: chain.response.map { _ in weight }),
           usefulTokens: chain.tokenCount)
@@ -77,20 +77,21 @@ extension Objective {
   /// Source: Wang et al., 2305.01879, counterfactual training, with the pairs' wrong chains for its perturbed rationales, as
   /// in the authors' code. Precondition: as many wrong chains as right ones.
   public static func scott(
-    right: [ChainPieces], wrong: [ChainPieces], cues: TokenizedCues, lambda: Float = 0.5
+    chosen: [ChainPieces], rejected: [ChainPieces], cues: TokenizedCues, lambda: Float = 0.5
   ) -> Objective {
-    precondition(right.count == wrong.count, "\(right.count) right, \(wrong.count) wrong chains")
+    precondition(
+      chosen.count == rejected.count, "\(chosen.count) right, \(rejected.count) wrong chains")
     let end = [cues.endOfSequence]
     return Objective(
-      examples: zip(right, wrong).map { right, wrong in
+      examples: zip(chosen, rejected).map { chosen, rejected in
         example(
-          right.id,
+          chosen.id,
           [
-            Segment(context: cues.factual + right.prompt),
-            branch([], right.chain + end, weight: 1 - lambda, after: 0),
+            Segment(context: cues.factual + chosen.prompt),
+            branch([], chosen.chain + end, weight: 1 - lambda, after: 0),
             Segment(
-              context: cues.counterfactual + wrong.prompt + wrong.rationale + cues.conclusion),
-            branch([], wrong.answer + end, weight: lambda, after: 2),
+              context: cues.counterfactual + rejected.prompt + rejected.rationale + cues.conclusion),
+            branch([], rejected.answer + end, weight: lambda, after: 2),
           ])
       })
   }
@@ -136,7 +137,7 @@ extension Objective {
     }
     let continued = Set(segments.compactMap(\.parent))
     return TrainingExample(
-      id: id, tree: SegmentTree(segments),
+      id: id, tree: PrefixTree(segments),
       usefulTokens: lengths.indices.reduce(0) { continued.contains($1) ? $0 : $0 + lengths[$1] })
   }
 }

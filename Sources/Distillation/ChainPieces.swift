@@ -1,3 +1,4 @@
+import Files
 import Reasoning
 
 /// The texts that tell a student which of several responses is wanted, or lead over to an answer.
@@ -55,7 +56,7 @@ public struct TokenizedCues: Sendable, Hashable {
   public var factual, counterfactual, cascade, conclusion: [Int]
   public var endOfSequence: Int
 
-  /// Throws a `DataError` where the tokenizer cannot tell two responses' cues apart, or where a cue
+  /// Throws a `FileError` where the tokenizer cannot tell two responses' cues apart, or where a cue
   /// is not in the model's vocabulary.
   public init(_ cues: ArmCues, _ tokenizer: ExampleTokenizer) throws {
     func encode(_ cue: String) throws -> [Int] {
@@ -74,8 +75,8 @@ public struct TokenizedCues: Sendable, Hashable {
       (explanation, prediction, (cues.explanation, cues.prediction)),
       (factual, counterfactual, (cues.factual, cues.counterfactual)),
     ] where first == second {
-      throw DataError(
-        file: "tokenizer", place: "cues \(texts)", expected: "different token ids",
+      throw FileError(
+        file: "tokenizer", location: "cues \(texts)", expected: "different token ids",
         found: "\(first) for both")
     }
   }
@@ -113,7 +114,7 @@ public struct ChainPieces: Sendable, Hashable {
 extension ExampleTokenizer {
   /// The pieces of `chains`, taken apart by `rule`.
   ///
-  /// Throws a `DataError` that names the chain without a cue before its answer, and as for whole
+  /// Throws a `FileError` that names the chain without a cue before its answer, and as for whole
   /// chains; the longest cue counts towards the model's context.
   public func pieces(
     of chains: [ChainOfThought], by rule: AnswerRule, _ cues: TokenizedCues, file: String
@@ -121,8 +122,8 @@ extension ExampleTokenizer {
     try chains.enumerated().map { index, chain in
       let place = "chain \(index + 1) (\(chain.questionID))"
       guard let parts = rule.parts(of: chain.text) else {
-        throw DataError(
-          file: file, place: place,
+        throw FileError(
+          file: file, location: place,
           expected: "a chain with \"\(rule.cue)\" between its reasoning and its answer",
           found: "\"…\(chain.text.suffix(40))\"")
       }

@@ -9,15 +9,15 @@ public struct KeyTokenChoice: Sendable, Hashable, Codable {
   public var sharesScript: Bool
   /// Whether the wrong side's key tokens are only those of the first divergent run: what follows
   /// from a mistake is often right given its prefix.
-  public var onlyFirstWrongRun: Bool
+  public var onlyFirstRejectedRun: Bool
   /// What is aligned. Anything but tokens wants pairs that were tokenized with it.
   public var unit: AlignmentUnit
 
   public init(
-    sharesScript: Bool = false, onlyFirstWrongRun: Bool = false, unit: AlignmentUnit = .token
+    sharesScript: Bool = false, onlyFirstRejectedRun: Bool = false, unit: AlignmentUnit = .token
   ) {
     self.sharesScript = sharesScript
-    self.onlyFirstWrongRun = onlyFirstWrongRun
+    self.onlyFirstRejectedRun = onlyFirstRejectedRun
     self.unit = unit
   }
 
@@ -26,15 +26,16 @@ public struct KeyTokenChoice: Sendable, Hashable, Codable {
     let scripts: KeyTokens.Scripts = sharesScript ? .shared : .eachSide
     var keys: KeyTokens
     switch unit {
-    case .token, .step: keys = KeyTokens(right: pair.right, wrong: pair.wrong, scripts: scripts)
+    case .token, .step:
+      keys = KeyTokens(chosen: pair.chosen, rejected: pair.rejected, scripts: scripts)
     case .word, .sentence:
       keys = KeyTokens(
-        right: pair.right, wrong: pair.wrong, rightUnits: pair.rightUnits,
-        wrongUnits: pair.wrongUnits, scripts: scripts)
+        chosen: pair.chosen, rejected: pair.rejected, chosenUnits: pair.chosenUnits,
+        rejectedUnits: pair.rejectedUnits, scripts: scripts)
     }
-    if onlyFirstWrongRun { keys = keys.keepingFirstRunOfWrong() }
+    if onlyFirstRejectedRun { keys = keys.keepingFirstRunOfRejected() }
     return unit == .step
-      ? keys.widened(toRightUnits: pair.rightUnits, wrongUnits: pair.wrongUnits) : keys
+      ? keys.widened(toChosenUnits: pair.chosenUnits, rejectedUnits: pair.rejectedUnits) : keys
   }
 }
 
@@ -103,7 +104,7 @@ extension Objective {
   ) -> Objective {
     let examples = pairs.map { pair in
       let keys = choice.keyTokens(of: pair)
-      return example(pair, right: weights.right(keys), wrong: weights.wrong(keys))
+      return example(pair, chosen: weights.chosen(keys), rejected: weights.rejected(keys))
     }
     return Objective(examples: examples, rule: negatives.rule)
   }
@@ -127,8 +128,8 @@ extension Objective {
     let examples = pairs.map { pair in
       let keys = choice.keyTokens(of: pair)
       return example(
-        pair, right: weights.right(keys).shuffled(using: &generator),
-        wrong: weights.wrong(keys).shuffled(using: &generator))
+        pair, chosen: weights.chosen(keys).shuffled(using: &generator),
+        rejected: weights.rejected(keys).shuffled(using: &generator))
     }
     return Objective(
       examples: examples, rule: NegativeForm.guarded(above: guardThreshold).rule)
@@ -143,44 +144,47 @@ extension Objective {
     Objective(
       examples: pairs.map { pair in
         example(
-          pair, right: pair.right.map { _ in weights.alpha },
-          wrong: pair.wrong.map { _ in weights.beta })
+          pair, chosen: pair.chosen.map { _ in weights.alpha },
+          rejected: pair.rejected.map { _ in weights.beta })
       }, rule: NegativeForm.guarded(above: guardThreshold).rule)
   }
 
   /// The segments of a dual pair's tree: the prompt with the start that both responses share, and
   /// the rest of each response.
   public static let sharedSegment = 0
-  public static let rightSegment = 1
-  public static let wrongSegment = 2
+  public static let chosenSegment = 1
+  public static let rejectedSegment = 2
 
   /// A dual pair as one tree: the prompt with the start that both responses share, then the rest of
   /// each. `right` and `wrong` are weights of whole responses, not yet divided by their lengths.
   ///
   /// A token of the shared start carries the weights of both sides.
-  public static func example(_ pair: TokenizedPair, right: [Float], wrong: [Float])
+  public static func example(_ pair: TokenizedPair, chosen: [Float], rejected: [Float])
     -> TrainingExample
   {
-    let rightWeights = right.map { $0 / Float(pair.right.count) }
-    let wrongWeights = wrong.map { $0 / Float(pair.wrong.count) }
+    let chosenWeights = chosen.map { $0 / Float(pair.chosen.count) }
+    let rejectedWeights = rejected.map { $0 / Float(pair.rejected.count) }
     let common = pair.commonStart
-    let shared = (0..<common).map { rightWeights[$0] + wrongWeights[$0] }
-    return tree(pair, shared: shared, right: rightWeights, wrong: wrongWeights)
+    let shared = (0..<common).map { chosenWeights[$0] + rejectedWeights[$0] }
+    return tree(pair, shared: shared, chosen: chosenWeights, rejected: rejectedWeights)
   }
 
   /// A dual pair as one tree in which as many tokens are shared as have weights there; of `right`
   /// and `wrong`, weights of whole responses, only the rest counts.
-  static func tree(_ pair: TokenizedPair, shared: [Float], right: [Float], wrong: [Float])
+  static func tree(_ pair: TokenizedPair, shared: [Float], chosen: [Float], rejected: [Float])
     -> TrainingExample
   {
     let common = shared.count
     return TrainingExample(
       id: pair.id,
-      tree: SegmentTree([
+      tree: PrefixTree([
         Segment(
-          tokens: pair.prompt + pair.right[..<common], weights: pair.prompt.map { _ in 0 } + shared),
-        Segment(tokens: Array(pair.right[common...]), parent: 0, weights: Array(right[common...])),
-        Segment(tokens: Array(pair.wrong[common...]), parent: 0, weights: Array(wrong[common...])),
+          tokens: pair.prompt + pair.chosen[..<common], weights: pair.prompt.map { _ in 0 } + shared
+        ),
+        Segment(
+          tokens: Array(pair.chosen[common...]), parent: 0, weights: Array(chosen[common...])),
+        Segment(
+          tokens: Array(pair.rejected[common...]), parent: 0, weights: Array(rejected[common...])),
       ]), usefulTokens: pair.tokenCount)
   }
 }

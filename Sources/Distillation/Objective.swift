@@ -5,11 +5,11 @@ public struct TrainingExample: Sendable {
   /// Names it in messages.
   public var id: String
   /// Its segments; weights already divided by the example's own divisor.
-  public var tree: SegmentTree
+  public var tree: PrefixTree
   /// Tokens of its sequences, each counted whole, however little of them is computed.
   public var usefulTokens: Int
 
-  public init(id: String, tree: SegmentTree, usefulTokens: Int) {
+  public init(id: String, tree: PrefixTree, usefulTokens: Int) {
     self.id = id
     self.tree = tree
     self.usefulTokens = usefulTokens

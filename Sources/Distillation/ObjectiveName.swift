@@ -1,3 +1,4 @@
+import Files
 import KeySteps
 import LanguageModel
 import Randomness
@@ -6,7 +7,7 @@ import Reasoning
 /// What objectives are made of: chains and dual pairs as texts, and how they are read.
 public struct TeacherChains: Sendable {
   /// The teacher's originally right chains, and those it gave with the answer as a hint.
-  public var right: [ChainOfThought]
+  public var correct: [ChainOfThought]
   public var rectified: [ChainOfThought]
   public var pairs: [DualChainOfThought]
   public var tokenizer: ExampleTokenizer
@@ -17,10 +18,10 @@ public struct TeacherChains: Sendable {
   public var file: String
 
   public init(
-    right: [ChainOfThought], rectified: [ChainOfThought] = [], pairs: [DualChainOfThought],
+    correct: [ChainOfThought], rectified: [ChainOfThought] = [], pairs: [DualChainOfThought],
     tokenizer: ExampleTokenizer, rule: AnswerRule, cues: ArmCues, file: String
   ) {
-    self.right = right
+    self.correct = correct
     self.rectified = rectified
     self.pairs = pairs
     self.tokenizer = tokenizer
@@ -33,7 +34,7 @@ public struct TeacherChains: Sendable {
   public var withoutRectified: TeacherChains {
     var data = self
     data.rectified = []
-    data.pairs = pairs.filter { $0.right.origin != .rectified }
+    data.pairs = pairs.filter { $0.chosen.origin != .rectified }
     return data
   }
 }
@@ -95,8 +96,8 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
   case keySteps = "krsl"
   case randomPositions = "random-positions"
   case allTokens = "all-tokens"
-  case rightOnly = "right-only"
-  case wrongOnly = "wrong-only"
+  case chosenOnly = "right-only"
+  case rejectedOnly = "wrong-only"
   case unlikelihood
   case clipped
   case dynamic = "dft"
@@ -146,8 +147,8 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
     case .keySteps: "EDIT's second stage, key tokens weighted"
     case .randomPositions: "KRSL's weights at random places"
     case .allTokens: "KRSL's weights on all tokens"
-    case .rightOnly: "KRSL without its wrong side"
-    case .wrongOnly: "KRSL without its right side"
+    case .chosenOnly: "KRSL without its wrong side"
+    case .rejectedOnly: "KRSL without its right side"
     case .unlikelihood: "KRSL with -log(1 - p) on wrong key tokens"
     case .clipped: "KRSL with wrong key tokens' -log p clipped at --guard"
     case .dynamic: "-log p times p"
@@ -165,7 +166,7 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
 
   /// The objective on `data`. Objectives of chains take the right and the rectified ones.
   ///
-  /// `references` is asked only where the objective compares. Throws a `DataError` where a chain
+  /// `references` is asked only where the objective compares. Throws a `FileError` where a chain
   /// cannot be tokenized or taken apart. Precondition: references that `wantsPositive` and
   /// `wantsNegative` ask for are there.
   public func objective(
@@ -173,9 +174,9 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
     references: () throws -> ReferenceModels
   ) throws -> Objective {
     let (tokenizer, file) = (data.tokenizer, data.file)
-    let right = data.right + data.rectified
+    let correct = data.correct + data.rectified
     func cues() throws -> TokenizedCues { try TokenizedCues(data.cues, tokenizer) }
-    func chains() throws -> [TokenizedChain] { try tokenizer.tokenize(right, file: file) }
+    func chains() throws -> [TokenizedChain] { try tokenizer.tokenize(correct, file: file) }
     func pieces(_ chains: [ChainOfThought]) throws -> [ChainPieces] {
       try tokenizer.pieces(of: chains, by: data.rule, cues(), file: file)
     }
@@ -193,18 +194,19 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
     let beta = options.preferenceBeta ?? 0.1
     switch self {
     case .chains: return .chainsOfThought(try chains())
-    case .answers: return .answers(try pieces(right), cues: try cues())
+    case .answers: return .answers(try pieces(correct), cues: try cues())
     case .multiTaskRationale:
-      return .multiTask(try pieces(right), .rationale, cues: try cues(), lambda: options.lambda)
+      return .multiTask(try pieces(correct), .rationale, cues: try cues(), lambda: options.lambda)
     case .multiTaskChain:
-      return .multiTask(try pieces(right), .chain, cues: try cues(), lambda: options.lambda)
+      return .multiTask(try pieces(correct), .chain, cues: try cues(), lambda: options.lambda)
     case .multiTaskAnswerFirst:
-      return .multiTask(try pieces(right), .answerFirst, cues: try cues(), lambda: options.lambda)
+      return .multiTask(try pieces(correct), .answerFirst, cues: try cues(), lambda: options.lambda)
     case .scott:
       return .scott(
-        right: try pieces(data.pairs.map(\.right)), wrong: try pieces(data.pairs.map(\.wrong)),
+        chosen: try pieces(data.pairs.map(\.chosen)),
+        rejected: try pieces(data.pairs.map(\.rejected)),
         cues: try cues(), lambda: options.lambda)
-    case .cascade: return .cascade(try pieces(right), cues: try cues(), lambda: options.lambda)
+    case .cascade: return .cascade(try pieces(correct), cues: try cues(), lambda: options.lambda)
     case .keySteps: return try keySteps()
     case .randomPositions:
       var generator = SeededGenerator(seed: options.seed, stream: "random positions")
@@ -214,10 +216,10 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
     case .allTokens:
       return .allTokens(
         try pairs(.token), weights: weights, guardThreshold: options.guardThreshold)
-    case .rightOnly:
+    case .chosenOnly:
       weights.beta = 0
       return try keySteps(weights)
-    case .wrongOnly:
+    case .rejectedOnly:
       (weights.alpha, weights.gamma) = (0, 0)
       return try keySteps(weights)
     case .unlikelihood: return try keySteps(weights, .unlikelihood)
@@ -229,7 +231,7 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
       return .excessLoss(
         try chains(), share: options.keptShare ?? 0.6, reference: models.wanted(models.positive),
         workers: models.workers)
-    case .answerTokens: return .answerTokens(try pieces(right), cues: try cues())
+    case .answerTokens: return .answerTokens(try pieces(correct), cues: try cues())
     case .promptWeighted:
       return .promptAndResponse(
         try chains(), promptWeight: options.promptWeight, responseWeight: options.responseWeight)

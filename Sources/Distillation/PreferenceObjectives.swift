@@ -50,30 +50,30 @@ extension Objective {
           return tokens.indices.map { $0 < end ? 1 : 0 }
         }
         return tree(
-          pair, shared: (0..<common).map { _ in 0 }, right: step(pair.right, pair.rightUnits),
-          wrong: step(pair.wrong, pair.wrongUnits))
+          pair, shared: (0..<common).map { _ in 0 }, chosen: step(pair.chosen, pair.chosenUnits),
+          rejected: step(pair.rejected, pair.rejectedUnits))
       }, rule: preference(beta: beta)
     ).compared(with: reference, workers)
   }
 
   /// cDPO: DPO in which a wrong token's log ratio counts 1 - s_t, so that critical tokens, which a
   /// model of wrong chains finds likelier than one of right chains, count most; with
-  /// `weighsRight`, a right token's counts s_t.
+  /// `weighsChosen`, a right token's counts s_t.
   ///
   /// `scores` are those of `criticalTokenScores`, for each pair. The start that both responses share
   /// weighs differently on the two sides and so is computed for each. Source: Lin et al.,
   /// 2411.19943, section 4, and `src/train/train_cdpo.py` of
   /// https://github.com/chenzhiling9954/Critical-Tokens-Matter, whose `only_neg` is the default here.
   public static func criticalTokenPreference(
-    _ pairs: [TokenizedPair], scores: [(right: [Float], wrong: [Float])], beta: Double = 0.1,
-    weighsRight: Bool = false, reference: Decoder, workers: Workers
+    _ pairs: [TokenizedPair], scores: [(chosen: [Float], rejected: [Float])], beta: Double = 0.1,
+    weighsChosen: Bool = false, reference: Decoder, workers: Workers
   ) -> Objective {
     precondition(pairs.count == scores.count, "\(scores.count) scores, \(pairs.count) pairs")
     return Objective(
       examples: zip(pairs, scores).map { pair, scores in
         tree(
-          pair, shared: [], right: weighsRight ? scores.right : pair.right.map { _ in 1 },
-          wrong: scores.wrong.map { 1 - $0 })
+          pair, shared: [], chosen: weighsChosen ? scores.chosen : pair.chosen.map { _ in 1 },
+          rejected: scores.rejected.map { 1 - $0 })
       }, rule: preference(beta: beta)
     ).compared(with: reference, workers)
   }
@@ -87,23 +87,23 @@ extension Objective {
   public static func criticalTokenScores(
     _ pairs: [TokenizedPair], positive: Decoder, negative: Decoder, beta: Float = 1,
     workers: Workers
-  ) -> [(right: [Float], wrong: [Float])] {
+  ) -> [(chosen: [Float], rejected: [Float])] {
     func scores(_ prompt: [Int], _ response: [Int]) -> [Float] {
       let tokens = prompt + response
-      let right = workers.logits(of: tokens, on: positive)
-      let wrong = workers.logits(of: tokens, on: negative)
+      let chosen = workers.logits(of: tokens, on: positive)
+      let rejected = workers.logits(of: tokens, on: negative)
       return response.indices.map { index in
         // The row before the token predicts it.
-        let row = (prompt.count + index - 1) * right.columns
-        let logits = (row..<row + right.columns).map {
-          (1 + beta) * right.elements[$0] - beta * wrong.elements[$0]
+        let row = (prompt.count + index - 1) * chosen.columns
+        let logits = (row..<row + chosen.columns).map {
+          (1 + beta) * chosen.elements[$0] - beta * rejected.elements[$0]
         }
         let largest = logits.max() ?? 0
         let sum = logits.reduce(0.0) { $0 + exp(Double($1 - largest)) }
         return Float(exp(Double(logits[response[index]] - largest)) / sum)
       }
     }
-    return pairs.map { (scores($0.prompt, $0.right), scores($0.prompt, $0.wrong)) }
+    return pairs.map { (scores($0.prompt, $0.chosen), scores($0.prompt, $0.rejected)) }
   }
 
   /// REDI: L = -log π(y+)/|y+| + α log π(y-)/|y-|, likelihoods of whole responses.
@@ -115,15 +115,15 @@ extension Objective {
   ) -> Objective {
     Objective(
       examples: pairs.map {
-        example($0, right: $0.right.map { _ in 1 }, wrong: $0.wrong.map { _ in -alpha })
+        example($0, chosen: $0.chosen.map { _ in 1 }, rejected: $0.rejected.map { _ in -alpha })
       }, rule: negatives.rule)
   }
 
   /// Whole responses with weight 1, their shared start with `shared`.
   private static func sides(_ pair: TokenizedPair, shared: Float) -> TrainingExample {
     tree(
-      pair, shared: (0..<pair.commonStart).map { _ in shared }, right: pair.right.map { _ in 1 },
-      wrong: pair.wrong.map { _ in 1 })
+      pair, shared: (0..<pair.commonStart).map { _ in shared }, chosen: pair.chosen.map { _ in 1 },
+      rejected: pair.rejected.map { _ in 1 })
   }
 
   /// -log σ(β m) with the margin m = r+ - r- - λ max(0, -r+), where a side's r is the sum over its
@@ -131,23 +131,23 @@ extension Objective {
   /// gradient over a token's -log p is β σ(-β m) times what m loses by it.
   static func preference(beta: Double, penalty: Double = 0) -> LossRule {
     .example { tokens in
-      var (right, wrong) = (0.0, 0.0)
+      var (chosen, rejected) = (0.0, 0.0)
       for (prediction, loss) in tokens {
         let ratio =
           Double(prediction.weight) * Double(prediction.reference - loss.negativeLogLikelihood)
-        if prediction.segment != wrongSegment { right += ratio }
-        if prediction.segment != rightSegment { wrong += ratio }
+        if prediction.segment != rejectedSegment { chosen += ratio }
+        if prediction.segment != chosenSegment { rejected += ratio }
       }
-      let slip = right < 0 ? penalty : 0
-      let margin = beta * (right - wrong + slip * right)
+      let slip = chosen < 0 ? penalty : 0
+      let margin = beta * (chosen - rejected + slip * chosen)
       // log(1 + e^-m), whatever the sign of m.
       let loss = max(-margin, 0) + log1p(exp(-abs(margin)))
       let slope = beta / (1 + exp(margin))
       return tokens.map { prediction, _ in
         let side: Double =
           switch prediction.segment {
-          case rightSegment: 1 + slip
-          case wrongSegment: -1
+          case chosenSegment: 1 + slip
+          case rejectedSegment: -1
           default: slip
           }
         return WeightedLoss(

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Foundation
 import LanguageModel
 import Tokenizers
@@ -17,7 +18,7 @@ public struct Student: Sendable {
   }
 
   /// Reads a GGUF file or a Hugging Face folder; the tokenizer comes from the same place unless
-  /// another path is given. Throws a `CheckpointError` or a `TokenizerError`.
+  /// another path is given. Throws a `FileError` or a `FileError`.
   public init(path: String, tokenizer tokenizerPath: String? = nil) throws {
     let checkpoint = try Checkpoint(path: path)
     // The tokenizer is read while the tensors are widened.

@@ -68,7 +68,7 @@ extension Objective {
         )
         return TrainingExample(
           id: chain.id,
-          tree: SegmentTree([
+          tree: PrefixTree([
             Segment(
               tokens: chain.prompt, weights: [0] + (0..<predicted).map { _ in prompt }),
             Segment(

@@ -1,3 +1,4 @@
+import Files
 import KeySteps
 import Reasoning
 import Tokenizers
@@ -27,29 +28,29 @@ public struct TokenizedPair: Sendable, Hashable {
   public var id: String
   public var prompt: [Int]
   /// Both end in the end-of-sequence id.
-  public var right: [Int]
-  public var wrong: [Int]
+  public var chosen: [Int]
+  public var rejected: [Int]
   /// Where each response's words or sentences begin, rising from 0; empty where tokens are aligned.
-  public var rightUnits: [Int]
-  public var wrongUnits: [Int]
+  public var chosenUnits: [Int]
+  public var rejectedUnits: [Int]
 
   public init(
-    id: String, prompt: [Int], right: [Int], wrong: [Int], rightUnits: [Int] = [],
-    wrongUnits: [Int] = []
+    id: String, prompt: [Int], chosen: [Int], rejected: [Int], chosenUnits: [Int] = [],
+    rejectedUnits: [Int] = []
   ) {
     self.id = id
     self.prompt = prompt
-    self.right = right
-    self.wrong = wrong
-    self.rightUnits = rightUnits
-    self.wrongUnits = wrongUnits
+    self.chosen = chosen
+    self.rejected = rejected
+    self.chosenUnits = chosenUnits
+    self.rejectedUnits = rejectedUnits
   }
 
   /// How many tokens the two responses begin with alike.
-  public var commonStart: Int { zip(right, wrong).prefix { $0 == $1 }.count }
+  public var commonStart: Int { zip(chosen, rejected).prefix { $0 == $1 }.count }
 
   /// Tokens of its two whole sequences, the prompt counted twice.
-  public var tokenCount: Int { 2 * prompt.count + right.count + wrong.count }
+  public var tokenCount: Int { 2 * prompt.count + chosen.count + rejected.count }
 }
 
 /// Turns text into what a model is trained on, and refuses what it cannot be trained on.
@@ -69,7 +70,7 @@ public struct ExampleTokenizer: Sendable {
     self.vocabularySize = vocabularySize
   }
 
-  /// The pairs of `file` as token ids. Throws a `DataError` that names the file and the pair where
+  /// The pairs of `file` as token ids. Throws a `FileError` that names the file and the pair where
   /// a prompt has no token, or a sequence is longer than the model's context. `unit` is what their
   /// key tokens are found by.
   public func tokenize(
@@ -78,13 +79,13 @@ public struct ExampleTokenizer: Sendable {
     try pairs.enumerated().map { index, pair in
       let place = "pair \(index + 1) (\(pair.questionID))"
       let prompt = try prompt(pair.prompt, file: file, place: place)
-      let right = try response(
-        pair.right.text, after: prompt, file: file, place: place + ", chosen")
-      let wrong = try response(
-        pair.wrong.text, after: prompt, file: file, place: place + ", rejected")
+      let chosen = try response(
+        pair.chosen.text, after: prompt, file: file, place: place + ", chosen")
+      let rejected = try response(
+        pair.rejected.text, after: prompt, file: file, place: place + ", rejected")
       return TokenizedPair(
-        id: pair.questionID, prompt: prompt, right: right, wrong: wrong,
-        rightUnits: unitStarts(unit, of: right), wrongUnits: unitStarts(unit, of: wrong))
+        id: pair.questionID, prompt: prompt, chosen: chosen, rejected: rejected,
+        chosenUnits: unitStarts(unit, of: chosen), rejectedUnits: unitStarts(unit, of: rejected))
     }
   }
 
@@ -103,8 +104,8 @@ public struct ExampleTokenizer: Sendable {
   public func prompt(_ text: String, file: String, place: String) throws -> [Int] {
     let ids = tokenizer.encode(text)
     guard !ids.isEmpty else {
-      throw DataError(
-        file: file, place: place, expected: "a prompt of at least one token", found: "none")
+      throw FileError(
+        file: file, location: place, expected: "a prompt of at least one token", found: "none")
     }
     try check(ids, count: ids.count, file: file, place: place)
     return ids
@@ -129,14 +130,14 @@ public struct ExampleTokenizer: Sendable {
 
   func check(_ ids: [Int], count: Int, file: String, place: String) throws {
     if let maximumTokens, count > maximumTokens {
-      throw DataError(
-        file: file, place: place,
+      throw FileError(
+        file: file, location: place,
         expected: "at most the \(maximumTokens) tokens of the model's context",
         found: "\(count) tokens")
     }
     if let vocabularySize, let id = ids.first(where: { $0 >= vocabularySize }) {
-      throw DataError(
-        file: file, place: place,
+      throw FileError(
+        file: file, location: place,
         expected: "token ids below the model's vocabulary of \(vocabularySize)",
         found: "\(id), from another model's tokenizer")
     }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Foundation
 import LanguageModel
 
@@ -31,19 +32,19 @@ extension Trainer {
     try SafetensorsFile.save(tensors, metadata: metadata, to: path)
   }
 
-  /// Goes on from the state at `path`. Throws a `CheckpointError` where the file is damaged, or is
+  /// Goes on from the state at `path`. Throws a `FileError` where the file is damaged, or is
   /// of a run with other settings, examples or tensors; nothing is changed then.
   public func restore(from path: String) throws {
     let file = try SafetensorsFile(path: path)
     for (key, expected) in try identity().sorted(by: { $0.key < $1.key }) {
       guard file.metadata[key] == expected else {
-        throw CheckpointError(
-          file: path, place: key, expected: expected, found: file.metadata[key] ?? "none")
+        throw FileError(
+          file: path, location: key, expected: expected, found: file.metadata[key] ?? "none")
       }
     }
     guard let steps = file.metadata["steps"].flatMap({ Int($0) }), steps >= 0 else {
-      throw CheckpointError(
-        file: path, place: "steps", expected: "the number of steps taken",
+      throw FileError(
+        file: path, location: "steps", expected: "the number of steps taken",
         found: file.metadata["steps"] ?? "none")
     }
     let stored = Dictionary(
@@ -53,8 +54,8 @@ extension Trainer {
     }
     for (name, slot, _) in wanted {
       guard let tensor = stored[name], tensor.description.shape == slot.shape else {
-        throw CheckpointError(
-          file: path, place: "tensor \(name)", expected: "shape \(slot.shape)",
+        throw FileError(
+          file: path, location: "tensor \(name)", expected: "shape \(slot.shape)",
           found: stored[name].map { "\($0.description.shape)" } ?? "no such tensor")
       }
     }

@@ -1,3 +1,4 @@
+import Files
 import LanguageModel
 import Reasoning
 
@@ -8,7 +9,7 @@ import Reasoning
 extension Objective {
   /// `pairs` weighted by the lines of `file`, negative weights in the form of `negatives`.
   ///
-  /// Throws a `DataError` that names the line where it fits no pair, one that has a line already,
+  /// Throws a `FileError` that names the line where it fits no pair, one that has a line already,
   /// or has another number of weights than the response has tokens; and the first pair without a
   /// line.
   public static func weighted(
@@ -19,8 +20,8 @@ extension Objective {
       let pair = pairs[index]
       return example(
         pair,
-        right: try values(line.chosen, "chosen_weights", pair.right, line, pair.id, file),
-        wrong: try values(line.rejected, "rejected_weights", pair.wrong, line, pair.id, file))
+        chosen: try values(line.chosen, "chosen_weights", pair.chosen, line, pair.id, file),
+        rejected: try values(line.rejected, "rejected_weights", pair.rejected, line, pair.id, file))
     }
     return Objective(examples: examples, rule: negatives.rule)
   }
@@ -33,14 +34,14 @@ extension Objective {
     let examples = try match(weights, to: chains.map(\.id), file: file) { index, line in
       let chain = chains[index]
       guard line.rejected == nil else {
-        throw DataError(
-          file: file, place: line.place, expected: "the weights of a chain",
+        throw FileError(
+          file: file, location: line.place, expected: "the weights of a chain",
           found: "\"rejected_weights\"")
       }
       let weights = try values(line.chosen, "weights", chain.response, line, chain.id, file)
       return TrainingExample(
         id: chain.id,
-        tree: SegmentTree(
+        tree: PrefixTree(
           prompt: chain.prompt, response: chain.response,
           weights: weights.map { $0 / Float(weights.count) }),
         usefulTokens: chain.tokenCount)
@@ -56,8 +57,8 @@ extension Objective {
     let byID = Dictionary(grouping: ids.indices) { ids[$0] }
     var found = [(place: String, example: TrainingExample)?](repeating: nil, count: ids.count)
     for line in weights {
-      func failure(_ expected: String, _ found: String) -> DataError {
-        DataError(file: file, place: line.place, expected: expected, found: found)
+      func failure(_ expected: String, _ found: String) -> FileError {
+        FileError(file: file, location: line.place, expected: expected, found: found)
       }
       let index: Int
       switch line.target {
@@ -80,7 +81,7 @@ extension Objective {
     }
     return try zip(ids, found).map { id, found in
       guard let found else {
-        throw DataError(file: file, place: nil, expected: "a line for \(id)", found: "none")
+        throw FileError(file: file, expected: "a line for \(id)", found: "none")
       }
       return found.example
     }
@@ -92,14 +93,14 @@ extension Objective {
   ) throws -> [Float] {
     let weights = weights ?? tokens.map { _ in 0 }
     guard weights.count == tokens.count else {
-      throw DataError(
-        file: file, place: line.place,
+      throw FileError(
+        file: file, location: line.place,
         expected: "\(tokens.count) \(field), one for each token of \(id)",
         found: "\(weights.count)")
     }
     guard weights.allSatisfy(\.isFinite) else {
-      throw DataError(
-        file: file, place: line.place, expected: "finite \(field)", found: "one beyond a float")
+      throw FileError(
+        file: file, location: line.place, expected: "finite \(field)", found: "one beyond a float")
     }
     return weights
   }

@@ -7,14 +7,14 @@ import LanguageModel
 public struct PairScore: Sendable, Hashable, Codable {
   public var id: String
   /// The mean log-likelihood of a token of the right chain, and of the wrong one, in nats.
-  public var rightLogLikelihood: Double
-  public var wrongLogLikelihood: Double
+  public var chosenLogLikelihood: Double
+  public var rejectedLogLikelihood: Double
   /// The right chain's key tokens and its other tokens.
   public var key: TokenTally
   public var other: TokenTally
 
   /// Whether the student finds the right chain likelier, token by token.
-  public var prefersRight: Bool { rightLogLikelihood > wrongLogLikelihood }
+  public var prefersChosen: Bool { chosenLogLikelihood > rejectedLogLikelihood }
 }
 
 /// Sums over some tokens of a chain.
@@ -53,12 +53,12 @@ extension PairScore {
       -losses.map { Double($0.negativeLogLikelihood) }.reduce(0, +) / Double(losses.count)
     }
     id = pair.id
-    rightLogLikelihood = logLikelihood(losses.right)
-    wrongLogLikelihood = logLikelihood(losses.wrong)
+    chosenLogLikelihood = logLikelihood(losses.chosen)
+    rejectedLogLikelihood = logLikelihood(losses.rejected)
     (key, other) = (TokenTally(), TokenTally())
-    for (index, isKey) in keys.rightMask.enumerated() {
-      let loss = losses.right[index]
-      let isTop = loss.top == pair.right[index]
+    for (index, isKey) in keys.chosenMask.enumerated() {
+      let loss = losses.chosen[index]
+      let isTop = loss.top == pair.chosen[index]
       if isKey { key.add(loss, isTop: isTop) } else { other.add(loss, isTop: isTop) }
     }
   }
@@ -67,8 +67,8 @@ extension PairScore {
 /// What a student makes of each token of a dual pair, teacher-forced.
 public struct PairLosses: Sendable, Hashable {
   /// One for each token of the right response, and of the wrong one, end of sequence included.
-  public var right: [TokenLoss]
-  public var wrong: [TokenLoss]
+  public var chosen: [TokenLoss]
+  public var rejected: [TokenLoss]
 
   /// The losses of `pairs` under `decoder`, in their order.
   ///
@@ -78,8 +78,10 @@ public struct PairLosses: Sendable, Hashable {
   {
     let trees = pairs.map { pair in
       // Any weight but zero has a token predicted; the shared start's add up to more than zero.
-      Objective.example(pair, right: pair.right.map { _ in 1 }, wrong: pair.wrong.map { _ in 1 })
-        .tree
+      Objective.example(
+        pair, chosen: pair.chosen.map { _ in 1 }, rejected: pair.rejected.map { _ in 1 }
+      )
+      .tree
     }
     return try zip(pairs, workers.losses(of: trees, on: decoder)).map { pair, losses in
       var segments: [[TokenLoss]] = [[], [], []]
@@ -89,7 +91,7 @@ public struct PairLosses: Sendable, Hashable {
         segments[token.prediction.segment].append(token.loss)
       }
       // The root holds the prompt and the start that both sides share.
-      return PairLosses(right: segments[0] + segments[1], wrong: segments[0] + segments[2])
+      return PairLosses(chosen: segments[0] + segments[1], rejected: segments[0] + segments[2])
     }
   }
 }

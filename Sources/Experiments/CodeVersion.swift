@@ -1,4 +1,4 @@
-import Checksums
+import Files
 import Foundation
 
 /// The code that runs, as git has it.

@@ -1,5 +1,5 @@
-import Evaluation
 import Foundation
+import Statistics
 
 /// One way to train that an experiment compares.
 public struct Arm: Sendable {

@@ -1,6 +1,5 @@
-import Checksums
+import Files
 import Foundation
-import Reasoning
 
 /// An experiment's CSV read back: its runs, with what each was set to and what came of it.
 package struct ResultFile: Sendable {
@@ -41,6 +40,13 @@ package struct ResultFile: Sendable {
     /// nil where the file has none, or the figure has no value.
     package let items: Items?
     package let line: Int
+
+    package init(value: Double, count: Int, items: Items?, line: Int) {
+      self.value = value
+      self.count = count
+      self.items = items
+      self.line = line
+    }
   }
 
   /// A figure item by item: Σ values / Σ weights.
@@ -79,13 +85,13 @@ package struct ResultFile: Sendable {
     }
   }
 
-  /// Reads the file at `path`. Throws a `DataError` that names the line where columns are missing, a number is none,
+  /// Reads the file at `path`. Throws a `FileError` that names the line where columns are missing, a number is none,
   /// a run or a figure comes twice, or items do not fit their count or their figure.
   package init(path: String) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
       let there = FileManager.default.fileExists(atPath: path)
-      throw DataError(
-        file: path, place: nil, expected: "a readable CSV",
+      throw FileError(
+        file: path, expected: "a readable CSV",
         found: there ? "something that cannot be read" : "no such file")
     }
     let bytes = [UInt8](data)
@@ -100,8 +106,9 @@ package struct ResultFile: Sendable {
     let missing = needed.filter { place[$0] == nil }
     guard missing.isEmpty, let arm = place["arm"], let seed = place["seed"], arm < seed else {
       let columns = missing.isEmpty ? "arm, the settings, seed" : missing.joined(separator: ", ")
-      throw DataError(
-        file: path, place: "line 1", expected: "an experiment's CSV, with the columns \(columns)",
+      throw FileError(
+        file: path, location: "line 1",
+        expected: "an experiment's CSV, with the columns \(columns)",
         found: Self.short(header.joined(separator: ",")))
     }
     let settings = Array(header[(arm + 1)..<seed])
@@ -109,8 +116,9 @@ package struct ResultFile: Sendable {
     var known: [String: Int] = [:]
     var experiment = ""
     for (line, fields) in rows {
-      func error(_ expected: String, _ found: String) -> DataError {
-        DataError(file: path, place: "line \(line)", expected: expected, found: Self.short(found))
+      func error(_ expected: String, _ found: String) -> FileError {
+        FileError(
+          file: path, location: "line \(line)", expected: expected, found: Self.short(found))
       }
       guard fields.count == header.count else {
         throw error("\(header.count) fields", "\(fields.count)")
@@ -172,7 +180,7 @@ package struct ResultFile: Sendable {
       }
       runs[index].figures[key] = Figure(value: value, count: count, items: items, line: line)
     }
-    guard !runs.isEmpty else { throw DataError(nothingIn: path, expected: "run") }
+    guard !runs.isEmpty else { throw FileError(nothingIn: path, expected: "run") }
     self.experiment = experiment
     self.settings = settings
     self.runs = runs
@@ -229,8 +237,8 @@ package struct ResultFile: Sendable {
       } else if byte == quote, field.isEmpty, !isClosed {
         isQuoted = true
       } else if byte == quote || isClosed {
-        throw DataError(
-          file: path, place: "line \(line)",
+        throw FileError(
+          file: path, location: "line \(line)",
           expected: "quotes around a whole field, doubled within",
           found: "\"\(String(decoding: field.prefix(40), as: UTF8.self))\" and more")
       } else {
@@ -238,8 +246,8 @@ package struct ResultFile: Sendable {
       }
     }
     if isQuoted {
-      throw DataError(
-        file: path, place: "line \(start)", expected: "a field's closing quotes",
+      throw FileError(
+        file: path, location: "line \(start)", expected: "a field's closing quotes",
         found: "the end of the file")
     }
     if !field.isEmpty || !fields.isEmpty || isClosed { endRow() }

@@ -1,5 +1,5 @@
-import Evaluation
 import Foundation
+import Statistics
 
 /// The results of an experiment's runs: a tidy CSV, one row for each run and metric, and a summary.
 package struct ResultTable {
@@ -48,7 +48,7 @@ package struct ResultTable {
   }
 
   /// A field as RFC 4180 quotes it.
-  static func quoted(_ field: String) -> String {
+  package static func quoted(_ field: String) -> String {
     guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
     return "\"\(field.replacing("\"", with: "\"\""))\""
   }
@@ -157,7 +157,7 @@ package struct ResultTable {
   }
 
   /// Columns as wide as their widest cell.
-  static func aligned(_ rows: [[String]]) -> String {
+  package static func aligned(_ rows: [[String]]) -> String {
     let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0
     }
     return rows.map { row in

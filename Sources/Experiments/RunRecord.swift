@@ -1,4 +1,4 @@
-import Checksums
+import Files
 import Foundation
 
 /// What one run leaves behind: enough to know what it was, where it ran and what came of it.

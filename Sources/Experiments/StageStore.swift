@@ -1,4 +1,4 @@
-import Checksums
+import Files
 import Foundation
 
 /// What runs share: a folder for each stage, made once and known by the hash of what made it.

@@ -14,13 +14,15 @@ extension KeyTokens {
   /// Finds the key tokens by the edit script over units: runs of tokens such as words, equal where
   /// their tokens are. Every token of a unit that the script deletes or replaces is a key token.
   ///
-  /// `rightUnits` and `wrongUnits` are the indices where a unit begins, rising from 0; `distance`
+  /// `chosenUnits` and `rejectedUnits` are the indices where a unit begins, rising from 0; `distance`
   /// counts edits of units. Precondition: each side's units begin with its first token.
   public init(
-    right: [Int], wrong: [Int], rightUnits: [Int], wrongUnits: [Int], scripts: Scripts = .eachSide
+    chosen: [Int], rejected: [Int], chosenUnits: [Int], rejectedUnits: [Int],
+    scripts: Scripts = .eachSide
   ) {
     let (rightRanges, wrongRanges) = (
-      Self.ranges(rightUnits, count: right.count), Self.ranges(wrongUnits, count: wrong.count)
+      Self.ranges(chosenUnits, count: chosen.count),
+      Self.ranges(rejectedUnits, count: rejected.count)
     )
     var kinds: [ArraySlice<Int>: Int] = [:]
     func kind(_ unit: ArraySlice<Int>) -> Int {
@@ -29,24 +31,25 @@ extension KeyTokens {
       return kind
     }
     let units = KeyTokens(
-      right: rightRanges.map { kind(right[$0]) }, wrong: wrongRanges.map { kind(wrong[$0]) },
+      chosen: rightRanges.map { kind(chosen[$0]) },
+      rejected: wrongRanges.map { kind(rejected[$0]) },
       scripts: scripts)
     self.init(
-      right: units.right.flatMap { rightRanges[$0] },
-      wrong: units.wrong.flatMap { wrongRanges[$0] },
-      rightCount: right.count, wrongCount: wrong.count, distance: units.distance)
+      chosen: units.chosen.flatMap { rightRanges[$0] },
+      rejected: units.rejected.flatMap { wrongRanges[$0] },
+      chosenCount: chosen.count, rejectedCount: rejected.count, distance: units.distance)
   }
 
   /// These key tokens with every other token of the units they stand in; units as above.
-  public func widened(toRightUnits rightUnits: [Int], wrongUnits: [Int]) -> KeyTokens {
+  public func widened(toChosenUnits chosenUnits: [Int], rejectedUnits: [Int]) -> KeyTokens {
     func widened(_ keys: [Int], _ units: [Range<Int>]) -> [Int] {
       let keys = Set(keys)
       return units.filter { $0.contains(where: keys.contains) }.flatMap { $0 }
     }
     return KeyTokens(
-      right: widened(right, Self.ranges(rightUnits, count: rightCount)),
-      wrong: widened(wrong, Self.ranges(wrongUnits, count: wrongCount)),
-      rightCount: rightCount, wrongCount: wrongCount, distance: distance)
+      chosen: widened(chosen, Self.ranges(chosenUnits, count: chosenCount)),
+      rejected: widened(rejected, Self.ranges(rejectedUnits, count: rejectedCount)),
+      chosenCount: chosenCount, rejectedCount: rejectedCount, distance: distance)
   }
 
   private static func ranges(_ starts: [Int], count: Int) -> [Range<Int>] {

@@ -23,12 +23,12 @@ public struct KeyStepWeights: Hashable, Sendable, Codable {
   }
 
   /// w+, a weight for each token of the right chain.
-  public func right(_ key: KeyTokens) -> [Float] {
-    key.rightMask.map { $0 ? alpha : gamma }
+  public func chosen(_ key: KeyTokens) -> [Float] {
+    key.chosenMask.map { $0 ? alpha : gamma }
   }
 
   /// w-, a weight for each token of the wrong chain.
-  public func wrong(_ key: KeyTokens) -> [Float] {
-    key.wrongMask.map { $0 ? beta : 0 }
+  public func rejected(_ key: KeyTokens) -> [Float] {
+    key.rejectedMask.map { $0 ? beta : 0 }
   }
 }

@@ -24,13 +24,13 @@ public struct KeyTokens: Hashable, Sendable {
   }
 
   /// Indices of the right side's key tokens, rising.
-  public private(set) var right: [Int]
+  public private(set) var chosen: [Int]
   /// Indices of the wrong side's key tokens, rising.
-  public private(set) var wrong: [Int]
+  public private(set) var rejected: [Int]
   /// How many tokens the right side has.
-  public let rightCount: Int
+  public let chosenCount: Int
   /// How many tokens the wrong side has.
-  public let wrongCount: Int
+  public let rejectedCount: Int
   /// The Levenshtein distance of the two sides: the edits of a minimum script.
   public let distance: Int
 
@@ -38,53 +38,53 @@ public struct KeyTokens: Hashable, Sendable {
   /// end-of-sequence tokens.
   ///
   /// Time grows with the product of the two lengths over 64; one table serves both sides.
-  public init(right: [Int], wrong: [Int], scripts: Scripts = .eachSide) {
-    let table = EditTable(from: right, to: wrong)
-    let fromRight = table.script(right, wrong, preferring: .deleting)
-    self.right = fromRight.deleted
+  public init(chosen: [Int], rejected: [Int], scripts: Scripts = .eachSide) {
+    let table = EditTable(from: chosen, to: rejected)
+    let fromChosen = table.script(chosen, rejected, preferring: .deleting)
+    self.chosen = fromChosen.deleted
     switch scripts {
     case .eachSide:
-      self.wrong = table.script(right, wrong, preferring: .inserting).inserted
+      self.rejected = table.script(chosen, rejected, preferring: .inserting).inserted
     case .shared:
-      self.wrong = fromRight.inserted
+      self.rejected = fromChosen.inserted
     }
-    rightCount = right.count
-    wrongCount = wrong.count
+    chosenCount = chosen.count
+    rejectedCount = rejected.count
     distance = table.distance
   }
 
-  init(right: [Int], wrong: [Int], rightCount: Int, wrongCount: Int, distance: Int) {
-    self.right = right
-    self.wrong = wrong
-    self.rightCount = rightCount
-    self.wrongCount = wrongCount
+  init(chosen: [Int], rejected: [Int], chosenCount: Int, rejectedCount: Int, distance: Int) {
+    self.chosen = chosen
+    self.rejected = rejected
+    self.chosenCount = chosenCount
+    self.rejectedCount = rejectedCount
     self.distance = distance
   }
 
   /// For each token of the right side, whether it is a key token.
-  public var rightMask: [Bool] { Self.mask(right, count: rightCount) }
+  public var chosenMask: [Bool] { Self.mask(chosen, count: chosenCount) }
 
   /// For each token of the wrong side, whether it is a key token.
-  public var wrongMask: [Bool] { Self.mask(wrong, count: wrongCount) }
+  public var rejectedMask: [Bool] { Self.mask(rejected, count: rejectedCount) }
 
   /// The key share: key tokens of both sides over tokens of both sides; 0 for two empty sides.
-  public var share: Double {
-    Double(right.count + wrong.count) / Double(max(rightCount + wrongCount, 1))
+  public var fraction: Double {
+    Double(chosen.count + rejected.count) / Double(max(chosenCount + rejectedCount, 1))
   }
 
   /// These key tokens with the wrong side's kept only in their first unbroken run.
   ///
   /// What follows from a mistake is often right given its prefix; this leaves the mistake itself.
-  public func keepingFirstRunOfWrong() -> KeyTokens {
+  public func keepingFirstRunOfRejected() -> KeyTokens {
     var kept = self
-    kept.wrong = Self.firstRun(of: wrong)
+    kept.rejected = Self.firstRun(of: rejected)
     return kept
   }
 
   /// These key tokens with the right side's kept only in their first unbroken run.
-  public func keepingFirstRunOfRight() -> KeyTokens {
+  public func keepingFirstRunOfChosen() -> KeyTokens {
     var kept = self
-    kept.right = Self.firstRun(of: right)
+    kept.chosen = Self.firstRun(of: chosen)
     return kept
   }
 

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import LinearAlgebra
 import Randomness
 
@@ -115,7 +116,7 @@ public final class Decoder: Sendable {
 
   /// The model of a checkpoint, widened to single precision.
   ///
-  /// Throws `CheckpointError` for a tensor that is missing, of another shape, or damaged.
+  /// Throws `FileError` for a tensor that is missing, of another shape, or damaged.
   public convenience init(_ checkpoint: Checkpoint) throws {
     let parameters = ParameterStore(checkpoint.configuration.tensorShapes)
     try parallel(parameters.slots.count) { index in

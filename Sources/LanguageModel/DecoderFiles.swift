@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 
 extension ParameterStore {
   /// The tensors for a writer, none copied, each name with `prefix` before it.
@@ -13,7 +14,7 @@ extension ParameterStore {
 
 extension Decoder {
   /// Writes the model as a Hugging Face folder (`config.json`, `model.safetensors` in F32) that
-  /// Transformers loads; the adapter is left out. Throws a `CheckpointError` where a file cannot be
+  /// Transformers loads; the adapter is left out. Throws a `FileError` where a file cannot be
   /// written.
   public func write(to folder: String) throws {
     try Checkpoint.writeHuggingFace(configuration, tensors: parameters.sources(), to: folder)
@@ -23,14 +24,14 @@ extension Decoder {
 extension LowRankAdapter {
   /// The adapter that PEFT wrote for a model of this shape.
   ///
-  /// Throws a `CheckpointError` that names `file` where it adapts something else than the seven
+  /// Throws a `FileError` that names `file` where it adapts something else than the seven
   /// projections of every layer it names, or has other shapes.
   public convenience init(_ stored: PEFTAdapter, for model: ModelConfiguration, file: String) throws
   {
     let targets = try stored.targetModules.map { name in
       guard let target = ProjectionName(rawValue: name) else {
-        throw CheckpointError(
-          file: file, place: "target module \(name)",
+        throw FileError(
+          file: file, location: "target module \(name)",
           expected: ProjectionName.allCases.map(\.rawValue).joined(separator: ", "), found: name)
       }
       return target
@@ -47,8 +48,8 @@ extension LowRankAdapter {
       ] {
         let name = "\(factors.module).lora_\(side).weight"
         guard let slot = parameters.slot(name), slot.shape == shape else {
-          throw CheckpointError(
-            file: file, place: "tensor \(name)",
+          throw FileError(
+            file: file, location: "tensor \(name)",
             expected: parameters.slot(name).map { "shape \($0.shape)" }
               ?? "a projection of the model",
             found: "\(shape)")
@@ -58,8 +59,8 @@ extension LowRankAdapter {
       }
     }
     if let name = missing.min() {
-      throw CheckpointError(
-        file: file, place: "tensor \(name)", expected: "one for every layer",
+      throw FileError(
+        file: file, location: "tensor \(name)", expected: "one for every layer",
         found: "no such tensor")
     }
   }

@@ -24,7 +24,7 @@ package final class DecoderPass {
   /// The loss of each tree under `rule`. Where there is room for `gradients`, those of the sum of
   /// the losses are added to it; it is laid out as `decoder.trainable`.
   func losses(
-    of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
+    of trees: [PrefixTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float = 0
   ) -> [ExampleLoss] {
     busy { passLosses(of: trees, on: decoder, rule: rule, gradients: gradients, dropout: dropout) }
@@ -38,7 +38,7 @@ package final class DecoderPass {
   }
 
   private func passLosses(
-    of trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
+    of trees: [PrefixTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float
   ) -> [ExampleLoss] {
     let forest = PackedForest(trees, decoder.configuration)
@@ -59,7 +59,7 @@ package final class DecoderPass {
   /// The logits [count, V] after each of `tokens`, a sequence of its own.
   func logits(of tokens: [Int], on decoder: Decoder) -> Matrix<Float> {
     // A token more, so that every given one has something to predict.
-    let tree = SegmentTree([
+    let tree = PrefixTree([
       Segment(tokens: tokens + [0], weights: [0] + Array(repeating: 1, count: tokens.count))
     ])
     let forest = PackedForest([tree], decoder.configuration)
@@ -81,7 +81,7 @@ package final class DecoderPass {
   {
     let trees = prompts.map { prompt in
       // A token more, for the last one to predict.
-      SegmentTree(prompt: prompt, response: [0], weights: [1])
+      PrefixTree(prompt: prompt, response: [0], weights: [1])
     }
     let forest = PackedForest(trees, decoder.configuration)
     var ends = [0]

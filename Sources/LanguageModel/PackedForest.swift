@@ -38,7 +38,7 @@ struct PackedForest {
   ///
   /// Precondition: no path is longer than the model's context, and every token is in its
   /// vocabulary.
-  init(_ trees: [SegmentTree], _ configuration: ModelConfiguration) {
+  init(_ trees: [PrefixTree], _ configuration: ModelConfiguration) {
     for (treeIndex, tree) in trees.enumerated() {
       let firstPrediction = predictions.count
       pack(tree, treeIndex, configuration.vocabularySize, configuration.maximumPositions)
@@ -47,7 +47,7 @@ struct PackedForest {
   }
 
   private mutating func pack(
-    _ tree: SegmentTree, _ treeIndex: Int, _ vocabularySize: Int, _ maximumPositions: Int
+    _ tree: PrefixTree, _ treeIndex: Int, _ vocabularySize: Int, _ maximumPositions: Int
   ) {
     let kept = Self.keptCounts(tree)
     // The tree's segments that are kept, by their index in the tree.
@@ -128,7 +128,7 @@ struct PackedForest {
   }
 
   /// The packed index of the nearest ancestor that was kept, starting with `parent` itself.
-  private func nearest(_ parent: Int?, in tree: SegmentTree, _ packed: [Int: Int]) -> Int? {
+  private func nearest(_ parent: Int?, in tree: PrefixTree, _ packed: [Int: Int]) -> Int? {
     var candidate = parent
     while let index = candidate {
       if let found = packed[index] { return found }
@@ -138,7 +138,7 @@ struct PackedForest {
   }
 
   /// How many leading tokens of each segment something depends on.
-  private static func keptCounts(_ tree: SegmentTree) -> [Int] {
+  private static func keptCounts(_ tree: PrefixTree) -> [Int] {
     var kept = Array(repeating: 0, count: tree.segments.count)
     var isContinued = Array(repeating: false, count: tree.segments.count)
     for (index, segment) in tree.segments.enumerated().reversed() {

@@ -60,7 +60,7 @@ public final class Workers: @unchecked Sendable {
   }
 
   /// The loss of each tree under `rule`, in their order.
-  public func losses(of trees: [SegmentTree], on decoder: Decoder, rule: LossRule = .weighted)
+  public func losses(of trees: [PrefixTree], on decoder: Decoder, rule: LossRule = .weighted)
     -> [ExampleLoss]
   {
     run(trees, on: decoder, rule: rule, gradients: [], dropout: 0)
@@ -71,7 +71,7 @@ public final class Workers: @unchecked Sendable {
   ///
   /// `dropout` is the probability, below 1, with which an element of the adapter's input is dropped.
   public func losses(
-    of trees: [SegmentTree], on decoder: Decoder, rule: LossRule = .weighted, dropout: Float = 0,
+    of trees: [PrefixTree], on decoder: Decoder, rule: LossRule = .weighted, dropout: Float = 0,
     gradients total: ParameterStore
   ) -> [ExampleLoss] {
     precondition(
@@ -117,7 +117,7 @@ public final class Workers: @unchecked Sendable {
   }
 
   private func run(
-    _ trees: [SegmentTree], on decoder: Decoder, rule: LossRule, gradients: [ParameterStore],
+    _ trees: [PrefixTree], on decoder: Decoder, rule: LossRule, gradients: [ParameterStore],
     dropout: Float
   ) -> [ExampleLoss] {
     let results = Slots<ExampleLoss>(
@@ -137,7 +137,7 @@ public final class Workers: @unchecked Sendable {
 
   /// Which trees each worker takes, and which of those in one pass: the largest first, each to the
   /// worker with the fewest tokens.
-  private func split(_ trees: [SegmentTree]) -> [[[Int]]] {
+  private func split(_ trees: [PrefixTree]) -> [[[Int]]] {
     var totals = Array(repeating: 0, count: count)
     var groups: [[[Int]]] = Array(repeating: [], count: count)
     var fill = Array(repeating: 0, count: count)

@@ -77,22 +77,22 @@ public struct Mistake: Hashable, Codable, Sendable {
 
 /// Dual chains of thought: a right and a wrong one for the same question.
 public struct DualChainOfThought: Hashable, Codable, Sendable {
-  public var right: ChainOfThought
-  public var wrong: ChainOfThought
+  public var chosen: ChainOfThought
+  public var rejected: ChainOfThought
   /// The gold answer of the question; nil where unknown.
   public var goldAnswer: String?
 
   /// Precondition: both respond to the same prompt.
-  public init(right: ChainOfThought, wrong: ChainOfThought, goldAnswer: String?) {
+  public init(chosen: ChainOfThought, rejected: ChainOfThought, goldAnswer: String?) {
     precondition(
-      right.prompt == wrong.prompt,
-      "\(right.questionID) and \(wrong.questionID) have different prompts")
-    self.right = right
-    self.wrong = wrong
+      chosen.prompt == rejected.prompt,
+      "\(chosen.questionID) and \(rejected.questionID) have different prompts")
+    self.chosen = chosen
+    self.rejected = rejected
     self.goldAnswer = goldAnswer
   }
 
-  public var questionID: String { right.questionID }
-  public var task: String { right.task }
-  public var prompt: String { right.prompt }
+  public var questionID: String { chosen.questionID }
+  public var task: String { chosen.task }
+  public var prompt: String { chosen.prompt }
 }

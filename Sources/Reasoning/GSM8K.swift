@@ -1,3 +1,4 @@
+import Files
 import KeySteps
 
 /// GSM8K's published model solutions, and the dual chains of thought that they make.
@@ -26,19 +27,19 @@ public enum GSM8K {
 
   /// Reads lines of `{"question", "ground_truth", "6b_finetuning": {"solution", "is_correct"}, …}`.
   ///
-  /// A model that a line leaves out has no solution there. Throws a `DataError` that names the line
+  /// A model that a line leaves out has no solution there. Throws a `FileError` that names the line
   /// and field.
   public static func solutions(at path: String) throws -> [Entry] {
-    try JSONRecord.lines(of: path).enumerated().map { number, line in
+    try JSONLinesFile.objects(of: path).enumerated().map { number, line in
       let gold = try line.filledString("ground_truth")
       guard let answer = AnswerRule.gsm8k.answer(in: gold) else {
-        throw DataError(
-          file: path, place: line.place,
+        throw FileError(
+          file: path, location: line.location,
           expected: "a \"ground_truth\" that ends with \"A: \" and a number",
           found: "\"\(gold.suffix(40))\"")
       }
       let solutions = try models.compactMap { model in
-        try line.record(model).map {
+        try line.object(model).map {
           Solution(
             model: model, text: try $0.string("solution"), isCorrect: try $0.bool("is_correct"))
         }
@@ -91,13 +92,13 @@ public enum GSM8K {
           mistake: solution.isCorrect ? nil : Mistake(kind: .unknown))
         return (chain, tokens(text))
       }
-      let right = candidates.filter { $0.chain.isCorrect == true }
-      let wrong = candidates.filter { $0.chain.isCorrect == false }
-      let nearest = right.flatMap { right in
-        wrong.map { wrong in
+      let chosen = candidates.filter { $0.chain.isCorrect == true }
+      let rejected = candidates.filter { $0.chain.isCorrect == false }
+      let nearest = chosen.flatMap { chosen in
+        rejected.map { rejected in
           (
-            right.chain, wrong.chain,
-            distance: KeyTokens(right: right.tokens, wrong: wrong.tokens).distance
+            chosen.chain, rejected.chain,
+            distance: KeyTokens(chosen: chosen.tokens, rejected: rejected.tokens).distance
           )
         }
       }.min { $0.distance < $1.distance }
@@ -106,7 +107,8 @@ public enum GSM8K {
         continue
       }
       result.pairs.append(
-        DualChainOfThought(right: nearest.0, wrong: nearest.1, goldAnswer: entry.question.answer))
+        DualChainOfThought(
+          chosen: nearest.0, rejected: nearest.1, goldAnswer: entry.question.answer))
     }
     return result
   }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The JSON-lines files that the toolkit reads and writes, one object a line.
@@ -12,17 +13,17 @@ import Foundation
 /// passed over. Where no `id` is given it is `line 1` and so on. An empty or blank prompt, or side
 /// of a pair, is an error.
 public enum JSONLines {
-  /// Reads dual chains of thought. Throws a `DataError` that names the line and field.
+  /// Reads dual chains of thought. Throws a `FileError` that names the line and field.
   public static func pairs(at path: String) throws -> [DualChainOfThought] {
-    try JSONRecord.lines(of: path).map { line in
+    try JSONLinesFile.objects(of: path).map { line in
       let (id, task) = try identity(line)
       let prompt = try line.filledString("prompt")
       return DualChainOfThought(
-        right: ChainOfThought(
+        chosen: ChainOfThought(
           questionID: id, task: task, prompt: prompt, text: try line.filledString("chosen"),
           isCorrect: true,
           origin: try line.choice("chosen_origin", of: ChainOfThought.Origin.self) ?? .recorded),
-        wrong: ChainOfThought(
+        rejected: ChainOfThought(
           questionID: id, task: task, prompt: prompt, text: try line.filledString("rejected"),
           isCorrect: false,
           origin: try line.choice("rejected_origin", of: ChainOfThought.Origin.self) ?? .recorded,
@@ -31,9 +32,9 @@ public enum JSONLines {
     }
   }
 
-  /// Reads chains of thought. Throws a `DataError` that names the line and field.
+  /// Reads chains of thought. Throws a `FileError` that names the line and field.
   public static func chains(at path: String) throws -> [ChainOfThought] {
-    try JSONRecord.lines(of: path).map { line in
+    try JSONLinesFile.objects(of: path).map { line in
       let (id, task) = try identity(line)
       return ChainOfThought(
         questionID: id, task: task, prompt: try line.filledString("prompt"),
@@ -65,9 +66,9 @@ public enum JSONLines {
     }
   }
 
-  /// Reads prompts. Throws a `DataError` that names the line and field.
+  /// Reads prompts. Throws a `FileError` that names the line and field.
   public static func prompts(at path: String) throws -> [Prompt] {
-    try JSONRecord.lines(of: path).map { line in
+    try JSONLinesFile.objects(of: path).map { line in
       let (id, task) = try identity(line)
       return Prompt(
         id: id, task: task, text: try line.filledString("prompt"),
@@ -80,11 +81,11 @@ public enum JSONLines {
     try write(
       pairs.map { pair in
         Line(
-          prompt: pair.prompt, chosen: pair.right.text, rejected: pair.wrong.text,
+          prompt: pair.prompt, chosen: pair.chosen.text, rejected: pair.rejected.text,
           id: pair.questionID, task: pair.task,
-          answer: pair.goldAnswer, chosenOrigin: pair.right.origin,
-          rejectedOrigin: pair.wrong.origin,
-          mistake: pair.wrong.mistake?.kind, mistakeStep: pair.wrong.mistake?.step)
+          answer: pair.goldAnswer, chosenOrigin: pair.chosen.origin,
+          rejectedOrigin: pair.rejected.origin,
+          mistake: pair.rejected.mistake?.kind, mistakeStep: pair.rejected.mistake?.step)
       }, to: path)
   }
 
@@ -152,8 +153,8 @@ public enum JSONLines {
         try data.write(to: URL(fileURLWithPath: path), options: .atomic)
       }
     } catch {
-      throw DataError(
-        file: path, place: nil, expected: "a file that can be written",
+      throw FileError(
+        file: path, expected: "a file that can be written",
         found: error.localizedDescription)
     }
   }
@@ -165,11 +166,14 @@ public enum JSONLines {
     return type == .typeUnknown || type == .typeCharacterSpecial
   }
 
-  private static func identity(_ line: JSONRecord) throws -> (id: String, task: String) {
-    (try line.optionalIdentifier("id") ?? line.place, try line.optionalString("task") ?? "unnamed")
+  private static func identity(_ line: JSONNode) throws -> (id: String, task: String) {
+    (
+      try line.optionalIdentifier("id") ?? line.line ?? "",
+      try line.optionalString("task") ?? "unnamed"
+    )
   }
 
-  private static func mistake(_ line: JSONRecord) throws -> Mistake? {
+  private static func mistake(_ line: JSONNode) throws -> Mistake? {
     guard let kind = try line.choice("mistake", of: Mistake.Kind.self) else { return nil }
     return Mistake(kind: kind, step: try line.optionalInteger("mistake_step"))
   }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The files of questions that are read, each in its publisher's own format.
@@ -19,25 +20,25 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
   /// in the file, from 0.
   ///
   /// Questions that a file repeats are all returned (`Question.normalisedText` finds them). Throws
-  /// a `DataError` that names the line or example, and the field.
+  /// a `FileError` that names the line or example, and the field.
   public func questions(at path: String) throws -> [Question] {
     let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     switch self {
     case .bigBenchHard:
-      return try JSONRecord.object(of: path).records("examples", each: "example").enumerated().map {
+      return try JSONNode(path: path).elements("examples").enumerated().map {
         number, example in
         try multipleChoice(example, id: "\(file)-\(number)", task: file)
       }
     case .arc:
-      return try JSONRecord.array(of: path, each: "example").enumerated().map { number, example in
+      return try JSONNode(path: path).elements().enumerated().map { number, example in
         try multipleChoice(example, id: "\(file)-\(number)", task: file)
       }
     case .gsm8k:
-      return try JSONRecord.lines(of: path).enumerated().map { number, line in
+      return try JSONLinesFile.objects(of: path).enumerated().map { number, line in
         let solution = try line.filledString("answer")
         guard let mark = solution.ranges(of: "#### ").last else {
-          throw DataError(
-            file: path, place: line.place,
+          throw FileError(
+            file: path, location: line.location,
             expected: "an \"answer\" that ends with \"#### \" and a number",
             found: "\"\(solution.suffix(40))\"")
         }
@@ -46,11 +47,11 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
           answer: solution[mark.upperBound...].trimmingSpace())
       }
     case .agiEval:
-      return try JSONRecord.lines(of: path).enumerated().map { number, line in
+      return try JSONLinesFile.objects(of: path).enumerated().map { number, line in
         try agiEvalQuestion(line, id: "\(file)-\(number)", task: file)
       }
     case .jsonLines:
-      return try JSONRecord.lines(of: path).enumerated().map { number, line in
+      return try JSONLinesFile.objects(of: path).enumerated().map { number, line in
         let text = try line.filledString("question")
         return Question(
           id: try line.optionalIdentifier("id") ?? "\(file)-\(number)",
@@ -60,14 +61,14 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
     }
   }
 
-  private func multipleChoice(_ example: JSONRecord, id: String, task: String) throws -> Question {
+  private func multipleChoice(_ example: JSONNode, id: String, task: String) throws -> Question {
     let text = try example.filledString("input")
     return Question(
       id: id, task: task, text: text, options: Question.options(in: text),
       answer: try example.filledString("target"))
   }
 
-  private func agiEvalQuestion(_ line: JSONRecord, id: String, task: String) throws -> Question {
+  private func agiEvalQuestion(_ line: JSONNode, id: String, task: String) throws -> Question {
     let written = try line.strings("options")
     let letters = written.indices.map { String(UnicodeScalar(UInt8(ascii: "A") + UInt8($0 % 26))) }
     // Some sets write (A), some A) or A., some the letter and a space; a bare text keeps all of
@@ -82,7 +83,7 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
     }
     // One letter, several of them, or null beside an answer that is no option.
     let labels =
-      line.isArray("label")
+      line["label"]?.isArray == true
       ? try line.strings("label") : [try line.optionalString("label")].compactMap(\.self)
     let gold =
       labels.isEmpty

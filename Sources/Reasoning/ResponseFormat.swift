@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The files of responses that are scored, each with the rule by which its accuracy was published.
@@ -27,13 +28,13 @@ public enum ResponseFormat: String, CaseIterable, Sendable {
     return usual.matching(matching ?? rule.matching)
   }
 
-  /// Reads the responses of the file at `path`. Throws a `DataError` that names the line or output,
+  /// Reads the responses of the file at `path`. Throws a `FileError` that names the line or output,
   /// and the field.
   public func responses(at path: String) throws -> [Score.Response] {
     let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     switch self {
     case .bigBenchHard:
-      return try JSONRecord.object(of: path).records("outputs", each: "output").enumerated().map {
+      return try JSONNode(path: path).elements("outputs").enumerated().map {
         number, output in
         Score.Response(
           id: "\(file)-\(number)", task: file, text: try output.string("prediction"),
@@ -49,9 +50,9 @@ public enum ResponseFormat: String, CaseIterable, Sendable {
         }
       }
     case .jsonLines:
-      return try JSONRecord.lines(of: path).map { line in
+      return try JSONLinesFile.objects(of: path).map { line in
         Score.Response(
-          id: try line.optionalIdentifier("id") ?? line.place,
+          id: try line.optionalIdentifier("id") ?? line.line ?? "",
           task: try line.optionalString("task") ?? "unnamed",
           text: try line.string("response"), gold: try line.filledString("answer"))
       }

@@ -2,7 +2,7 @@
 public struct StatedEquation: Hashable, Sendable {
   /// What stands on its two sides, as it was read: `12 * 4`, `46`.
   public var left: String
-  public var right: String
+  public var chosen: String
   /// Whether the right side is what the left side comes to, or that rounded or cut to as many
   /// decimals as the right side is written with.
   public var holds: Bool
@@ -44,27 +44,27 @@ public enum StatedArithmetic {
   private static func equation(
     _ before: ArraySlice<ArithmeticSymbol>, _ after: ArraySlice<ArithmeticSymbol>, modulus: Int?
   ) -> StatedEquation? {
-    guard let left = operation(endingIn: before), let right = value(beginning: after),
+    guard let left = operation(endingIn: before), let chosen = value(beginning: after),
       ArithmeticReading.value(of: left, .share) != nil
     else { return nil }
     let lefts = [left] + operationsAfterDash(in: left)
     // "5 + 3 = 8 + 2 = 10" says that 5 + 3 is 8.
-    let rights = [right, right.prefix(ArithmeticReading.firstOperand(of: right))]
+    let rights = [chosen, chosen.prefix(ArithmeticReading.firstOperand(of: chosen))]
     let holds = ArithmeticReading.Percent.allCases.contains { percent in
       lefts.contains { left in
-        rights.contains { right in
+        rights.contains { chosen in
           guard let a = ArithmeticReading.value(of: left, percent),
-            let b = ArithmeticReading.value(of: right, percent)
+            let b = ArithmeticReading.value(of: chosen, percent)
           else { return false }
           return b.isRounded(a) || modulus.map { a.isCongruent(b, modulo: $0) } ?? false
         }
       }
     }
-    if !holds, isConversion(left + right) || isFractionOfSomething(left) { return nil }
-    if !holds, hasRange(left) || hasRange(right) { return nil }
+    if !holds, isConversion(left + chosen) || isFractionOfSomething(left) { return nil }
+    if !holds, hasRange(left) || hasRange(chosen) { return nil }
     return StatedEquation(
       left: left.map(\.description).joined(separator: " "),
-      right: right.map(\.description).joined(separator: " "), holds: holds)
+      chosen: chosen.map(\.description).joined(separator: " "), holds: holds)
   }
 
   /// The longest operation that `symbols` ends in; nil where there is none, or where it is the rest
@@ -569,7 +569,7 @@ extension DualChainOfThought {
     func failing(_ chain: ChainOfThought) -> Set<StatedEquation> {
       Set(StatedArithmetic.equations(in: chain.text, modulus: modulus).filter { !$0.holds })
     }
-    return failing(wrong).isSubset(of: failing(right)) ? .unknown : .calculation
+    return failing(rejected).isSubset(of: failing(chosen)) ? .unknown : .calculation
   }
 
   /// The number after the last "mod" or "modulo" of a question.

@@ -1,3 +1,5 @@
+import Files
+
 /// Weights for each token of one example, from a file beside the examples': anyone's rule without
 /// code here.
 public struct TokenWeights: Hashable, Sendable {
@@ -27,11 +29,11 @@ extension JSONLines {
   /// a pair, either of which may be left out for zeros, or `weights` of a chain.
   ///
   /// A response's weights are those of its tokens in order, end-of-sequence included. Throws a
-  /// `DataError` that names the line and field.
+  /// `FileError` that names the line and field.
   public static func tokenWeights(at path: String) throws -> [TokenWeights] {
-    try JSONRecord.lines(of: path).map { line in
-      func wrong(_ expected: String, _ found: String) -> DataError {
-        DataError(file: path, place: line.place, expected: expected, found: found)
+    try JSONLinesFile.objects(of: path).map { line in
+      func wrong(_ expected: String, _ found: String) -> FileError {
+        FileError(file: path, location: line.location, expected: expected, found: found)
       }
       let (id, index) = (try line.optionalIdentifier("id"), try line.optionalInteger("index"))
       let target: TokenWeights.Target
@@ -41,16 +43,23 @@ extension JSONLines {
       default: throw wrong("either \"id\" or \"index\"", id == nil ? "neither" : "both")
       }
       let (chosen, rejected) = (
-        try line.optionalNumbers("chosen_weights"), try line.optionalNumbers("rejected_weights")
+        try line.floats("chosen_weights"), try line.floats("rejected_weights")
       )
-      let weights = try line.optionalNumbers("weights")
+      let weights = try line.floats("weights")
       guard (weights == nil) != (chosen == nil && rejected == nil) else {
         throw wrong(
           "\"weights\" of a chain, or \"chosen_weights\" and \"rejected_weights\" of a pair",
           weights == nil ? "neither" : "both")
       }
       return TokenWeights(
-        place: line.place, target: target, chosen: weights ?? chosen, rejected: rejected)
+        place: line.line ?? "", target: target, chosen: weights ?? chosen, rejected: rejected)
     }
+  }
+}
+
+extension JSONNode {
+  /// The numbers in the array at `key` in single precision; nil where it is absent or null.
+  fileprivate func floats(_ key: String) throws(FileError) -> [Float]? {
+    try optionalNumbers(key)?.map { Float($0) }
   }
 }

@@ -4,9 +4,9 @@ import Reasoning
 public struct AnnotatedQuestions: Hashable, Codable, Sendable {
   public let questions: [Question]
   /// D+: the teacher's first answers that are right.
-  public private(set) var right: [ChainOfThought] = []
+  public private(set) var correct: [ChainOfThought] = []
   /// D-: the teacher's first answers that are wrong.
-  public private(set) var wrong: [ChainOfThought] = []
+  public private(set) var incorrect: [ChainOfThought] = []
   /// Right chains for the questions of `wrong`, given the gold answer as a hint.
   public private(set) var rectified: [ChainOfThought] = []
   /// Wrong chains made of `right`.
@@ -19,7 +19,7 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
   public private(set) var withoutPair: [String] = []
 
   /// All right chains, original and rectified: what stage 1 learns from.
-  public var rightAndRectified: [ChainOfThought] { right + rectified }
+  public var correctAndRectified: [ChainOfThought] { correct + rectified }
 
   /// Sorts a teacher's chains.
   ///
@@ -39,7 +39,7 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
         withoutPair.append(question.id)
         continue
       }
-      if isCorrect { right.append(first) } else { wrong.append(first) }
+      if isCorrect { correct.append(first) } else { incorrect.append(first) }
       guard let second, second.isCorrect == !isCorrect else {
         withoutPair.append(question.id)
         continue
@@ -47,7 +47,7 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
       if isCorrect { corrupted.append(second) } else { rectified.append(second) }
       pairs.append(
         DualChainOfThought(
-          right: isCorrect ? first : second, wrong: isCorrect ? second : first,
+          chosen: isCorrect ? first : second, rejected: isCorrect ? second : first,
           goldAnswer: question.answer))
     }
   }

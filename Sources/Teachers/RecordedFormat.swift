@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Reasoning
 
@@ -51,14 +52,14 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
   /// "content"}`; with the further fields of `JSONLines`' pairs where they are there.
   case trl
 
-  /// Reads the annotations of the file at `path`. Throws a `DataError` that names the line or
+  /// Reads the annotations of the file at `path`. Throws a `FileError` that names the line or
   /// output, and the field.
   public func annotations(at path: String) throws -> RecordedAnnotations {
     let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     var annotations = RecordedAnnotations()
     switch self {
     case .bigBenchHard:
-      for (number, output) in try JSONRecord.object(of: path).records("outputs", each: "output")
+      for (number, output) in try JSONNode(path: path).elements("outputs")
         .enumerated()
       {
         let text = try Self.lastQuestion(of: output)
@@ -74,7 +75,7 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
         }
       }
     case .instructions:
-      for (number, line) in try JSONRecord.lines(of: path).enumerated() {
+      for (number, line) in try JSONLinesFile.objects(of: path).enumerated() {
         let text = try line.filledString("instruction")
         let question = Question(
           id: "\(file)-\(number)", task: try line.optionalString("task_description") ?? file,
@@ -82,7 +83,7 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
         annotations.add(try line.string("response"), to: question)
       }
     case .preferences, .trl:
-      for (number, line) in try JSONRecord.lines(of: path).enumerated() {
+      for (number, line) in try JSONLinesFile.objects(of: path).enumerated() {
         let prompt = try Self.content(self == .trl ? "prompt" : "input", of: line, role: "user")
         let chosen = try Self.content("chosen", of: line, role: "assistant")
         let rejected = try Self.content("rejected", of: line, role: "assistant")
@@ -110,13 +111,13 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
   }
 
   /// What stands between the last `Q: ` of the few-shot prompt `input` and the `A:` after it.
-  private static func lastQuestion(of output: JSONRecord) throws -> String {
+  private static func lastQuestion(of output: JSONNode) throws -> String {
     let input = try output.filledString("input")
     guard let start = input.ranges(of: "Q: ").last?.upperBound,
       let end = input[start...].ranges(of: "\nA:").last?.lowerBound
     else {
-      throw DataError(
-        file: output.file, place: output.place,
+      throw FileError(
+        file: output.file, location: output.location,
         expected: "an \"input\" that ends with \"Q: \", a question, \"A:\"",
         found: "\"\(input.suffix(40))\"")
     }
@@ -124,12 +125,12 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
   }
 
   /// The text at `key`, or the last message of `role` where a list of messages is there.
-  private static func content(_ key: String, of line: JSONRecord, role: String) throws -> String {
-    guard line.isArray(key) else { return try line.filledString(key) }
-    let messages = try line.records(key, each: "\(line.place), \"\(key)\", message")
+  private static func content(_ key: String, of line: JSONNode, role: String) throws -> String {
+    guard line[key]?.isArray == true else { return try line.filledString(key) }
+    let messages = try line.elements(key)
     guard let message = try messages.last(where: { try $0.string("role") == role }) else {
-      throw DataError(
-        file: line.file, place: line.place,
+      throw FileError(
+        file: line.file, location: line.location,
         expected: "\"\(key)\" to have a message of the role \"\(role)\"", found: "none")
     }
     return try message.filledString("content")

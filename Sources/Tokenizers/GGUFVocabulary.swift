@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 
 /// The vocabulary that a GGUF file's metadata holds, key by key (`tokenizer.ggml.…`).
 ///
@@ -44,8 +45,8 @@ package struct GGUFVocabulary: Sendable {
 
 extension GGUFVocabulary {
   /// The vocabulary in the metadata of `file`.
-  init(_ file: GGUFFile) throws(TokenizerError) {
-    func error(_ key: String, expected: String) -> TokenizerError {
+  init(_ file: GGUFFile) throws(FileError) {
+    func error(_ key: String, expected: String) -> FileError {
       let found =
         switch file.metadata[key] {
         case nil: "no such key"
@@ -55,30 +56,30 @@ extension GGUFVocabulary {
         case .bool: "a truth value"
         case .strings, .integers, .numbers, .bools: "an array"
         }
-      return TokenizerError(file: file.path, place: "key \(key)", expected: expected, found: found)
+      return FileError(file: file.path, location: "key \(key)", expected: expected, found: found)
     }
     /// The value of `tokenizer.ggml.{key}` that `cast` takes out; nil where there is no such key.
     func value<Value>(
       _ key: String, _ expected: String, _ cast: (GGUFValue) -> Value?
-    ) throws(TokenizerError) -> Value? {
+    ) throws(FileError) -> Value? {
       guard let stored = file.metadata["tokenizer.ggml.\(key)"] else { return nil }
       guard let value = cast(stored) else {
         throw error("tokenizer.ggml.\(key)", expected: expected)
       }
       return value
     }
-    func string(_ key: String) throws(TokenizerError) -> String? {
+    func string(_ key: String) throws(FileError) -> String? {
       try value(key, "a string") { if case .string(let value) = $0 { value } else { nil } }
     }
-    func strings(_ key: String) throws(TokenizerError) -> [String]? {
+    func strings(_ key: String) throws(FileError) -> [String]? {
       try value(key, "an array of strings") {
         if case .strings(let values) = $0 { values } else { nil }
       }
     }
-    func integer(_ key: String) throws(TokenizerError) -> Int? {
+    func integer(_ key: String) throws(FileError) -> Int? {
       try value(key, "an integer") { if case .integer(let value) = $0 { value } else { nil } }
     }
-    func boolean(_ key: String) throws(TokenizerError) -> Bool? {
+    func boolean(_ key: String) throws(FileError) -> Bool? {
       try value(key, "a truth value") { if case .bool(let value) = $0 { value } else { nil } }
     }
     guard let model = try string("model") else {
@@ -110,10 +111,10 @@ extension TokenizerDefinition {
   }
 
   /// The tokenizer that `source`, the metadata of `file`, describes.
-  init(_ source: GGUFVocabulary, file: String) throws(TokenizerError) {
-    func error(_ key: String, expected: String, found: String) -> TokenizerError {
-      TokenizerError(
-        file: file, place: "key tokenizer.ggml.\(key)", expected: expected, found: found)
+  init(_ source: GGUFVocabulary, file: String) throws(FileError) {
+    func error(_ key: String, expected: String, found: String) -> FileError {
+      FileError(
+        file: file, location: "key tokenizer.ggml.\(key)", expected: expected, found: found)
     }
     let count = source.tokens.count
     guard (1...Vocabulary.largestSize).contains(count) else {

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Synchronization
 
 /// Text to token ids and back, with the ids of the Python library `tokenizers`.
@@ -40,7 +41,7 @@ public final class Tokenizer: Sendable {
   /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a
   /// `.gguf`.
   ///
-  /// Throws `TokenizerError` (of a damaged GGUF file `CheckpointError`), which names the file, the
+  /// Throws `FileError` (of a damaged GGUF file `FileError`), which names the file, the
   /// place, what was expected there and what was found.
   public convenience init(path: String) throws {
     if path.hasSuffix(".gguf") {
@@ -55,7 +56,7 @@ public final class Tokenizer: Sendable {
     try self.init(TokenizerDefinition(vocabulary, file: file))
   }
 
-  init(_ definition: TokenizerDefinition) throws(TokenizerError) {
+  init(_ definition: TokenizerDefinition) throws(FileError) {
     file = definition.file
     model = definition.model
     normalizer = definition.normalizer
@@ -158,8 +159,8 @@ public final class Tokenizer: Sendable {
   /// none.
   public func requiredEndOfSequence() throws -> Int {
     guard let endOfSequence else {
-      throw TokenizerError(
-        file: file, place: "end of sequence",
+      throw FileError(
+        file: file, location: "end of sequence",
         expected:
           "a token named in tokenizer_config.json, special_tokens_map.json, generation_config.json or "
           + "config.json beside it, or one of \(TokenizerDefinition.endNames.joined(separator: ", "))",

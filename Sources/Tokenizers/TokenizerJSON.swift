@@ -1,23 +1,18 @@
+import Files
 import Foundation
 
 extension TokenizerDefinition {
   /// Reads `path`, a `tokenizer.json` or a folder that holds one, and the files beside it that name
   /// the tokens which begin and end a sequence.
-  init(tokenizerJSON path: String) throws(TokenizerError) {
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    let file = exists && isFolder.boolValue ? path + "/tokenizer.json" : path
-    guard let root = try JSONNode(file: file) else {
-      throw TokenizerError(
-        file: file, place: "file", expected: "a tokenizer.json", found: "no readable file")
-    }
-    try self.init(root)
+  init(tokenizerJSON path: String) throws(FileError) {
+    let file = FileContents.isFolder(path) ? path + "/tokenizer.json" : path
+    try self.init(JSONNode(path: file))
     let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
     beginningOfSequence = try sequenceToken("bos", names: Self.beginNames, folder: folder)
     endOfSequence = try sequenceToken("eos", names: Self.endNames, folder: folder)
   }
 
-  private init(_ root: JSONNode) throws(TokenizerError) {
+  private init(_ root: JSONNode) throws(FileError) {
     let version = try root.member("version")
     if !version.isNull, try version.string() != "1.0" { throw version.error(expected: "\"1.0\"") }
     let preTokenizer = try PreTokenizer(try root.member("pre_tokenizer"))
@@ -39,7 +34,7 @@ extension TokenizerDefinition {
 
   private static func model(
     _ node: JSONNode, isByteLevel: Bool
-  ) throws(TokenizerError) -> (Model, Vocabulary) {
+  ) throws(FileError) -> (Model, Vocabulary) {
     let type = try node.member("type")
     let vocabularyNode = try node.member("vocab")
     // Early files do not say "BPE".
@@ -69,7 +64,7 @@ extension TokenizerDefinition {
     let vocabulary = try Self.vocabulary(vocabularyNode)
     let (mergeTable, results) = try Self.merges(merges, vocabulary)
     let fallback = try node.member("byte_fallback")
-    let hasByteFallback = try fallback.boolean(default: false)
+    let hasByteFallback = try fallback.bool(absent: false)
     var model = BytePairEncoding(
       vocabulary, isByteLevel: isByteLevel, hasByteFallback: hasByteFallback, merges: mergeTable,
       mergeResults: results)
@@ -84,22 +79,25 @@ extension TokenizerDefinition {
       }
       model.unknown = Int32(id)
     }
-    model.fusesUnknown = try node.member("fuse_unk").boolean(default: false)
-    model.ignoresMerges = try node.member("ignore_merges").boolean(default: false)
+    model.fusesUnknown = try node.bool("fuse_unk", absent: false)
+    model.ignoresMerges = try node.bool("ignore_merges", absent: false)
     if model.ignoresMerges { model.cutsAtMetaspace = false }
     return (.bytePairs(model), vocabulary)
   }
 
-  private static func vocabulary(_ node: JSONNode) throws(TokenizerError) -> Vocabulary {
+  private static func vocabulary(_ node: JSONNode) throws(FileError) -> Vocabulary {
     var vocabulary = Vocabulary()
-    for (token, value) in try node.members() {
-      guard case .integer(let id) = value, (0..<Vocabulary.largestSize).contains(id) else {
-        throw JSONNode(value, file: node.file, path: "\(node.path)[\"\(token)\"]").error(
-          expected: "an id from 0 to \(Vocabulary.largestSize - 1)")
+    guard case .object(let members) = node.value else { throw node.error(expected: "an object") }
+    for member in members {
+      func error(_ expected: String) -> FileError {
+        JSONNode(member.value, file: node.file, path: "\(node.path)[\"\(member.key)\"]").error(
+          expected: expected)
       }
-      guard vocabulary.insert(token.utf8, id: id) else {
-        throw JSONNode(value, file: node.file, path: "\(node.path)[\"\(token)\"]").error(
-          expected: "each token and each id once")
+      guard case .integer(let id) = member.value, (0..<Vocabulary.largestSize).contains(id) else {
+        throw error("an id from 0 to \(Vocabulary.largestSize - 1)")
+      }
+      guard vocabulary.insert(member.key.utf8, id: id) else {
+        throw error("each token and each id once")
       }
     }
     return vocabulary
@@ -108,13 +106,13 @@ extension TokenizerDefinition {
   /// The merges, written "a b" or as pairs, and the tokens that they make.
   private static func merges(
     _ node: JSONNode, _ vocabulary: Vocabulary
-  ) throws(TokenizerError) -> (MergeTable, results: [Int32]) {
+  ) throws(FileError) -> (MergeTable, results: [Int32]) {
     guard case .array(let lines) = node.value else { throw node.error(expected: "an array") }
     var table = MergeTable(capacity: lines.count)
     var results: [Int32] = []
     results.reserveCapacity(lines.count)
     for (index, line) in lines.enumerated() {
-      func error(_ expected: String) -> TokenizerError {
+      func error(_ expected: String) -> FileError {
         JSONNode(line, file: node.file, path: "\(node.path)[\(index)]").error(expected: expected)
       }
       let left: Substring.UTF8View
@@ -147,7 +145,7 @@ extension TokenizerDefinition {
 
   private static func adding(
     _ node: JSONNode, to model: Vocabulary
-  ) throws(TokenizerError) -> (Vocabulary, [AddedToken]) {
+  ) throws(FileError) -> (Vocabulary, [AddedToken]) {
     var vocabulary = model
     var tokens: [AddedToken] = []
     for element in node.isNull ? [] : try node.elements() {
@@ -167,18 +165,18 @@ extension TokenizerDefinition {
       tokens.append(
         AddedToken(
           id: id, content: content,
-          isSpecial: try element.member("special").boolean(default: false),
-          isNormalized: try element.member("normalized").boolean(default: true),
-          isSingleWord: try element.member("single_word").boolean(default: false),
-          stripsLeft: try element.member("lstrip").boolean(default: false),
-          stripsRight: try element.member("rstrip").boolean(default: false)))
+          isSpecial: try element.bool("special", absent: false),
+          isNormalized: try element.bool("normalized", absent: true),
+          isSingleWord: try element.bool("single_word", absent: false),
+          stripsLeft: try element.bool("lstrip", absent: false),
+          stripsRight: try element.bool("rstrip", absent: false)))
     }
     return (vocabulary, tokens)
   }
 
   // MARK: Post-processor
 
-  private mutating func readPostProcessor(_ node: JSONNode) throws(TokenizerError) {
+  private mutating func readPostProcessor(_ node: JSONNode) throws(FileError) {
     if node.isNull { return }
     let type = try node.member("type")
     switch try type.string() {
@@ -217,7 +215,7 @@ extension TokenizerDefinition {
   // MARK: Beginning and end of a sequence
 
   /// The token of `kind` ("bos" or "eos"), in the order that `Tokenizer.endOfSequence` documents.
-  private func sequenceToken(_ kind: String, names: [String], folder: String) throws(TokenizerError)
+  private func sequenceToken(_ kind: String, names: [String], folder: String) throws(FileError)
     -> Int?
   {
     for name in ["tokenizer_config.json", "special_tokens_map.json"] {
@@ -247,29 +245,29 @@ extension TokenizerDefinition {
 
 extension JSONNode {
   /// The root of `file`; nil where there is none.
-  init?(file: String) throws(TokenizerError) {
-    guard let data = FileManager.default.contents(atPath: file) else { return nil }
-    self.init(try JSONValue([UInt8](data), file: file), file: file)
+  init?(file: String) throws(FileError) {
+    guard FileContents.exists(file) else { return nil }
+    try self.init(path: file)
   }
 
   /// The string of a pattern, `{"String": …}` or `{"Regex": …}` as `kind` says.
-  fileprivate func pattern(_ kind: String) throws(TokenizerError) -> JSONNode {
+  fileprivate func pattern(_ kind: String) throws(FileError) -> JSONNode {
     let pattern = try member("pattern")
     let string = try pattern.member(kind)
     if string.isNull { throw pattern.error(expected: "a pattern of the kind \"\(kind)\"") }
     return string
   }
 
-  fileprivate func utf8() throws(TokenizerError) -> [UInt8] {
+  fileprivate func utf8() throws(FileError) -> [UInt8] {
     Array(try string().utf8)
   }
 
   /// Checks that a Metaspace's `replacement` is "▁", and gives where it puts one before the text.
-  fileprivate func prependScheme() throws(TokenizerError) -> PreTokenizer.PrependScheme {
+  fileprivate func prependScheme() throws(FileError) -> PreTokenizer.PrependScheme {
     let replacement = try member("replacement")
     guard try replacement.utf8() == metaspace else { throw replacement.error(expected: "\"▁\"") }
     let node = try member("prepend_scheme")
-    let addsPrefix = try member("add_prefix_space").boolean(default: true)
+    let addsPrefix = try member("add_prefix_space").bool(absent: true)
     if node.isNull { return addsPrefix ? .always : .never }
     guard let scheme = PreTokenizer.PrependScheme(rawValue: try node.string()) else {
       throw node.error(expected: "\"always\", \"first\" or \"never\"")
@@ -282,7 +280,7 @@ extension JSONNode {
 }
 
 extension Normalizer {
-  fileprivate init(_ node: JSONNode) throws(TokenizerError) {
+  fileprivate init(_ node: JSONNode) throws(FileError) {
     let type = try node.member("type")
     switch try type.string() {
     case "NFC": self = .nfc
@@ -291,7 +289,7 @@ extension Normalizer {
       self = .replace(try node.pattern("String").utf8(), with: try node.member("content").utf8())
     case "Sequence":
       self = .sequence(
-        try node.member("normalizers").elements().map { (node) throws(TokenizerError) in
+        try node.member("normalizers").elements().map { (node) throws(FileError) in
           try Normalizer(node)
         })
     default: throw type.error(expected: "\"NFC\", \"Prepend\", \"Replace\" or \"Sequence\"")
@@ -300,20 +298,20 @@ extension Normalizer {
 }
 
 extension PreTokenizer {
-  fileprivate init(_ node: JSONNode) throws(TokenizerError) {
+  fileprivate init(_ node: JSONNode) throws(FileError) {
     self.init()
     if !node.isNull { try add(node) }
   }
 
-  private mutating func add(_ node: JSONNode) throws(TokenizerError) {
+  private mutating func add(_ node: JSONNode) throws(FileError) {
     let type = try node.member("type")
     if isByteLevel { throw type.error(expected: "nothing after ByteLevel, which comes last") }
     switch try type.string() {
     case "Sequence":
       for part in try node.member("pretokenizers").elements() { try add(part) }
     case "ByteLevel":
-      if try node.member("add_prefix_space").boolean(default: true) { steps.append(.prefixSpace) }
-      if try node.member("use_regex").boolean(default: true) { steps.append(.split(.gpt2)) }
+      if try node.bool("add_prefix_space", absent: true) { steps.append(.prefixSpace) }
+      if try node.bool("use_regex", absent: true) { steps.append(.split(.gpt2)) }
       isByteLevel = true
     case "Split":
       let regex = try node.pattern("Regex")
@@ -326,18 +324,18 @@ extension PreTokenizer {
       // The patterns match everywhere: to keep the matches and to keep what separates them is the
       // same.
       let behavior = try node.member("behavior")
-      switch (try behavior.string(), try node.member("invert").boolean(default: false)) {
+      switch (try behavior.string(), try node.bool("invert", absent: false)) {
       case ("Isolated", _), ("Removed", true): steps.append(.split(pattern))
       default: throw behavior.error(expected: "\"Isolated\", or \"Removed\" with invert")
       }
     case "Digits":
       steps.append(
-        .digits(individually: try node.member("individual_digits").boolean(default: false)))
+        .digits(individually: try node.bool("individual_digits", absent: false)))
     case "Metaspace":
       steps.append(
         .metaspace(
           prepending: try node.prependScheme(),
-          splitting: try node.member("split").boolean(default: true)))
+          splitting: try node.bool("split", absent: true)))
     case "Whitespace": steps.append(.words)
     case "WhitespaceSplit": steps.append(.whitespaceSeparated)
     default:
@@ -350,7 +348,7 @@ extension PreTokenizer {
 }
 
 extension TokenDecoder {
-  fileprivate init(_ node: JSONNode) throws(TokenizerError) {
+  fileprivate init(_ node: JSONNode) throws(FileError) {
     let type = try node.member("type")
     switch try type.string() {
     case "ByteLevel": self = .byteLevel
@@ -372,7 +370,7 @@ extension TokenDecoder {
     case "Metaspace": self = .metaspace(try node.prependScheme())
     case "Sequence":
       self = .sequence(
-        try node.member("decoders").elements().map { (node) throws(TokenizerError) in
+        try node.member("decoders").elements().map { (node) throws(FileError) in
           try TokenDecoder(node)
         })
     default:

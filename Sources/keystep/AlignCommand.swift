@@ -5,6 +5,7 @@ import Foundation
 import KeySteps
 import LanguageModel
 import Reasoning
+import Reports
 import Tokenizers
 
 struct AlignCommand: ParsableCommand {
@@ -86,16 +87,16 @@ struct AlignCommand: ParsableCommand {
       if json {
         try printJSONLine(
           Line(
-            index: index, promptTokens: pair.prompt, chosenTokens: pair.right,
-            rejectedTokens: pair.wrong, chosenKey: keys.right, rejectedKey: keys.wrong,
+            index: index, promptTokens: pair.prompt, chosenTokens: pair.chosen,
+            rejectedTokens: pair.rejected, chosenKey: keys.chosen, rejectedKey: keys.rejected,
             distance: keys.distance,
-            chosenLogProbs: losses?[index].right.map { -$0.negativeLogLikelihood },
-            rejectedLogProbs: losses?[index].wrong.map { -$0.negativeLogLikelihood }))
+            chosenLogProbs: losses?[index].chosen.map { -$0.negativeLogLikelihood },
+            rejectedLogProbs: losses?[index].rejected.map { -$0.negativeLogLikelihood }))
       } else if html == nil {
-        let share = (1000 * keys.share).rounded() / 10
+        let share = (1000 * keys.fraction).rounded() / 10
         print("pair \(index) (\(pair.id)): distance \(keys.distance), key tokens \(share) %")
-        print("  chosen  ", marked(pair.right, keys.right, colour: 32, tokenizer.tokenizer))
-        print("  rejected", marked(pair.wrong, keys.wrong, colour: 31, tokenizer.tokenizer))
+        print("  chosen  ", marked(pair.chosen, keys.chosen, colour: 32, tokenizer.tokenizer))
+        print("  rejected", marked(pair.rejected, keys.rejected, colour: 31, tokenizer.tokenizer))
       }
     }
   }

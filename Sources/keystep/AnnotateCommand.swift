@@ -1,5 +1,6 @@
 import Annotation
 import ArgumentParser
+import Files
 import Foundation
 import Reasoning
 import Teachers
@@ -55,14 +56,14 @@ extension SecondAnnotationCommand {
     return try JSONLines.chains(at: chains).enumerated().compactMap { number, chain in
       let place = "chain \(number + 1) (\(chain.questionID))"
       guard let isCorrect = chain.isCorrect else {
-        throw DataError(
-          file: chains, place: place, expected: "the field \"is_correct\"", found: "none")
+        throw FileError(
+          file: chains, location: place, expected: "the field \"is_correct\"", found: "none")
       }
       guard isCorrect == (Self.step == .corrupt), [.original, .recorded].contains(chain.origin)
       else { return nil }
       guard let question = known[chain.questionID], question.prompt == chain.prompt else {
-        throw DataError(
-          file: chains, place: place, expected: "the id and prompt of one of the questions",
+        throw FileError(
+          file: chains, location: place, expected: "the id and prompt of one of the questions",
           found: "\"\(chain.prompt.prefix(40))\"")
       }
       return AnnotationRequest(after: chain, to: question)

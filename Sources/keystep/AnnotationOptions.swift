@@ -1,7 +1,7 @@
 import Annotation
 import ArgumentParser
-import Checksums
 import Distillation
+import Files
 import Foundation
 import Reasoning
 import Teachers
@@ -290,12 +290,12 @@ struct AnnotationOptions: ParsableArguments {
     }
     let files = questions.questions.isEmpty ? [teacher.recorded ?? ""] : questions.questions
     if asked.isEmpty {
-      throw DataError(nothingIn: files.joined(separator: ", "), expected: "question")
+      throw FileError(nothingIn: files.joined(separator: ", "), expected: "question")
     }
     var ids: Set<String> = []
     if let twice = asked.first(where: { !ids.insert($0.id).inserted }) {
-      throw DataError(
-        file: files.joined(separator: ", "), place: "question \(twice.id)",
+      throw FileError(
+        file: files.joined(separator: ", "), location: "question \(twice.id)",
         expected: "an id that no other question has", found: "one that an earlier question has")
     }
     var stored: StoredTeacher?

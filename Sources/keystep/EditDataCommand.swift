@@ -71,16 +71,16 @@ struct EditDataCommand: AsyncParsableCommand {
       second: questions.map { secondChains[$0.id] })
     let (pairs, tally) = try filter.filter(limit: options.limit).kept(
       of: annotated.pairs,
-      unpaired: annotated.right.count + annotated.wrong.count - annotated.pairs.count)
+      unpaired: annotated.correct.count + annotated.incorrect.count - annotated.pairs.count)
     tallies.append(tally)
 
     try JSONLines.write(
-      annotated.right + annotated.wrong + annotated.rectified + annotated.corrupted,
+      annotated.correct + annotated.incorrect + annotated.rectified + annotated.corrupted,
       to: output + "/annotated.jsonl")
     for part in parts {
       let ids = Set(part.questions.map(\.id))
       let path = "\(output)/\(part.name)"
-      let chains = annotated.rightAndRectified.filter { ids.contains($0.questionID) }
+      let chains = annotated.correctAndRectified.filter { ids.contains($0.questionID) }
       let pairs = pairs.filter { ids.contains($0.questionID) }
       try JSONLines.write(part.questions.map(JSONLines.Prompt.init), to: path + ".prompts.jsonl")
       try JSONLines.write(chains, to: path + ".chains.jsonl")

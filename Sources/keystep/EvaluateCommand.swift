@@ -1,8 +1,10 @@
 import ArgumentParser
 import Distillation
 import Evaluation
+import Files
 import LanguageModel
 import Reasoning
+import Statistics
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -55,10 +57,10 @@ struct EvaluateCommand: ParsableCommand {
     let prompts = try prompts.map(JSONLines.prompts(at:))
     let pairs = try pairs.map(JSONLines.pairs(at:))
     if let prompts, prompts.isEmpty, let file = self.prompts {
-      throw DataError(nothingIn: file, expected: "prompt")
+      throw FileError(nothingIn: file, expected: "prompt")
     }
     if let pairs, pairs.isEmpty, let file = self.pairs {
-      throw DataError(nothingIn: file, expected: "pair")
+      throw FileError(nothingIn: file, expected: "pair")
     }
     let student = try student.load()
     if let prompts, let file = self.prompts { try answer(prompts, file, student) }
@@ -67,7 +69,7 @@ struct EvaluateCommand: ParsableCommand {
         of: try student.exampleTokenizer().tokenize(pairs, file: file), on: student.decoder,
         workers: Workers(count: workers.workers), choice: choice.choice)
       let metrics = KeyStepMetrics(scores)
-      try show("prefers right chain", "share", metrics.prefersRight)
+      try show("prefers right chain", "share", metrics.prefersChosen)
       try show("key tokens top-1", "share", metrics.keyTop1)
       try show("key tokens -log p", "nats", metrics.keyNegativeLogLikelihood)
       try show("other tokens -log p", "nats", metrics.otherNegativeLogLikelihood)
@@ -76,8 +78,8 @@ struct EvaluateCommand: ParsableCommand {
 
   private func answer(_ prompts: [JSONLines.Prompt], _ file: String, _ student: Student) throws {
     if let index = prompts.firstIndex(where: { $0.goldAnswer == nil }) {
-      throw DataError(
-        file: file, place: "prompt \(index + 1)", expected: "an \"answer\" to score by",
+      throw FileError(
+        file: file, location: "prompt \(index + 1)", expected: "an \"answer\" to score by",
         found: "none")
     }
     let answers = try decoding.responses(

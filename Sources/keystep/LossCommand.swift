@@ -1,5 +1,6 @@
 import ArgumentParser
 import Distillation
+import Files
 import LanguageModel
 import Reasoning
 
@@ -37,7 +38,7 @@ struct LossCommand: ParsableCommand {
 
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
-    guard !dualPairs.isEmpty else { throw DataError(nothingIn: pairs, expected: "pair") }
+    guard !dualPairs.isEmpty else { throw FileError(nothingIn: pairs, expected: "pair") }
     let student = try student.load()
     let tokenized = try student.exampleTokenizer().tokenize(
       dualPairs, file: pairs, unit: choice.unit)
@@ -53,7 +54,7 @@ struct LossCommand: ParsableCommand {
       let losses = workers.losses(
         of: examples.map(\.tree), on: student.decoder, rule: objective.rule)
       for loss in losses {
-        let rejected = loss.loss(ofSegment: Objective.wrongSegment)
+        let rejected = loss.loss(ofSegment: Objective.rejectedSegment)
         sum += loss.loss
         if json {
           try printJSONLine(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Evaluation
+import Files
 import Reasoning
+import Statistics
 
 struct MistakesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -56,18 +58,18 @@ struct MistakesCommand: ParsableCommand {
 
   func run() throws {
     var pairs = try JSONLines.pairs(at: pairs)
-    guard !pairs.isEmpty else { throw DataError(nothingIn: self.pairs, expected: "pair") }
+    guard !pairs.isEmpty else { throw FileError(nothingIn: self.pairs, expected: "pair") }
     var stated: [(kind: Mistake.Kind, guess: Mistake.Kind)] = []
     for index in pairs.indices {
       let guess = pairs[index].guessedMistake
-      if let mistake = pairs[index].wrong.mistake, mistake.kind != .unknown {
+      if let mistake = pairs[index].rejected.mistake, mistake.kind != .unknown {
         stated.append((mistake.kind, guess))
       } else {
-        pairs[index].wrong.mistake = Mistake(kind: guess)
+        pairs[index].rejected.mistake = Mistake(kind: guess)
       }
     }
     if let output { try JSONLines.write(pairs, to: output) }
-    let kinds = Dictionary(grouping: pairs) { $0.wrong.mistake?.kind ?? .unknown }
+    let kinds = Dictionary(grouping: pairs) { $0.rejected.mistake?.kind ?? .unknown }
       .mapValues(\.count)
     let guessed = stated.filter { $0.guess == .calculation }
     let real = stated.filter { $0.kind == .calculation }

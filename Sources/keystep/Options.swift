@@ -20,7 +20,7 @@ struct KeyTokenOptions: ParsableArguments {
   var unit: AlignmentUnit = .token
 
   var choice: KeyTokenChoice {
-    KeyTokenChoice(sharesScript: sharedScript, onlyFirstWrongRun: firstWrongRun, unit: unit)
+    KeyTokenChoice(sharesScript: sharedScript, onlyFirstRejectedRun: firstWrongRun, unit: unit)
   }
 }
 

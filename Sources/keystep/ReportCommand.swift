@@ -1,7 +1,9 @@
 import ArgumentParser
 import Experiments
+import Files
 import Foundation
 import Reasoning
+import Reports
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -68,7 +70,7 @@ struct ReportCommand: ParsableCommand {
     }
   }
 
-  /// The CSV that `experiment` names. Throws a `DataError` that lists those that are there where it is not.
+  /// The CSV that `experiment` names. Throws a `FileError` that lists those that are there where it is not.
   private func path() throws -> String {
     let isPath = experiment.hasSuffix(".csv") || experiment.contains("/")
     let path = isPath ? experiment : "results/\(experiment).csv"
@@ -77,8 +79,8 @@ struct ReportCommand: ParsableCommand {
     let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
       .filter { $0.hasSuffix(".csv") && !$0.hasSuffix(".comparisons.csv") }
       .map { $0.dropLast(".csv".count) }.sorted()
-    throw DataError(
-      file: path, place: nil,
+    throw FileError(
+      file: path, location: nil,
       expected: "an experiment's CSV"
         + (names.isEmpty ? "" : ", such as those of \(names.joined(separator: ", "))"),
       found: "no such file")

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Evaluation
+import Files
 import Reasoning
+import Statistics
 
 struct ScoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -65,7 +67,7 @@ struct ScoreCommand: ParsableCommand {
     var all: [Score.Response] = []
     for file in files {
       let responses = try format.responses(at: file)
-      guard !responses.isEmpty else { throw DataError(nothingIn: file, expected: "response") }
+      guard !responses.isEmpty else { throw FileError(nothingIn: file, expected: "response") }
       let score = score(responses)
       if perItem { try show(score.items, of: file) }
       if json {

@@ -1,4 +1,5 @@
 import Evaluation
+import Statistics
 
 /// A share as people are shown it, to four decimals.
 func rounded(_ share: Double) -> Double { (10_000 * share).rounded() / 10_000 }

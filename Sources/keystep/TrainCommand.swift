@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Distillation
+import Files
 import Foundation
 import LanguageModel
 import Randomness
@@ -198,7 +199,7 @@ struct TrainCommand: ParsableCommand {
     let student = try adapted(plain, using: &generator)
     let objective = try objective(student, plain)
     guard !objective.examples.isEmpty else {
-      throw DataError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
+      throw FileError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
     }
     let trainer = Trainer(
       student.decoder, objective, settings, workers: Workers(count: workers.workers))
@@ -259,7 +260,7 @@ struct TrainCommand: ParsableCommand {
     let tokenizer = try student.exampleTokenizer()
     let file = pairs ?? chains ?? ""
     let dualPairs = try pairs.map { try JSONLines.pairs(at: $0) } ?? []
-    let right = try chains.map { try JSONLines.chains(at: $0) } ?? dualPairs.map(\.right)
+    let correct = try chains.map { try JSONLines.chains(at: $0) } ?? dualPairs.map(\.chosen)
     if let weightsFile {
       let lines = try JSONLines.tokenWeights(at: weightsFile)
       let negatives = NegativeForm.guarded(above: weights.guardThreshold)
@@ -268,12 +269,12 @@ struct TrainCommand: ParsableCommand {
           tokenizer.tokenize(dualPairs, file: file), by: lines, file: weightsFile,
           negatives: negatives)
         : try .weighted(
-          tokenizer.tokenize(right, file: file), by: lines, file: weightsFile,
+          tokenizer.tokenize(correct, file: file), by: lines, file: weightsFile,
           negatives: negatives)
     }
-    let task = right.first?.task ?? ""
+    let task = correct.first?.task ?? ""
     let data = TeacherChains(
-      right: right, pairs: dualPairs, tokenizer: tokenizer, rule: .usual(forTask: task),
+      correct: correct, pairs: dualPairs, tokenizer: tokenizer, rule: .usual(forTask: task),
       cues: .usual(forTask: task), file: file)
     return try objective.objective(
       data, objectiveSettings.options(weights, choice, seed: seed)
@@ -295,8 +296,8 @@ struct TrainCommand: ParsableCommand {
     guard found.vocabularySize == wanted.vocabularySize,
       found.maximumPositions >= wanted.maximumPositions
     else {
-      throw CheckpointError(
-        file: path, place: "configuration",
+      throw FileError(
+        file: path, location: "configuration",
         expected: "the student's \(wanted.vocabularySize) tokens and a context of "
           + "\(wanted.maximumPositions)",
         found: "\(found.vocabularySize) and \(found.maximumPositions)")

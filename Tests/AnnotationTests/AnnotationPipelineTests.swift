@@ -1,4 +1,5 @@
 import Annotation
+import Files
 import Foundation
 import Reasoning
 import Synchronization
@@ -39,21 +40,21 @@ struct AnnotationPipelineTests {
       limit: ChainLimit(12) { $0.split(separator: " ").count })
   }
 
-  private let right = "One step. Therefore, the answer is (A)."
-  private let wrong = "Another step. Therefore, the answer is (B)."
+  private let chosen = "One step. Therefore, the answer is (A)."
+  private let rejected = "Another step. Therefore, the answer is (B)."
 
   @Test("says of each chain and pair whether it was kept, and why not")
   func table() async throws {
     let long = String(repeating: "step ", count: 12)
     let teacher = ScriptedTeacher([
-      "annotate good": [right], "corrupt good": [wrong],
+      "annotate good": [chosen], "corrupt good": [rejected],
       "annotate late": ["no answer", "Therefore, the answer is", "So the answer is (a)"],
       "corrupt late": ["So the answer is (a)"],
       "annotate never": ["no answer"], "annotate blank": ["", " \n"],
-      "annotate long": [long + right],
-      "annotate bad": [wrong], "rectify bad": ["Hinted. Therefore, the answer is (A)."],
-      "annotate stubborn": [wrong], "rectify stubborn": [wrong],
-      "annotate same": [right], "corrupt same": [right],
+      "annotate long": [long + chosen],
+      "annotate bad": [rejected], "rectify bad": ["Hinted. Therefore, the answer is (A)."],
+      "annotate stubborn": [rejected], "rectify stubborn": [rejected],
+      "annotate same": [chosen], "corrupt same": [chosen],
       "annotate shouted": ["A step. The answer is (A)."],
       "corrupt shouted": ["A step. THE ANSWER IS (B)."],
       "annotate alike": ["a b c d e f the answer is (A)"],
@@ -102,11 +103,11 @@ struct AnnotationPipelineTests {
         dropped: no other side              0        0        0     3
         """)
     #expect(pairs.map(\.questionID) == ["good", "bad", "shouted"])
-    #expect(pairs[2].right.answer == "(A)" && pairs[2].wrong.answer == "(B)")
+    #expect(pairs[2].chosen.answer == "(A)" && pairs[2].rejected.answer == "(B)")
     let late = try #require(chains.first { $0.questionID == "late" })
     #expect(late.tries == 3 && late.teacher == "scripted" && late.answer == "(A)")
     #expect(late.text == " So the answer is (a)" && late.prompt == "Q: Question late?\nA:")
-    #expect(pairs[1].right.origin == .rectified && pairs[1].wrong.mistake?.kind == .unknown)
+    #expect(pairs[1].chosen.origin == .rectified && pairs[1].rejected.mistake?.kind == .unknown)
   }
 
   @Test("asks again the warmer the more often, and rectifies coolly")
@@ -123,7 +124,8 @@ struct AnnotationPipelineTests {
   @Test("tells of each request that is finished, and of none that failed")
   func progress() async throws {
     let teacher = ScriptedTeacher([
-      "annotate a": [right], "annotate b": ["none"], "annotate c": ["spent"], "annotate d": [right],
+      "annotate a": [chosen], "annotate b": ["none"], "annotate c": ["spent"],
+      "annotate d": [chosen],
     ])
     let requests = ["a", "b", "giant", "c", "d"].map { AnnotationRequest(.annotate, question($0)) }
     let finished = Mutex<[Int]>([])
@@ -149,7 +151,7 @@ struct AnnotationPipelineTests {
   @Test("stops at a spent budget with what it has")
   func budget() async throws {
     let teacher = ScriptedTeacher([
-      "annotate a": [right], "annotate b": ["spent"], "annotate c": [right],
+      "annotate a": [chosen], "annotate b": ["spent"], "annotate c": [chosen],
     ])
     let requests = ["a", "b", "c"].map { AnnotationRequest(.annotate, question($0)) }
     let result = try await pipeline(teacher, concurrency: 1).run(requests)
@@ -197,7 +199,7 @@ struct AnnotationPipelineTests {
     }
     let made = try PairFilter.pairs(of: [chain(false), chain(true), chain(true)], file: "f")
     #expect(made.pairs.count == 1 && made.unpaired == 0 && made.pairs[0].goldAnswer == "(A)")
-    #expect(throws: DataError.self) {
+    #expect(throws: FileError.self) {
       try PairFilter.pairs(of: [chain(false), chain(true, prompt: "Q: p\nA:")], file: "f")
     }
   }

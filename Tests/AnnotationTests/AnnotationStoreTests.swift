@@ -1,4 +1,5 @@
 import Annotation
+import Files
 import Foundation
 import GRDB
 import Reasoning
@@ -163,7 +164,7 @@ struct AnnotationStoreTests {
   func otherFiles() throws {
     func expectRefusal(_ name: String, _ found: String) throws {
       let before = try Data(contentsOf: URL(fileURLWithPath: folder[name]))
-      let error = try #require(throws: DataError.self) {
+      let error = try #require(throws: FileError.self) {
         _ = try AnnotationStore(path: folder[name])
       }
       #expect(error.file == folder[name])
@@ -190,7 +191,7 @@ struct AnnotationStoreTests {
     }
 
     let missing = folder["no such folder/store"]
-    let error = try #require(throws: DataError.self) { _ = try AnnotationStore(path: missing) }
+    let error = try #require(throws: FileError.self) { _ = try AnnotationStore(path: missing) }
     #expect(error.file == missing)
   }
 
@@ -207,7 +208,7 @@ struct AnnotationStoreTests {
     try file.seek(toOffset: 4096)
     try file.write(contentsOf: Data(repeating: 0xa5, count: Int(size) - 4096))
     try file.close()
-    let error = try #require(throws: DataError.self) {
+    let error = try #require(throws: FileError.self) {
       let store = try AnnotationStore(path: folder["store"])
       for id in 0..<200 { _ = try store.answer(key("\(id)")) }
     }
@@ -227,7 +228,7 @@ struct AnnotationStoreTests {
     try DatabaseQueue(path: folder["store"]).write {
       try $0.execute(sql: "UPDATE answers SET \(column) = \(value)")
     }
-    let error = try #require(throws: DataError.self) { _ = try store.answer(key("1")) }
+    let error = try #require(throws: FileError.self) { _ = try store.answer(key("1")) }
     #expect(error.file == folder["store"])
     #expect(error.place == "answer \(key("1").hash), \(column)")
   }

@@ -1,4 +1,5 @@
 import Annotation
+import Files
 import Foundation
 import Reasoning
 import Synchronization
@@ -286,7 +287,7 @@ struct EndpointTeacherTests {
 
   private static func wait(for semaphore: DispatchSemaphore) { semaphore.wait() }
 
-  @Test("An endpoint that does everything wrong loses nothing, and no answer is asked for twice")
+  @Test("An endpoint that does everything rejected loses nothing, and no answer is asked for twice")
   func everything() async throws {
     let folder = try Folder()
     let ids = (0..<64).map { "q\($0)" }
@@ -386,7 +387,7 @@ struct EndpointTeacherTests {
     #expect(
       try identity("https://host/openai/v3?version=2") == "https://host/openai/v3 completion m")
     for url in ["", "localhost:8000", "ftp://host/v1", "https://", "https://me:pass@host/v1"] {
-      let error = #expect(throws: DataError.self) { try identity(url) }
+      let error = #expect(throws: FileError.self) { try identity(url) }
       #expect(error.map { !"\($0)".contains("pass@") } == true)
     }
   }
@@ -400,7 +401,7 @@ struct APIKeyTests {
     #expect(try APIKey.fromEnvironment(in: ["OPENAI_API_KEY": " \n"]) == nil)
     let key = try APIKey.fromEnvironment("OTHER", in: ["OTHER": " abc\n"])
     #expect(key?.authorization == "Bearer abc")
-    let error = #expect(throws: DataError.self) {
+    let error = #expect(throws: FileError.self) {
       try APIKey.fromEnvironment("OTHER", in: ["OTHER": "abc\ndef"])
     }
     #expect(error.map { "\($0)".contains("OTHER") && !"\($0)".contains("def") } == true)

@@ -1,6 +1,6 @@
 import Annotation
-import Checksums
 import Distillation
+import Files
 import Foundation
 import Reasoning
 import Teachers

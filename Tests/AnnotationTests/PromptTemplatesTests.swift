@@ -1,4 +1,5 @@
 import Annotation
+import Files
 import Foundation
 import Reasoning
 import Teachers
@@ -141,9 +142,9 @@ struct PromptTemplatesTests {
       }
     #expect(family.cue.hasSuffix(rule.cue.trimmingCharacters(in: .whitespaces)))
     for exemplar in family.exemplars {
-      let (gold, wrong) = (try #require(exemplar.answer), try #require(exemplar.wrongResponse))
+      let (gold, rejected) = (try #require(exemplar.answer), try #require(exemplar.wrongResponse))
       #expect(rule.read(exemplar.response, gold: gold).isCorrect)
-      let reading = rule.read(wrong, gold: gold)
+      let reading = rule.read(rejected, gold: gold)
       #expect(reading.isParsed && !reading.isCorrect)
     }
   }
@@ -164,7 +165,7 @@ struct PromptTemplatesTests {
       #expect(
         templates.prompt(.corrupt, for: puzzle, rightResponse: "r").text.hasSuffix(
           "Wrong response:"))
-      let error = try #require(throws: DataError.self) {
+      let error = try #require(throws: FileError.self) {
         try PromptTemplates(folder: folder, exemplars: folder + "/exemplars.jsonl")
       }
       #expect(error.place == "line 1" && error.expected.contains("\"answer\""))
@@ -186,7 +187,7 @@ struct PromptTemplatesTests {
     ] as [(String, String, String?, String)])
   func refused(step: String, text: String, place: String?, found: String) throws {
     try withFolder(["\(step).mustache": text]) { folder in
-      let error = try #require(throws: DataError.self) { try PromptTemplates(folder: folder) }
+      let error = try #require(throws: FileError.self) { try PromptTemplates(folder: folder) }
       #expect(error.file == "\(folder)/\(step).mustache" && error.place == place, "\(error)")
       #expect(error.found.contains(found), "\(error)")
     }
@@ -195,7 +196,7 @@ struct PromptTemplatesTests {
   @Test("of an empty folder are refused")
   func emptyFolder() throws {
     try withFolder([:]) { folder in
-      _ = #expect(throws: DataError.self) { try PromptTemplates(folder: folder) }
+      _ = #expect(throws: FileError.self) { try PromptTemplates(folder: folder) }
     }
   }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Foundation
 import Testing
 
@@ -188,7 +189,7 @@ struct ReadingConfigurations {
       ("eos_token_id", #"["a"]"#),
     ])
   func refusedFeatures(key: String, value: String) {
-    let error = #expect(throws: CheckpointError.self) { try configuration([key: value]) }
+    let error = #expect(throws: FileError.self) { try configuration([key: value]) }
     #expect(error?.place.contains(key == "rope_parameters" ? "rope_type" : key) == true)
     #expect(error?.file.hasSuffix("config.json") == true)
   }
@@ -204,7 +205,7 @@ struct ReadingConfigurations {
   func refusedSizes(key: String, value: String) {
     let changes =
       key == "num_attention_heads" ? [key: value, "num_key_value_heads": "2"] : [key: value]
-    #expect(throws: CheckpointError.self) { try configuration(changes) }
+    #expect(throws: FileError.self) { try configuration(changes) }
   }
 }
 
@@ -254,7 +255,7 @@ struct WritingCheckpoints {
           "config.json", "model.safetensors",
         ])
       tensors.removeLast()
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try Checkpoint.writeHuggingFace(source.configuration, tensors: tensors, to: folder)
       }
       #expect(error?.place == "tensor \(last.name)")

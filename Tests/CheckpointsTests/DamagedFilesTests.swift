@@ -61,7 +61,7 @@ struct DamagedSafetensors {
   func damaged(file: [UInt8], place: String) throws {
     try withFolder { folder in
       try write(file, folder + "/x.safetensors")
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try SafetensorsFile(path: folder + "/x.safetensors")
       }
       #expect(error?.file == folder + "/x.safetensors")
@@ -82,14 +82,14 @@ struct DamagedSafetensors {
       try write(bytes(of: fixtures + "/qwen2/config.json"), folder + "/config.json")
       try write(bytes(of: fixtures + "/qwen2/model.safetensors"), folder + "/model.safetensors")
       try write(Array(text.utf8), folder + "/model.safetensors.index.json")
-      #expect(throws: CheckpointError.self) { try Checkpoint(path: folder) }
+      #expect(throws: FileError.self) { try Checkpoint(path: folder) }
     }
   }
 
   @Test("Missing files are named", arguments: ["", "/model.safetensors", "/model.gguf"])
   func missing(path: String) throws {
     try withFolder { folder in
-      let error = #expect(throws: CheckpointError.self) { try Checkpoint(path: folder + path) }
+      let error = #expect(throws: FileError.self) { try Checkpoint(path: folder + path) }
       #expect(error?.file == (path.hasSuffix("gguf") ? folder + path : folder + "/config.json"))
     }
   }
@@ -178,7 +178,7 @@ struct DamagedGGUF {
   func damaged(file: [UInt8], place: String) throws {
     try withFolder { folder in
       try write(file, folder + "/x.gguf")
-      let error = #expect(throws: CheckpointError.self) { try GGUFFile(path: folder + "/x.gguf") }
+      let error = #expect(throws: FileError.self) { try GGUFFile(path: folder + "/x.gguf") }
       #expect(error?.file == folder + "/x.gguf")
       #expect(error?.place.hasPrefix(place) == true, "\(String(describing: error))")
     }
@@ -192,7 +192,7 @@ struct RandomDamage {
       let checkpoint = try Checkpoint(path: path)
       for tensor in checkpoint.tensors { _ = try checkpoint.read(tensor.name) }
       return false
-    } catch is CheckpointError {
+    } catch is FileError {
       return true
     }
   }

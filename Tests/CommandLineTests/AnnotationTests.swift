@@ -28,12 +28,12 @@ import Testing
     }
     let annotated = try step("annotate", output: "annotated.jsonl")
     #expect(annotated.errors.contains("asked for        20\nkept             20\n"))
-    let right = try objects(place, "annotated.jsonl").filter { $0["is_correct"] as? Bool == true }
-    #expect(0 < right.count && right.count < 20)
+    let chosen = try objects(place, "annotated.jsonl").filter { $0["is_correct"] as? Bool == true }
+    #expect(0 < chosen.count && chosen.count < 20)
     _ = try step("rectify", "--chains", path("annotated.jsonl"), output: "rectified.jsonl")
     _ = try step("corrupt", "--chains", path("annotated.jsonl"), output: "corrupted.jsonl")
-    #expect(try objects(place, "corrupted.jsonl").count == right.count)
-    #expect(try objects(place, "rectified.jsonl").count == 20 - right.count)
+    #expect(try objects(place, "corrupted.jsonl").count == chosen.count)
+    #expect(try objects(place, "rectified.jsonl").count == 20 - chosen.count)
     let paired = try run(
       "pair", "--chains", path("annotated.jsonl"), "--chains", path("rectified.jsonl"),
       "--chains", path("corrupted.jsonl"), "--output", path("pairs.jsonl"))

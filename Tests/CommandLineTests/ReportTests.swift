@@ -54,10 +54,10 @@ import Testing
     let few = try keystep("report", csv, "--resamples", "5")
     #expect(few.status == 2 && few.errors.contains("--resamples"))
 
-    let wrong = try place.file("wrong.csv", "a,b\n1,2\n")
-    let call = try keystep("report", wrong)
+    let rejected = try place.file("wrong.csv", "a,b\n1,2\n")
+    let call = try keystep("report", rejected)
     #expect(call.status == 1)
-    #expect(call.errors.contains("\(wrong), line 1: expected an experiment's CSV"))
+    #expect(call.errors.contains("\(rejected), line 1: expected an experiment's CSV"))
     let noise = try place.data("noise.csv", Data([0xff, 0x22, 0x00, 0x0a]))
     #expect(try keystep("report", noise).status == 1)
     #expect(try keystep("report", place.path + "/results/").status == 1)

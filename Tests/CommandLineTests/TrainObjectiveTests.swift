@@ -108,8 +108,8 @@ import Testing
     for text in [bad, "line 1", "3 chosen_weights", "found 1"] {
       #expect(call.errors.contains(text), "\(call.errors)")
     }
-    let wrong = try train("--objective", "dpo", "--weights", file)
-    #expect(wrong.status == 2 && wrong.errors.contains("--weights"))
+    let rejected = try train("--objective", "dpo", "--weights", file)
+    #expect(rejected.status == 2 && rejected.errors.contains("--weights"))
   }
 
   @Test("LoRA from principal singular values is written with twice the rank, and read again")

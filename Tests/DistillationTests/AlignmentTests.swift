@@ -50,10 +50,10 @@ import Tokenizers
     // Right 20 21 90 22 2, wrong 20 23 24 90 25 2: in this tokenizer each token is a word.
     let byToken = KeyTokenChoice().keyTokens(of: try pair(.token))
     #expect(KeyTokenChoice(unit: .word).keyTokens(of: try pair(.word)) == byToken)
-    #expect(byToken.right == [1, 3])
+    #expect(byToken.chosen == [1, 3])
     // There is one sentence, and the end of the sequence.
     let step = KeyTokenChoice(unit: .step).keyTokens(of: try pair(.step))
-    #expect(step.right == [0, 1, 2, 3] && step.wrong == [0, 1, 2, 3, 4])
+    #expect(step.chosen == [0, 1, 2, 3] && step.rejected == [0, 1, 2, 3, 4])
     #expect(KeyTokenChoice(unit: .sentence).keyTokens(of: try pair(.sentence)).distance == 1)
   }
 }

@@ -1,4 +1,5 @@
 import Distillation
+import Files
 import Foundation
 import LanguageModel
 import Reasoning
@@ -129,25 +130,25 @@ import Testing
   @Test("A chain without its cue, cues that cannot be told apart, and a full context are errors")
   func errors() throws {
     var data = teachings.data
-    data.right[0].text = " 20 21 22"
-    let missing = #expect(throws: DataError.self) {
+    data.correct[0].text = " 20 21 22"
+    let missing = #expect(throws: FileError.self) {
       try ObjectiveName.cascade.objective(data) { throw CancellationError() }
     }
     #expect(missing?.description.contains("teachings, chain 1 (q)") == true)
     data = teachings.data
     data.cues.rationale = data.cues.answer
-    #expect(throws: DataError.self) {
+    #expect(throws: FileError.self) {
       try ObjectiveName.multiTaskRationale.objective(data) { throw CancellationError() }
     }
     data = teachings.data
     data.tokenizer = try ExampleTokenizer(data.tokenizer.tokenizer, maximumTokens: 10)
-    #expect(throws: DataError.self) {
+    #expect(throws: FileError.self) {
       try ObjectiveName.cascade.objective(data) { throw CancellationError() }
     }
     #expect(
       try ObjectiveName.chains.objective(data) { throw CancellationError() }.examples.count == 2)
     let foreign = try ExampleTokenizer(data.tokenizer.tokenizer, vocabularySize: 61)
-    let unknown = #expect(throws: DataError.self) {
+    let unknown = #expect(throws: FileError.self) {
       try TokenizedCues(teachings.data.cues, foreign)
     }
     #expect(unknown?.description.contains("cue \" 60 61\"") == true)
@@ -181,10 +182,10 @@ import Testing
     var options = options
     options.weights = .init(alpha: 1, beta: -0.5, gamma: 0.1)
     // Right 20 | 21 90 22 2, wrong 20 | 23 24 90 25 2.
-    let right = try teachings.segments(.rightOnly, options)
-    #expect(right[1].weights.contains { $0 > 0 } && right[2].weights.allSatisfy { $0 == 0 })
-    let wrong = try teachings.segments(.wrongOnly, options)
-    #expect(wrong[1].weights.allSatisfy { $0 == 0 } && wrong[2].weights.contains { $0 < 0 })
+    let chosen = try teachings.segments(.chosenOnly, options)
+    #expect(chosen[1].weights.contains { $0 > 0 } && chosen[2].weights.allSatisfy { $0 == 0 })
+    let rejected = try teachings.segments(.rejectedOnly, options)
+    #expect(rejected[1].weights.allSatisfy { $0 == 0 } && rejected[2].weights.contains { $0 < 0 })
     let all = try teachings.segments(.allTokens, options)
     #expect(all[0].weights == [0, 0, Float(1) / 5 + Float(-0.5) / 6])
     #expect(all[1].weights == Array(repeating: 0.2, count: 4))

@@ -8,7 +8,7 @@ import Testing
 /// token.
 @Suite struct ObjectiveTests {
   static let pair = TokenizedPair(
-    id: "pair", prompt: [1, 2], right: [5, 6, 7, 0], wrong: [5, 8, 7, 0, 9, 0])
+    id: "pair", prompt: [1, 2], chosen: [5, 6, 7, 0], rejected: [5, 8, 7, 0, 9, 0])
 
   @Test("A chain's tokens each weigh one over their number, end of sequence included")
   func chain() {
@@ -30,14 +30,14 @@ import Testing
     // Right key token: 6, which 8 replaces. Wrong ones: 8, and of its two ends the tie takes the later.
     #expect(segments[0].weights == [0, 0, 0.0625])
     #expect(segments[1].weights == [0.5, 0.0625, 0.0625])
-    let wrong: Float = -0.5 / 6
-    #expect(segments[2].weights == [wrong, 0, 0, wrong, wrong])
+    let rejected: Float = -0.5 / 6
+    #expect(segments[2].weights == [rejected, 0, 0, rejected, rejected])
   }
 
   @Test("Random positions carry as many weights as the key tokens, drawn from the seed alone")
   func randomPositions() {
     let pair = TokenizedPair(
-      id: "long", prompt: [1], right: Array(10..<60), wrong: Array(10..<30) + Array(70..<100))
+      id: "long", prompt: [1], chosen: Array(10..<60), rejected: Array(10..<30) + Array(70..<100))
     let weights = KeyStepWeights(alpha: 1, beta: -0.5, gamma: 0)
     func sums(_ objective: Objective) -> [Float: Int] {
       objective.examples[0].tree.segments.flatMap(\.weights).reduce(into: [:]) {
@@ -53,9 +53,9 @@ import Testing
     let rightKeys = keyCounts[1.0 / 50] ?? 0
     #expect(rightKeys > 0)
     let tree = drawn(1).examples[0].tree
-    let right = tree.segments[0].weights.dropFirst() + tree.segments[1].weights
+    let chosen = tree.segments[0].weights.dropFirst() + tree.segments[1].weights
     // On the shared start a token may carry the weights of both sides.
-    #expect(right.filter { $0 > 0 }.count == rightKeys)
+    #expect(chosen.filter { $0 > 0 }.count == rightKeys)
     #expect(drawn(1).examples[0].tree == tree)
     #expect(drawn(2).examples[0].tree != tree)
     #expect(drawn(1).examples[0].tree != key.examples[0].tree)
@@ -82,7 +82,7 @@ import Testing
   func firstRun() {
     let objective = Objective.keySteps(
       [Self.pair], weights: KeyStepWeights(alpha: 1, beta: -1, gamma: 0),
-      choice: KeyTokenChoice(onlyFirstWrongRun: true))
+      choice: KeyTokenChoice(onlyFirstRejectedRun: true))
     #expect(objective.examples[0].tree.segments[2].weights == [Float(-1) / 6, 0, 0, 0, 0])
   }
 }

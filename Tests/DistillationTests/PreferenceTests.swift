@@ -10,11 +10,11 @@ import Testing
   /// Two pairs that begin alike in two tokens and in none.
   static let pairs = [
     TokenizedPair(
-      id: "a", prompt: [1, 2, 3], right: [5, 6, 7, 8, 2], wrong: [5, 6, 9, 10, 11, 12, 2],
-      rightUnits: [0, 3, 4], wrongUnits: [0, 4, 6]),
+      id: "a", prompt: [1, 2, 3], chosen: [5, 6, 7, 8, 2], rejected: [5, 6, 9, 10, 11, 12, 2],
+      chosenUnits: [0, 3, 4], rejectedUnits: [0, 4, 6]),
     TokenizedPair(
-      id: "b", prompt: [4], right: [20, 2], wrong: [21, 22, 2], rightUnits: [0, 1],
-      wrongUnits: [0, 2]),
+      id: "b", prompt: [4], chosen: [20, 2], rejected: [21, 22, 2], chosenUnits: [0, 1],
+      rejectedUnits: [0, 2]),
   ]
   let reference: Decoder
   let student: Decoder
@@ -79,7 +79,7 @@ import Testing
       Self.pairs, beta: 0.3, reference: reference, workers: workers)
     #expect(objective.examples[0].tree.segments[0].weights.allSatisfy { $0 == 0 })
     try expect(objective) { plain, pair in
-      let margin = ratio(plain, pair.prompt, pair.right) - ratio(plain, pair.prompt, pair.wrong)
+      let margin = ratio(plain, pair.prompt, pair.chosen) - ratio(plain, pair.prompt, pair.rejected)
       return log1p(exp(-0.3 * margin))
     }
   }
@@ -93,7 +93,7 @@ import Testing
     for loss in losses {
       #expect(abs(loss.loss - log(2.0)) < 1e-6)
       for token in loss.tokens {
-        let isRight = token.prediction.segment == Objective.rightSegment
+        let isRight = token.prediction.segment == Objective.chosenSegment
         #expect(abs(token.share.gradientWeight - (isRight ? 0.15 : -0.15)) < 1e-5)
       }
     }
@@ -103,11 +103,11 @@ import Testing
   func positivePreference(penalty: Double) throws {
     let objective = Objective.positivePreference(
       Self.pairs, beta: 0.05, penalty: penalty, reference: reference, workers: workers)
-    let right = Self.pairs.map { ratio(PlainDecoder(student), $0.prompt, $0.right) }
-    try #require(right.contains { $0 < 0 })
+    let chosen = Self.pairs.map { ratio(PlainDecoder(student), $0.prompt, $0.chosen) }
+    try #require(chosen.contains { $0 < 0 })
     try expect(objective) { plain, pair in
-      let right = ratio(plain, pair.prompt, pair.right)
-      let margin = right - ratio(plain, pair.prompt, pair.wrong) - penalty * max(0, -right)
+      let chosen = ratio(plain, pair.prompt, pair.chosen)
+      let margin = chosen - ratio(plain, pair.prompt, pair.rejected) - penalty * max(0, -chosen)
       return log1p(exp(-0.05 * margin))
     }
   }
@@ -121,16 +121,17 @@ import Testing
     #expect(segments[1].weights == [1, 0, 0])
     #expect(segments[2].weights == [1, 1, 0, 0, 0])
     try expect(objective) { plain, pair in
-      let right = pair.id == "a" ? 2..<3 : 0..<1
-      let wrong = pair.id == "a" ? 2..<4 : 0..<2
+      let chosen = pair.id == "a" ? 2..<3 : 0..<1
+      let rejected = pair.id == "a" ? 2..<4 : 0..<2
       let margin =
-        ratio(plain, pair.prompt, pair.right, right) - ratio(plain, pair.prompt, pair.wrong, wrong)
+        ratio(plain, pair.prompt, pair.chosen, chosen)
+        - ratio(plain, pair.prompt, pair.rejected, rejected)
       return log1p(exp(-0.4 * margin))
     }
   }
 
   @Test("cDPO weighs tokens by the contrastive estimate of two models", arguments: [false, true])
-  func criticalTokens(weighsRight: Bool) throws {
+  func criticalTokens(weighsChosen: Bool) throws {
     let (positive, negative) = (try tinyDecoder(seed: 5), try tinyDecoder(seed: 6))
     let scores = Objective.criticalTokenScores(
       Self.pairs, positive: positive, negative: negative, workers: workers)
@@ -141,17 +142,17 @@ import Testing
     }
     let exponentials = zip(logits[0], logits[1]).map { exp(Double(2 * $0 - $1)) }
     #expect(
-      abs(Double(scores[0].right[2]) - exponentials[7] / exponentials.reduce(0, +)) < 1e-5)
+      abs(Double(scores[0].chosen[2]) - exponentials[7] / exponentials.reduce(0, +)) < 1e-5)
     let objective = Objective.criticalTokenPreference(
-      Self.pairs, scores: scores, beta: 0.3, weighsRight: weighsRight, reference: reference,
+      Self.pairs, scores: scores, beta: 0.3, weighsChosen: weighsChosen, reference: reference,
       workers: workers)
     try expect(objective) { plain, pair in
       let scores = scores[pair.id == "a" ? 0 : 1]
-      let right = ratio(
-        plain, pair.prompt, pair.right, factor: { weighsRight ? Double(scores.right[$0]) : 1 })
-      let wrong = ratio(
-        plain, pair.prompt, pair.wrong, factor: { Double(1 - scores.wrong[$0]) })
-      return log1p(exp(-0.3 * (right - wrong)))
+      let chosen = ratio(
+        plain, pair.prompt, pair.chosen, factor: { weighsChosen ? Double(scores.chosen[$0]) : 1 })
+      let rejected = ratio(
+        plain, pair.prompt, pair.rejected, factor: { Double(1 - scores.rejected[$0]) })
+      return log1p(exp(-0.3 * (chosen - rejected)))
     }
   }
 
@@ -159,9 +160,10 @@ import Testing
   func reinforcement() throws {
     let objective = Objective.reinforcement(Self.pairs, alpha: 0.8)
     try expect(objective) { plain, pair in
-      let right = plain.losses(pair.prompt, pair.right).reduce(0, +) / Double(pair.right.count)
-      let wrong = plain.losses(pair.prompt, pair.wrong).reduce(0, +) / Double(pair.wrong.count)
-      return right - 0.8 * wrong
+      let chosen = plain.losses(pair.prompt, pair.chosen).reduce(0, +) / Double(pair.chosen.count)
+      let rejected =
+        plain.losses(pair.prompt, pair.rejected).reduce(0, +) / Double(pair.rejected.count)
+      return chosen - 0.8 * rejected
     }
   }
 
@@ -171,13 +173,13 @@ import Testing
       Self.pairs, weights: .init(alpha: 1, beta: -0.5, gamma: 0.1), negatives: .unlikelihood)
     try expect(objective) { plain, pair in
       let keys = KeyTokenChoice().keyTokens(of: pair)
-      let right = zip(plain.losses(pair.prompt, pair.right), keys.rightMask).reduce(0) {
+      let chosen = zip(plain.losses(pair.prompt, pair.chosen), keys.chosenMask).reduce(0) {
         $0 + ($1.1 ? 1 : Double(Float(0.1))) * $1.0
       }
-      let wrong = zip(plain.losses(pair.prompt, pair.wrong), keys.wrongMask).reduce(0) {
+      let rejected = zip(plain.losses(pair.prompt, pair.rejected), keys.rejectedMask).reduce(0) {
         $0 - ($1.1 ? 0.5 * log(-expm1(-$1.0)) : 0)
       }
-      return right / Double(pair.right.count) + wrong / Double(pair.wrong.count)
+      return chosen / Double(pair.chosen.count) + rejected / Double(pair.rejected.count)
     }
   }
 }

@@ -19,7 +19,7 @@ struct Teachings {
     func chain(_ text: String, _ origin: ChainOfThought.Origin) -> ChainOfThought {
       ChainOfThought(questionID: "q", task: "t", prompt: "10 11", text: text, origin: origin)
     }
-    let right = chain(" 20 21 90 22", .original)
+    let chosen = chain(" 20 21 90 22", .original)
     var cues = ArmCues.inWords
     (cues.rationale, cues.answer) = (" 50", " 51")
     (cues.explanation, cues.prediction) = (" 52 53", " 52 54")
@@ -27,12 +27,12 @@ struct Teachings {
     (cues.factual, cues.counterfactual) = ("57 ", "58 ")
     (cues.cascade, cues.conclusion) = (" 59", " 60 61")
     data = TeacherChains(
-      right: [right], rectified: [chain(" 30 90 22", .rectified)],
+      chosen: [chosen], rectified: [chain(" 30 90 22", .rectified)],
       pairs: [
         DualChainOfThought(
-          right: right, wrong: chain(" 20 23 24 90 25", .corrupted), goldAnswer: "22"),
+          chosen: chosen, rejected: chain(" 20 23 24 90 25", .corrupted), goldAnswer: "22"),
         DualChainOfThought(
-          right: chain(" 30 90 22", .rectified), wrong: chain(" 31 90 32", .original),
+          chosen: chain(" 30 90 22", .rectified), rejected: chain(" 31 90 32", .original),
           goldAnswer: "22"),
       ],
       tokenizer: tokenizer, rule: AnswerRule(cue: "90 ", occurrence: .last), cues: cues,

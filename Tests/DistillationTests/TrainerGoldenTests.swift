@@ -53,7 +53,7 @@ import Testing
   }
 
   /// All sequences of the goldens as roots of one forest.
-  private func forest(_ batch: Goldens) -> SegmentTree {
+  private func forest(_ batch: Goldens) -> PrefixTree {
     var start = 0
     var segments: [Segment] = []
     for (length, divisor) in zip(batch["lengths"].map({ Int($0) }), batch["divisors"]) {
@@ -64,6 +64,6 @@ import Testing
           weights: batch["weights"][range].map { $0 / divisor }))
       start += length
     }
-    return SegmentTree(segments)
+    return PrefixTree(segments)
   }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Distillation
+import Files
 import Foundation
 import KeySteps
 import LanguageModel
@@ -35,7 +36,7 @@ import Testing
 
     // A run with other settings does not go on from it.
     let other = try trainer(adapted, learningRate: 1e-4)
-    #expect(throws: CheckpointError.self) { try other.restore(from: path) }
+    #expect(throws: FileError.self) { try other.restore(from: path) }
     #expect(other.nextStep == 0)
   }
 
@@ -116,7 +117,8 @@ import Testing
     let pairs = (0..<8).map { index in
       let start = tokens(3)
       return TokenizedPair(
-        id: "pair \(index)", prompt: tokens(4), right: start + tokens(5), wrong: start + tokens(6))
+        id: "pair \(index)", prompt: tokens(4), chosen: start + tokens(5),
+        rejected: start + tokens(6))
     }
     var decoder = try Decoder(Checkpoint(path: fixture("decoder/untied").path))
     if adapted {

@@ -1,4 +1,5 @@
 import Distillation
+import Files
 import Foundation
 import LanguageModel
 import Reasoning
@@ -6,8 +7,8 @@ import Testing
 
 @Suite struct WeightSidecarTests {
   private let pairs = [
-    TokenizedPair(id: "a", prompt: [1, 2], right: [5, 6, 0], wrong: [5, 7]),
-    TokenizedPair(id: "b", prompt: [1], right: [8], wrong: [9, 0]),
+    TokenizedPair(id: "a", prompt: [1, 2], chosen: [5, 6, 0], rejected: [5, 7]),
+    TokenizedPair(id: "b", prompt: [1], chosen: [8], rejected: [9, 0]),
   ]
   private let chains = [TokenizedChain(id: "a", prompt: [1, 2], response: [5, 6, 7, 0])]
 
@@ -73,7 +74,7 @@ import Testing
       (#"{"index": 0, "chosen_weights": [1e300, 0, 0]}"#, "expected finite chosen_weights"),
     ])
   func errors(text: String, message: String) {
-    let error = #expect(throws: DataError.self) { try objective(text) }
+    let error = #expect(throws: FileError.self) { try objective(text) }
     #expect(
       error?.description.hasSuffix(message) == true || error?.description.contains(message) == true,
       "\(String(describing: error))")

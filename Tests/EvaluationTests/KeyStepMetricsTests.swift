@@ -4,6 +4,7 @@ import Evaluation
 import Foundation
 import LanguageModel
 import Randomness
+import Statistics
 import TestSupport
 import Testing
 
@@ -16,11 +17,12 @@ import Testing
     var pairs = (0..<6).map { index in
       let start = tokens(index)
       return TokenizedPair(
-        id: "pair \(index)", prompt: tokens(1 + index), right: start + tokens(5 + index) + [2],
-        wrong: start + tokens(9 - index) + [2])
+        id: "pair \(index)", prompt: tokens(1 + index), chosen: start + tokens(5 + index) + [2],
+        rejected: start + tokens(9 - index) + [2])
     }
-    pairs.append(TokenizedPair(id: "all", prompt: tokens(3), right: [7, 2], wrong: [8, 9]))
-    pairs.append(TokenizedPair(id: "longer", prompt: [5], right: [6, 7, 2], wrong: [6, 7, 8, 2]))
+    pairs.append(TokenizedPair(id: "all", prompt: tokens(3), chosen: [7, 2], rejected: [8, 9]))
+    pairs.append(
+      TokenizedPair(id: "longer", prompt: [5], chosen: [6, 7, 2], rejected: [6, 7, 8, 2]))
     return pairs
   }()
 
@@ -51,15 +53,15 @@ import Testing
       of: Self.pairs, on: decoder, workers: Workers(count: 2), choice: choice)
     #expect(scores.map(\.id) == Self.pairs.map(\.id))
     for (pair, score) in zip(Self.pairs, scores) {
-      let right = plain(pair.prompt, pair.right, decoder)
-      let wrong = plain(pair.prompt, pair.wrong, decoder)
-      let (rightMean, wrongMean) = (-right.map(\.nll).mean, -wrong.map(\.nll).mean)
-      #expect(abs(score.rightLogLikelihood - rightMean) < 1e-5)
-      #expect(abs(score.wrongLogLikelihood - wrongMean) < 1e-5)
-      #expect(score.prefersRight == (rightMean > wrongMean))
-      let keys = Set(choice.keyTokens(of: pair).right)
+      let chosen = plain(pair.prompt, pair.chosen, decoder)
+      let rejected = plain(pair.prompt, pair.rejected, decoder)
+      let (rightMean, wrongMean) = (-chosen.map(\.nll).mean, -rejected.map(\.nll).mean)
+      #expect(abs(score.chosenLogLikelihood - rightMean) < 1e-5)
+      #expect(abs(score.rejectedLogLikelihood - wrongMean) < 1e-5)
+      #expect(score.prefersChosen == (rightMean > wrongMean))
+      let keys = Set(choice.keyTokens(of: pair).chosen)
       for (tally, isKey) in [(score.key, true), (score.other, false)] {
-        let tokens = right.indices.filter { keys.contains($0) == isKey }.map { right[$0] }
+        let tokens = chosen.indices.filter { keys.contains($0) == isKey }.map { chosen[$0] }
         #expect(tally.count == tokens.count, "\(pair.id)")
         #expect(tally.top1 == tokens.count { $0.isTop }, "\(pair.id)")
         #expect(
@@ -67,7 +69,7 @@ import Testing
       }
     }
     // The pairs are such that neither answer is empty.
-    #expect(scores.contains { $0.prefersRight } && scores.contains { !$0.prefersRight })
+    #expect(scores.contains { $0.prefersChosen } && scores.contains { !$0.prefersChosen })
     #expect(scores.contains { $0.key.count == 0 } && scores.contains { $0.other.count == 0 })
   }
 
@@ -76,8 +78,8 @@ import Testing
     let scores = try PairScore.scores(
       of: Self.pairs, on: decoder(), workers: Workers(count: 1))
     let metrics = KeyStepMetrics(scores)
-    let preferred = scores.count { $0.prefersRight }
-    #expect(metrics.prefersRight == .share(preferred, of: scores.count))
+    let preferred = scores.count { $0.prefersChosen }
+    #expect(metrics.prefersChosen == .share(preferred, of: scores.count))
     func total(_ value: (PairScore) -> Double) -> Double { scores.map(value).reduce(0, +) }
     let key = total { Double($0.key.count) }
     #expect(metrics.keyTop1.value == total { Double($0.key.top1) } / key)
@@ -100,7 +102,7 @@ import Testing
   @Test("No pairs have no value, and a likelihood that is no number is an error naming the pair")
   func edges() throws {
     let metrics = KeyStepMetrics([])
-    #expect(metrics.prefersRight.value.isNaN && metrics.keyTop1.value.isNaN)
+    #expect(metrics.prefersChosen.value.isNaN && metrics.keyTop1.value.isNaN)
     let decoder = try decoder()
     decoder.parameters["model.norm.weight"][0] = .nan
     let error = #expect(throws: EvaluationError.self) {

@@ -1,6 +1,7 @@
 import Evaluation
 import Experiments
 import Foundation
+import Statistics
 import Testing
 
 @Suite struct ExperimentRunnerTests {

@@ -1,6 +1,8 @@
 import Experiments
+import Files
 import Foundation
 import Reasoning
+import Statistics
 import Testing
 
 @Suite struct ResultFileTests {
@@ -95,7 +97,7 @@ import Testing
       ("HEADER\ne,r,a\"b\",0,0,t,m,nats,1,,,,,1,c\n", "line 2", "quotes around", "\"a\""),
     ])
   func damage(text: String, place: String, expected: String, found: String) throws {
-    let error = #expect(throws: DataError.self) {
+    let error = #expect(throws: FileError.self) {
       try read(text.replacing("HEADER", with: Self.header))
     }
     let message = error?.description ?? ""

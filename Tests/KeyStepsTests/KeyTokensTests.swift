@@ -6,30 +6,31 @@ import Testing
 @Suite("Key tokens of a dual pair")
 struct KeyTokensTests {
   struct Case: CustomTestStringConvertible {
-    let right, wrong, rightKey, wrongKey: [Int]
+    let chosen, rejected, rightKey, wrongKey: [Int]
     let distance: Int
-    var testDescription: String { "\(right) | \(wrong)" }
+    var testDescription: String { "\(chosen) | \(rejected)" }
   }
 
   @Test(
     "are those that a script worked out by hand deletes or replaces",
     arguments: [
-      Case(right: [], wrong: [], rightKey: [], wrongKey: [], distance: 0),
-      Case(right: [7], wrong: [], rightKey: [0], wrongKey: [], distance: 1),
-      Case(right: [], wrong: [7, 8], rightKey: [], wrongKey: [0, 1], distance: 2),
-      Case(right: [7], wrong: [7], rightKey: [], wrongKey: [], distance: 0),
-      Case(right: [7], wrong: [8], rightKey: [0], wrongKey: [0], distance: 1),
-      Case(right: [1, 2, 3], wrong: [1, 2, 3], rightKey: [], wrongKey: [], distance: 0),
-      Case(right: [1, 2, 3, 9], wrong: [1, 5, 3, 9], rightKey: [1], wrongKey: [1], distance: 1),
+      Case(chosen: [], rejected: [], rightKey: [], wrongKey: [], distance: 0),
+      Case(chosen: [7], rejected: [], rightKey: [0], wrongKey: [], distance: 1),
+      Case(chosen: [], rejected: [7, 8], rightKey: [], wrongKey: [0, 1], distance: 2),
+      Case(chosen: [7], rejected: [7], rightKey: [], wrongKey: [], distance: 0),
+      Case(chosen: [7], rejected: [8], rightKey: [0], wrongKey: [0], distance: 1),
+      Case(chosen: [1, 2, 3], rejected: [1, 2, 3], rightKey: [], wrongKey: [], distance: 0),
+      Case(
+        chosen: [1, 2, 3, 9], rejected: [1, 5, 3, 9], rightKey: [1], wrongKey: [1], distance: 1),
       // One of two equal tokens goes: the last, as the back-trace begins at the end.
-      Case(right: [1, 4, 4], wrong: [1, 4], rightKey: [2], wrongKey: [], distance: 1),
+      Case(chosen: [1, 4, 4], rejected: [1, 4], rightKey: [2], wrongKey: [], distance: 1),
       // Two minimum scripts: each side deletes its own last token first, so the masks are not each other's reverse.
-      Case(right: [1, 2], wrong: [2, 1], rightKey: [1], wrongKey: [1], distance: 2),
+      Case(chosen: [1, 2], rejected: [2, 1], rightKey: [1], wrongKey: [1], distance: 2),
     ])
   func byHand(_ c: Case) {
-    let key = KeyTokens(right: c.right, wrong: c.wrong)
-    #expect(key.right == c.rightKey)
-    #expect(key.wrong == c.wrongKey)
+    let key = KeyTokens(chosen: c.chosen, rejected: c.rejected)
+    #expect(key.chosen == c.rightKey)
+    #expect(key.rejected == c.wrongKey)
     #expect(key.distance == c.distance)
   }
 
@@ -67,13 +68,13 @@ struct KeyTokensTests {
         using: &random)
       let toWrong = PlainEditScript(from: a, to: b)
       let toRight = PlainEditScript(from: b, to: a)
-      let key = KeyTokens(right: a, wrong: b)
-      #expect(key.rightMask == toWrong.deletesOrReplaces, "\(a) \(b)")
-      #expect(key.wrongMask == toRight.deletesOrReplaces, "\(a) \(b)")
+      let key = KeyTokens(chosen: a, rejected: b)
+      #expect(key.chosenMask == toWrong.deletesOrReplaces, "\(a) \(b)")
+      #expect(key.rejectedMask == toRight.deletesOrReplaces, "\(a) \(b)")
       #expect(key.distance == toWrong.distance)
-      let shared = KeyTokens(right: a, wrong: b, scripts: .shared)
-      #expect(shared.rightMask == toWrong.deletesOrReplaces, "\(a) \(b)")
-      #expect(shared.wrongMask == toWrong.insertsOrPuts, "\(a) \(b)")
+      let shared = KeyTokens(chosen: a, rejected: b, scripts: .shared)
+      #expect(shared.chosenMask == toWrong.deletesOrReplaces, "\(a) \(b)")
+      #expect(shared.rejectedMask == toWrong.insertsOrPuts, "\(a) \(b)")
       #expect(shared.distance == toWrong.distance)
     }
   }
@@ -86,41 +87,41 @@ struct KeyTokensTests {
     for m in [1, 63, 64, 65, 128, 130] {
       let a = (0..<n).map { _ in random.index(below: 3) }
       let b = (0..<m).map { _ in random.index(below: 3) }
-      let key = KeyTokens(right: a, wrong: b)
-      #expect(key.rightMask == PlainEditScript(from: a, to: b).deletesOrReplaces)
-      #expect(key.wrongMask == PlainEditScript(from: b, to: a).deletesOrReplaces)
+      let key = KeyTokens(chosen: a, rejected: b)
+      #expect(key.chosenMask == PlainEditScript(from: a, to: b).deletesOrReplaces)
+      #expect(key.rejectedMask == PlainEditScript(from: b, to: a).deletesOrReplaces)
     }
   }
 
   @Test("may be any integers, negative and huge ones too")
   func anyTokenIds() {
-    let key = KeyTokens(right: [.min, -1, 0, .max], wrong: [.min, -2, 0, .max])
-    #expect(key.right == [1] && key.wrong == [1])
+    let key = KeyTokens(chosen: [.min, -1, 0, .max], rejected: [.min, -2, 0, .max])
+    #expect(key.chosen == [1] && key.rejected == [1])
   }
 
   @Test("make up the key share, over both sides")
   func share() {
-    #expect(KeyTokens(right: [1, 2, 3, 4], wrong: [1, 2, 3, 5]).share == 0.25)
-    #expect(KeyTokens(right: [], wrong: [5]).share == 1)
-    #expect(KeyTokens(right: [], wrong: []).share == 0)
+    #expect(KeyTokens(chosen: [1, 2, 3, 4], rejected: [1, 2, 3, 5]).share == 0.25)
+    #expect(KeyTokens(chosen: [], rejected: [5]).share == 1)
+    #expect(KeyTokens(chosen: [], rejected: []).share == 0)
   }
 
   @Test("can be kept in their first run alone, on one side")
   func firstRun() {
-    let key = KeyTokens(right: [1, 2, 3, 4, 5, 6], wrong: [1, 7, 8, 4, 9, 6])
-    #expect(key.wrong == [1, 2, 4])
-    #expect(key.keepingFirstRunOfWrong().wrong == [1, 2])
-    #expect(key.keepingFirstRunOfWrong().right == key.right)
-    #expect(key.keepingFirstRunOfRight().right == [1, 2])
-    let same = KeyTokens(right: [1], wrong: [1])
-    #expect(same.keepingFirstRunOfWrong() == same)
+    let key = KeyTokens(chosen: [1, 2, 3, 4, 5, 6], rejected: [1, 7, 8, 4, 9, 6])
+    #expect(key.rejected == [1, 2, 4])
+    #expect(key.keepingFirstRunOfRejected().rejected == [1, 2])
+    #expect(key.keepingFirstRunOfRejected().chosen == key.chosen)
+    #expect(key.keepingFirstRunOfChosen().chosen == [1, 2])
+    let same = KeyTokens(chosen: [1], rejected: [1])
+    #expect(same.keepingFirstRunOfRejected() == same)
   }
 
   @Test("carry α and β, other tokens of the right chain γ, other tokens of the wrong chain 0")
   func weights() {
-    let key = KeyTokens(right: [1, 2, 3, 4], wrong: [1, 5, 3])
+    let key = KeyTokens(chosen: [1, 2, 3, 4], rejected: [1, 5, 3])
     let weights = KeyStepWeights(alpha: 2, beta: -0.5, gamma: 0.25)
-    #expect(weights.right(key) == [0.25, 2, 0.25, 2])
-    #expect(weights.wrong(key) == [0, -0.5, 0])
+    #expect(weights.chosen(key) == [0.25, 2, 0.25, 2])
+    #expect(weights.rejected(key) == [0, -0.5, 0])
   }
 }

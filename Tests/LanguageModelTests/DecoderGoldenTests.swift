@@ -49,12 +49,12 @@ import Testing
       let response = goldens[side].map { Int($0) }
       return (response, goldens[side + "_weights"].map { $0 / Float(response.count) })
     }
-    let apart = sides.map { SegmentTree(prompt: prompt, response: $0.0, weights: $0.1) }
+    let apart = sides.map { PrefixTree(prompt: prompt, response: $0.0, weights: $0.1) }
     let common = zip(sides[0].0, sides[1].0).prefix { $0 == $1 }.count
     #expect(common > 0 && sides[0].1[..<common].allSatisfy { $0 == sides[0].1[0] })
     // The start that both sides share carries the weights of both.
     let shared = (0..<common).map { sides[0].1[$0] + sides[1].1[$0] }
-    let together = SegmentTree(
+    let together = PrefixTree(
       [
         Segment(context: prompt),
         Segment(tokens: Array(sides[0].0[..<common]), parent: 0, weights: shared),
@@ -80,19 +80,19 @@ struct GoldenBatch {
   let folder: String
   let goldens: Goldens
   let sequences: [[Int]]
-  let trees: [SegmentTree]
+  let trees: [PrefixTree]
 
   init(_ name: String) throws {
     folder = "decoder/" + name
     goldens = try Goldens(folder + "/golden.safetensors")
     var start = 0
     var sequences: [[Int]] = []
-    var trees: [SegmentTree] = []
+    var trees: [PrefixTree] = []
     for (length, divisor) in zip(goldens["lengths"].map({ Int($0) }), goldens["divisors"]) {
       let tokens = goldens["input_ids"][start..<start + length].map { Int($0) }
       let weights = goldens["weights"][start..<start + length].map { $0 / divisor }
       sequences.append(tokens)
-      trees.append(SegmentTree([Segment(tokens: tokens, weights: weights)]))
+      trees.append(PrefixTree([Segment(tokens: tokens, weights: weights)]))
       start += length
     }
     self.sequences = sequences

@@ -29,7 +29,7 @@ import Testing
   func longSegments(isBranching: Bool) throws {
     var forests = Forests()
     let long = (0..<150).map { $0 % 7 == 3 ? Float($0 % 5) - 1.5 : 0 }
-    let tree = SegmentTree([
+    let tree = PrefixTree([
       forests.segment([0] + long), forests.segment([], after: 0),
       forests.segment(long, after: isBranching ? 0 : 1), forests.segment([1, 0, 1], after: 2),
     ])
@@ -46,7 +46,7 @@ import Testing
       tiesEmbeddings: true)
     let decoder = TinyModel(testDescription: "large vocabulary", configuration: c).decoder()
     let tokens = (0..<70).map { ($0 * 7919) % c.vocabularySize }
-    let tree = SegmentTree([Segment(tokens: tokens, weights: [0] + Array(repeating: 1, count: 69))])
+    let tree = PrefixTree([Segment(tokens: tokens, weights: [0] + Array(repeating: 1, count: 69))])
     for rule in [LossRule.weighted, .example { $0.map { weighted($0, $1) } }] {
       try expectGradients(
         of: [tree], on: decoder, rule: rule, directions: 0,
@@ -283,7 +283,7 @@ private struct Evaluation: Equatable {
 }
 
 private func evaluate(
-  _ trees: [SegmentTree], on decoder: Decoder, rule: LossRule = .weighted, dropout: Float = 0,
+  _ trees: [PrefixTree], on decoder: Decoder, rule: LossRule = .weighted, dropout: Float = 0,
   workers: Int = 1, tokensPerPass: Int = 512
 ) -> Evaluation {
   let gradients = decoder.trainable.zeros()
@@ -296,7 +296,7 @@ private func evaluate(
 /// tensor to agree with the central difference of `loss` along that gradient itself, which holds
 /// its length, and along random directions, which hold its direction.
 private func expectGradients(
-  of trees: [SegmentTree], on decoder: Decoder, rule: LossRule = .weighted, workers: Int = 1,
+  of trees: [PrefixTree], on decoder: Decoder, rule: LossRule = .weighted, workers: Int = 1,
   tokensPerPass: Int = 512, directions: Int = 3, expectsAll: Bool = false, tensors: [String]? = nil,
   sourceLocation: SourceLocation = #_sourceLocation, equal loss: (PlainDecoder) -> Double
 ) throws {

@@ -37,7 +37,7 @@ import Testing
       let logits = workers.logits(of: prompt.ids, on: decoder)
       let losses = workers.losses(
         of: [
-          SegmentTree([
+          PrefixTree([
             Segment(
               tokens: prompt.ids, weights: [0] + prompt.ids.dropFirst().map { _ in 1 })
           ])

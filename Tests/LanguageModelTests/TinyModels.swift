@@ -111,7 +111,7 @@ extension PlainDecoder {
 
   /// The weighted tokens of `tree` in the order of its segments, each predicted in the plain
   /// sequence from its root to itself.
-  func predictions(of tree: SegmentTree) -> [PlainPrediction] {
+  func predictions(of tree: PrefixTree) -> [PlainPrediction] {
     var paths: [[Int]] = []
     return tree.segments.enumerated().flatMap { index, segment in
       let above = segment.parent.map { paths[$0] } ?? []
@@ -128,7 +128,7 @@ extension PlainDecoder {
   }
 
   /// Σ weight · -log p over all trees.
-  func weightedLoss(of trees: [SegmentTree]) -> Double {
+  func weightedLoss(of trees: [PrefixTree]) -> Double {
     trees.flatMap(predictions(of:)).reduce(0) { $0 + $1.weight * $1.negativeLogLikelihood }
   }
 }
@@ -156,8 +156,8 @@ struct Forests {
   /// Two levels of branches: weights at the root and on children's first tokens, an empty segment
   /// between a child and a grandchild, a segment without weight that is continued and one that is
   /// not, tails behind the last weight, segments of one token, negative weights.
-  mutating func branching(dropoutKey: UInt32 = 1) -> SegmentTree {
-    SegmentTree(
+  mutating func branching(dropoutKey: UInt32 = 1) -> PrefixTree {
+    PrefixTree(
       [
         segment([0, 0.5, 0, 1.25, 0]),
         segment([0.75, 0, -0.5, 1], after: 0),
@@ -173,22 +173,22 @@ struct Forests {
   }
 
   /// A plain sequence with a tail that nothing depends on.
-  mutating func sequence(dropoutKey: UInt32 = 2) -> SegmentTree {
-    SegmentTree(
+  mutating func sequence(dropoutKey: UInt32 = 2) -> PrefixTree {
+    PrefixTree(
       [segment([0, 0, 0, 0]), segment([1, 0, 0.5, 0, 0.25, 0, 0], after: 0)],
       dropoutKey: dropoutKey)
   }
 
   /// Two roots, each with something to predict, and a root of a single token.
-  mutating func roots(dropoutKey: UInt32 = 3) -> SegmentTree {
-    SegmentTree(
+  mutating func roots(dropoutKey: UInt32 = 3) -> PrefixTree {
+    PrefixTree(
       [segment([0, 1, 1]), segment([0]), segment([0]), segment([1, -1], after: 2)],
       dropoutKey: dropoutKey)
   }
 
   /// A dual pair: a prompt, and two responses that differ from their first tokens on.
-  mutating func pair(dropoutKey: UInt32 = 4) -> SegmentTree {
-    SegmentTree(
+  mutating func pair(dropoutKey: UInt32 = 4) -> PrefixTree {
+    PrefixTree(
       [
         segment([0, 0, 0, 0, 0, 0]), segment([1, 1, 1, 1, 1], after: 0),
         segment([1, 1, 1], after: 0),
@@ -196,12 +196,12 @@ struct Forests {
   }
 
   /// Nothing to predict at all.
-  mutating func unweighted() -> SegmentTree {
-    SegmentTree([segment([0, 0, 0]), segment([0, 0], after: 0), segment([], after: 0)])
+  mutating func unweighted() -> PrefixTree {
+    PrefixTree([segment([0, 0, 0]), segment([0, 0], after: 0), segment([], after: 0)])
   }
 
   /// All of them at once.
-  static func all() -> [SegmentTree] {
+  static func all() -> [PrefixTree] {
     var forests = Forests()
     return [
       forests.branching(), forests.unweighted(), forests.sequence(), forests.roots(),

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Reasoning
 import Testing
@@ -63,8 +64,8 @@ struct DataFileTests {
     #expect(
       made.pairs[0].prompt
         == "Q: A baker sells 600 rolls a day. How many does she sell in 2 days?\nA:")
-    #expect(made.pairs[0].right.text == " 600*2 = <<600*2=1200>>1200 rolls\nA: 1200")
-    #expect(made.pairs[0].wrong.text == " 600*2 = <<600*2=1300>>1300 rolls\nA: 1300")
+    #expect(made.pairs[0].chosen.text == " 600*2 = <<600*2=1200>>1200 rolls\nA: 1200")
+    #expect(made.pairs[0].rejected.text == " 600*2 = <<600*2=1300>>1300 rolls\nA: 1300")
     #expect(made.pairs[0].goldAnswer == "1200")
     #expect(
       (made.questionsWithoutBoth, made.repeatedSolutions, made.repeatedQuestions) == (1, 1, 1))
@@ -101,8 +102,9 @@ struct DataFileTests {
         mistake: mistake)
     }
     let pair = DualChainOfThought(
-      right: chain(" 1 + 1 = 2\nso 2", true, .rectified, nil),
-      wrong: chain(" 1 + 1 = 3 \u{1F426}", false, .original, Mistake(kind: .calculation, step: 1)),
+      chosen: chain(" 1 + 1 = 2\nso 2", true, .rectified, nil),
+      rejected: chain(
+        " 1 + 1 = 3 \u{1F426}", false, .original, Mistake(kind: .calculation, step: 1)),
       goldAnswer: "2")
     #expect(
       try withFile("") { path in
@@ -111,9 +113,9 @@ struct DataFileTests {
       } == [pair])
     #expect(
       try withFile("") { path in
-        try JSONLines.write([pair.right, pair.wrong], to: path)
+        try JSONLines.write([pair.chosen, pair.rejected], to: path)
         return try JSONLines.chains(at: path)
-      } == [pair.right, pair.wrong])
+      } == [pair.chosen, pair.rejected])
     let prompts = [
       JSONLines.Prompt(id: "1", task: "sums", text: prompt, goldAnswer: "2"),
       JSONLines.Prompt(id: "2", task: "sums", text: prompt, goldAnswer: nil),
@@ -135,8 +137,8 @@ struct DataFileTests {
       """
     ) { try JSONLines.pairs(at: $0) }
     #expect(pairs.map(\.questionID) == ["line 1", "17"])
-    #expect(pairs[0].right.text == "2" && pairs[0].wrong.text == "  3")
-    #expect(pairs[0].right.origin == .recorded && pairs[0].wrong.mistake == nil)
+    #expect(pairs[0].chosen.text == "2" && pairs[0].rejected.text == "  3")
+    #expect(pairs[0].chosen.origin == .recorded && pairs[0].rejected.mistake == nil)
   }
 
   struct Bad: CustomTestStringConvertible {
@@ -172,7 +174,7 @@ struct DataFileTests {
     ])
   func damaged(bad: Bad) throws {
     try withFile(bad.text) { path in
-      let error = try #require(throws: DataError.self) { try JSONLines.pairs(at: path) }
+      let error = try #require(throws: FileError.self) { try JSONLines.pairs(at: path) }
       #expect(
         error.description == "\(path), \(bad.place): expected \(bad.expected), found \(bad.found)")
     }
@@ -180,7 +182,7 @@ struct DataFileTests {
 
   @Test("that are missing are named")
   func missing() throws {
-    let error = try #require(throws: DataError.self) {
+    let error = try #require(throws: FileError.self) {
       try JSONLines.pairs(at: "/nowhere/pairs.jsonl")
     }
     #expect(
@@ -189,7 +191,7 @@ struct DataFileTests {
 
   @Test("of another format are refused with the field that is not there")
   func otherFormat() throws {
-    let error = try #require(throws: DataError.self) {
+    let error = try #require(throws: FileError.self) {
       try QuestionFormat.bigBenchHard.questions(at: fixture("bbh-outputs.json"))
     }
     #expect(error.expected == #"the field "examples" (an array)"#)

@@ -51,10 +51,11 @@ struct StatedArithmeticTests {
       ("She has 3. 4 * 5 = 21. Then", "4 * 5", "21"), ("x 3 + 2 = 6", "3 + 2", "6"),
       ("3 + 4 = 2 + 6", "3 + 4", "2 + 6"), ("10-3=6", "10 - 3", "6"),
     ])
-  func failing(text: String, left: String, right: String) {
+  func failing(text: String, left: String, chosen: String) {
     let failing = StatedArithmetic.equations(in: text).filter { !$0.holds }
     #expect(
-      !failing.isEmpty && failing.allSatisfy { $0.left == left && $0.right == right }, "\(failing)")
+      !failing.isEmpty && failing.allSatisfy { $0.left == left && $0.chosen == chosen },
+      "\(failing)")
   }
 
   @Test(
@@ -82,7 +83,9 @@ struct StatedArithmeticTests {
     #expect(StatedArithmetic.equations(in: "3 * 4 = 5").map(\.holds) == [false])
   }
 
-  private func pair(_ prompt: String, _ right: String, _ wrong: String, task: String = "unnamed")
+  private func pair(
+    _ prompt: String, _ chosen: String, _ rejected: String, task: String = "unnamed"
+  )
     -> DualChainOfThought
   {
     func chain(_ text: String, _ isCorrect: Bool) -> ChainOfThought {
@@ -91,7 +94,7 @@ struct StatedArithmeticTests {
         origin: .recorded)
     }
     return DualChainOfThought(
-      right: chain(right, true), wrong: chain(wrong, false), goldAnswer: nil)
+      chosen: chain(chosen, true), rejected: chain(rejected, false), goldAnswer: nil)
   }
 
   @Test("that fails on the wrong side alone is a calculation mistake, all else unknown")

@@ -22,16 +22,16 @@ struct ProceduralDataTests {
     let data = try ProceduralData(settings())
     for part in parts(data) {
       #expect(
-        part.right.allSatisfy {
+        part.correct.allSatisfy {
           $0.isCorrect == true && $0.origin == .original && $0.mistake == nil
         })
       #expect(
-        part.wrong.allSatisfy {
+        part.rejected.allSatisfy {
           $0.isCorrect == false && $0.origin == .original && $0.mistake != nil
         })
-      #expect(part.rectified.map(\.questionID) == part.wrong.map(\.questionID))
+      #expect(part.rectified.map(\.questionID) == part.rejected.map(\.questionID))
       #expect(part.rectified.allSatisfy { $0.isCorrect == true && $0.origin == .rectified })
-      #expect(part.corrupted.map(\.questionID) == part.right.map(\.questionID))
+      #expect(part.corrupted.map(\.questionID) == part.correct.map(\.questionID))
       #expect(
         part.corrupted.allSatisfy {
           $0.isCorrect == false && $0.origin == .corrupted && $0.mistake != nil
@@ -39,7 +39,7 @@ struct ProceduralDataTests {
       #expect(part.pairs.map(\.questionID) == part.questions.map(\.id) && part.withoutPair.isEmpty)
     }
     // 300 draws at 0.7: standard deviation 2.6 %; four of them.
-    #expect(abs(Double(data.train.right.count) / 300 - 0.7) < 0.106)
+    #expect(abs(Double(data.train.correct.count) / 300 - 0.7) < 0.106)
   }
 
   @Test("gives pairs whose right side ends in the gold answer and whose wrong side does not")
@@ -47,10 +47,10 @@ struct ProceduralDataTests {
     for pair in parts(try ProceduralData(settings())).flatMap(\.pairs) {
       let gold = try #require(pair.goldAnswer)
       #expect(
-        AnswerRule.procedural.read(pair.right.text, gold: gold).isCorrect, "\(pair.right.text)")
-      let wrong = AnswerRule.procedural.read(pair.wrong.text, gold: gold)
-      #expect(wrong.isParsed && !wrong.isCorrect, "\(pair.wrong.text)")
-      #expect(pair.right.text.hasPrefix(" ") && !pair.right.text.hasPrefix("  "))
+        AnswerRule.procedural.read(pair.chosen.text, gold: gold).isCorrect, "\(pair.chosen.text)")
+      let rejected = AnswerRule.procedural.read(pair.rejected.text, gold: gold)
+      #expect(rejected.isParsed && !rejected.isCorrect, "\(pair.rejected.text)")
+      #expect(pair.chosen.text.hasPrefix(" ") && !pair.chosen.text.hasPrefix("  "))
     }
   }
 
@@ -60,8 +60,8 @@ struct ProceduralDataTests {
     var settings = settings()
     settings.mistakeShares = .init(
       logical: kind == .logical ? 1 : 0, knowledge: 0, calculation: kind == .calculation ? 1 : 0)
-    let wrong = try ProceduralData(settings).train.pairs.map(\.wrong)
-    #expect(!wrong.isEmpty && wrong.allSatisfy { $0.mistake?.kind == kind })
+    let rejected = try ProceduralData(settings).train.pairs.map(\.rejected)
+    #expect(!rejected.isEmpty && rejected.allSatisfy { $0.mistake?.kind == kind })
   }
 
   @Test("counts the questions that allow no mistake of the kinds it is told to make")
@@ -73,7 +73,7 @@ struct ProceduralDataTests {
     // Problems without an operator that has a rule.
     #expect(!train.withoutPair.isEmpty)
     #expect(train.withoutPair.count + train.pairs.count == 300)
-    #expect(train.pairs.allSatisfy { $0.wrong.mistake?.kind == .knowledge })
+    #expect(train.pairs.allSatisfy { $0.rejected.mistake?.kind == .knowledge })
   }
 
   @Test(

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Reasoning
 import Teachers
@@ -41,7 +42,7 @@ struct RecordedTeacherTests {
       made.questions[0].options.map(\.label) == ["A", "B"] && made.questions[0].answer == "(A)")
     #expect(made.chains[0].map(\.text) == [" An owl is. So the answer is (A)."])
     #expect(made.chains[0][0].isCorrect == true)
-    let error = try #require(throws: DataError.self) {
+    let error = try #require(throws: FileError.self) {
       try annotations(
         .bigBenchHard, #"{"outputs": [{"input": "Which?", "prediction": "", "target": "x"}]}"#)
     }
@@ -132,7 +133,7 @@ struct RecordedTeacherTests {
       ),
     ])
   func malformed(format: RecordedFormat, line: String, place: String, expected: String) throws {
-    let error = try #require(throws: DataError.self) { try annotations(format, "\n" + line + "\n") }
+    let error = try #require(throws: FileError.self) { try annotations(format, "\n" + line + "\n") }
     #expect(error.place == place && error.expected.contains(expected), "\(error)")
   }
 }

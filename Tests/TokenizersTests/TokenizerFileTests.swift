@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Randomness
 import Testing
@@ -125,7 +126,7 @@ import Tokenizers
     ])
   func unknownParts(_ part: String, content: String, message: String) {
     #expect { try read(file(part, content)) } throws: {
-      $0 is TokenizerError && "\($0)".contains("tokenizer.json: ") && "\($0)".contains(message)
+      $0 is FileError && "\($0)".contains("tokenizer.json: ") && "\($0)".contains(message)
     }
   }
 
@@ -163,7 +164,7 @@ import Tokenizers
       do {
         _ = try read(content).encode("Tom has 12 apples")
       } catch {
-        #expect(error is TokenizerError)
+        #expect(error is FileError)
       }
     }
   }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Testing
 import Tokenizers
@@ -195,10 +196,10 @@ func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
   @Test("A configuration that names a token which does not exist is refused")
   func unknownName() throws {
-    #expect(throws: TokenizerError.self) {
+    #expect(throws: FileError.self) {
       try tokenizer("words", files: ["tokenizer_config.json": #"{"eos_token": "<|eot_id|>"}"#])
     }
-    #expect(throws: TokenizerError.self) {
+    #expect(throws: FileError.self) {
       try tokenizer("words", files: ["config.json": #"{"eos_token_id": 100000}"#])
     }
   }

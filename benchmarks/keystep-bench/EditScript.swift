@@ -14,14 +14,16 @@ struct EditScript: ParsableCommand {
   func run() throws {
     var generator = SeededGenerator(seed: 1, stream: "edit script")
     let pairs = (0..<200).map { _ -> ([Int], [Int]) in
-      let right = (0..<length).map { _ in generator.index(below: 49152) }
-      let wrong = right.map { generator.chance(changed) ? generator.index(below: 49152) : $0 }
-      return (right, wrong)
+      let chosen = (0..<length).map { _ in generator.index(below: 49152) }
+      let rejected = chosen.map { generator.chance(changed) ? generator.index(below: 49152) : $0 }
+      return (chosen, rejected)
     }
     var distances = 0
     let rounds = (0..<21).map { _ in
       seconds {
-        for (right, wrong) in pairs { distances += KeyTokens(right: right, wrong: wrong).distance }
+        for (chosen, rejected) in pairs {
+          distances += KeyTokens(chosen: chosen, rejected: rejected).distance
+        }
       } / Double(pairs.count)
     }
     try printLine([

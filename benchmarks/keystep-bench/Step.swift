@@ -63,7 +63,7 @@ struct StepMeasurement {
         StudentPreset.procedural.configuration(vocabularySize: tokenizer.tokenizer.vocabularySize),
         using: &generator)
       objective = .chainsOfThought(
-        try tokenizer.tokenize(data.train.rightAndRectified, file: "problems"))
+        try tokenizer.tokenize(data.train.correctAndRectified, file: "problems"))
       return
     }
     let student = try Student(path: model)
@@ -83,7 +83,7 @@ struct StepMeasurement {
     if work == .sft {
       decoder = student.decoder
       objective = .chainsOfThought(
-        tokenized.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.right) })
+        tokenized.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.chosen) })
     } else {
       decoder = student.decoder.adapted(
         by: LowRankAdapter(

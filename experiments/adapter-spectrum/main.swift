@@ -1,5 +1,6 @@
 import Distillation
 import Experiments
+import Recipes
 
 let usesCheckpoint = DistillationSetup.usesCheckpoint()
 

@@ -1,6 +1,7 @@
 import Distillation
 import Experiments
 import KeySteps
+import Recipes
 
 let usesCheckpoint = DistillationSetup.usesCheckpoint()
 

@@ -1,5 +1,6 @@
 import Distillation
 import Experiments
+import Recipes
 
 let arms: [ArmName] = [
   .answerSFT, .standardCoT, .multiTaskRationale, .multiTaskChain, .multiTaskAnswerFirst, .scott,

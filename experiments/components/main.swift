@@ -1,9 +1,10 @@
 import Distillation
 import Experiments
+import Recipes
 
 let arms: [ArmName] = [
-  .editWithoutKeySteps, .editWithoutKeyStepsLonger, .edit, .editWithoutRectified, .editRightOnly,
-  .editWrongOnly, .editRandomPositions, .editAllTokens,
+  .editWithoutKeySteps, .editWithoutKeyStepsLonger, .edit, .editWithoutRectified, .editChosenOnly,
+  .editRejectedOnly, .editRandomPositions, .editAllTokens,
 ]
 
 let experiment = Experiment(

@@ -1,6 +1,7 @@
 import Distillation
 import Experiments
 import Reasoning
+import Recipes
 
 let usesCheckpoint = DistillationSetup.usesCheckpoint()
 
@@ -52,8 +53,8 @@ let experiment = Experiment(
   let pairs = chains.pairsByMistake
   let pool = Mistake.Kind(rawValue: arm).map { pairs[$0] ?? [] } ?? chains.pairs
   guard !pool.isEmpty else {
-    throw DataError(
-      file: chains.file, place: nil, expected: "pairs whose mistake is \(arm)", found: pairs.counts)
+    throw FileError(
+      file: chains.file, expected: "pairs whose mistake is \(arm)", found: pairs.counts)
   }
   return try setup.run(
     run, then: .keySteps, on: chains.with(pairs.fewest, of: pool, seed: run.settings.seed))

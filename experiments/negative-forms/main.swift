@@ -1,7 +1,8 @@
 import Distillation
 import Experiments
+import Recipes
 
-let forms: [ObjectiveName] = [.rightOnly, .keySteps, .clipped, .unlikelihood]
+let forms: [ObjectiveName] = [.chosenOnly, .keySteps, .clipped, .unlikelihood]
 
 let experiment = Experiment(
   distillation: "negative-forms",

@@ -1,0 +1,78 @@
+import Distillation
+import Experiments
+import Reasoning
+import Recipes
+import Teachers
+import Testing
+
+/// Parts of a teacher's chains.
+@Suite struct ChainSelectionTests {
+  private let folder: TemporaryFolder
+  private let chains: TeacherChains
+
+  init() throws {
+    folder = try TemporaryFolder()
+    chains = try ExperimentData(
+      procedural: .init(
+        trainQuestions: 60, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
+        seed: 3), folder: folder.path
+    ).chains
+  }
+
+  private func questions(_ chains: [ChainOfThought]) -> Set<String> { Set(chains.map(\.prompt)) }
+
+  @Test("A number of questions has those of a smaller number, with all their chains and pairs")
+  func size() {
+    let (few, more) = (chains.ofQuestions(10, seed: 1), chains.ofQuestions(25, seed: 1))
+    #expect(questions(few.chosen + few.rectified).count == 10)
+    #expect(questions(more.chosen + more.rectified).count == 25)
+    #expect(
+      questions(few.chosen + few.rectified).isSubset(of: questions(more.chosen + more.rectified)))
+    for part in [few, more] {
+      let kept = questions(part.correct + part.rectified)
+      #expect(part.correct == chains.correct.filter { kept.contains($0.prompt) })
+      #expect(part.pairs == chains.pairs.filter { kept.contains($0.prompt) })
+    }
+    #expect(chains.ofQuestions(10, seed: 2).chosen != few.chosen)
+    let all = chains.ofQuestions(1000, seed: 1)
+    #expect(all.chosen == chains.correct && all.rectified == chains.rectified)
+  }
+
+  @Test("Wrong chains stand in for the right ones of a share of the questions, whose pairs go")
+  func noise() {
+    let noisy = chains.takingWrongForRight(share: 0.3, seed: 1)
+    let all = chains.correct + chains.rectified
+    #expect(questions(noisy.chosen + noisy.rectified) == questions(all))
+    let rejected = noisy.chosen.filter { $0.isCorrect == false }
+    #expect(rejected.count == Int((0.3 * Double(chains.pairs.count)).rounded()))
+    #expect(noisy.chosen.count + noisy.rectified.count == all.count)
+    #expect(questions(rejected).isDisjoint(with: questions(noisy.pairs.map(\.chosen))))
+    #expect(noisy.pairs.count == chains.pairs.count - rejected.count)
+    let same = chains.takingWrongForRight(share: 0, seed: 1)
+    #expect(same.chosen == chains.correct && same.pairs == chains.pairs)
+  }
+
+  @Test("Pairs are told apart by the kind of mistake that is stated, else by the guessed one")
+  func kinds() {
+    let kinds = chains.pairsByMistake
+    #expect(Set(kinds.keys) == [.logical, .knowledge, .calculation])
+    #expect(kinds.values.map(\.count).reduce(0, +) == chains.pairs.count)
+    for (kind, pairs) in kinds {
+      #expect(pairs.allSatisfy { $0.rejected.mistake?.kind == kind })
+    }
+    var silent = chains
+    for index in silent.pairs.indices { silent.pairs[index].rejected.mistake = nil }
+    let guessed = silent.pairsByMistake
+    #expect(Set(guessed.keys) == [.calculation, .unknown])
+    #expect(guessed[.calculation]?.allSatisfy { $0.guessedMistake == .calculation } == true)
+  }
+
+  @Test("As many pairs are drawn as are wanted, by the seed")
+  func drawn() {
+    let few = chains.with(5, of: chains.pairs, seed: 1)
+    #expect(few.pairs.count == 5 && Set(few.pairs).isSubset(of: chains.pairs))
+    #expect(few.chosen == chains.correct)
+    #expect(chains.with(5, of: chains.pairs, seed: 1).pairs == few.pairs)
+    #expect(chains.with(5, of: chains.pairs, seed: 2).pairs != few.pairs)
+  }
+}
