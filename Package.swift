@@ -34,20 +34,11 @@ let experiments = [
 let package = Package(
   name: "KeyStep",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "keystep", targets: ["keystep"])]
-    + [
-      "Files", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints", "Tokenizers",
-      "LanguageModel", "Reasoning", "Teachers", "Distillation", "Evaluation", "Experiments",
-      "Recipes", "Reports",
-    ].map { .library(name: $0, targets: [$0]) },
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
-    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
-    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
-    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-  ],
+  products: [
+    "Files", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints", "Tokenizers",
+    "LanguageModel", "Reasoning", "Teachers", "Distillation", "Evaluation", "Experiments",
+    "Recipes", "Reports",
+  ].map { .library(name: $0, targets: [$0]) },
   targets: [
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas",
@@ -89,6 +80,57 @@ let package = Package(
         "Experiments", "Evaluation", "Distillation", "LanguageModel", "Tokenizers", "Reasoning",
         "KeySteps", "Statistics", "Files", "Randomness",
       ]),
+
+    .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
+    tests("Files"),
+    tests("Randomness"),
+    tests("KeySteps", ["Randomness"]),
+    tests("LinearAlgebra", ["Randomness"]),
+    tests("Statistics", ["Randomness"]),
+    tests("Checkpoints", ["Files", "Randomness"]),
+    tests("Tokenizers", ["Files", "Randomness"]),
+    tests("LanguageModel", ["CKernels", "Checkpoints", "Files", "LinearAlgebra", "Randomness"]),
+    tests("Reasoning", ["Files", "Randomness"]),
+    tests("Teachers", ["Files", "Randomness", "Reasoning"]),
+    tests(
+      "Distillation",
+      [
+        "Checkpoints", "Files", "KeySteps", "LanguageModel", "Randomness", "Reasoning",
+        "Tokenizers",
+      ]),
+    tests(
+      "Evaluation",
+      ["Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Statistics"]),
+    tests("Experiments", ["Files", "Statistics"]),
+    tests(
+      "Recipes",
+      [
+        "Distillation", "Experiments", "Files", "LanguageModel", "Reasoning", "Teachers",
+        "Tokenizers",
+      ]),
+    tests(
+      "Reports",
+      [
+        "Checkpoints", "Distillation", "Evaluation", "Experiments", "Files", "KeySteps",
+        "LanguageModel", "Reasoning", "Statistics", "Tokenizers",
+      ]),
+  ]
+)
+package.targets += experiments.map(experiment)
+
+/// Everything that needs other packages: the command with its teachers behind endpoints, and the benchmarks. Experiments
+/// need none; `scripts/experiment.sh` leaves these targets out, so that a first build neither fetches nor compiles them.
+if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
+  package.products.append(.executable(name: "keystep", targets: ["keystep"]))
+  package.dependencies += [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+  ]
+  package.targets += [
     .target(
       name: "Annotation",
       dependencies: [
@@ -114,18 +156,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),
-
-    .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
-    tests("Files"),
-    tests("Randomness"),
-    tests("KeySteps", ["Randomness"]),
-    tests("LinearAlgebra", ["Randomness"]),
-    tests("Statistics", ["Randomness"]),
-    tests("Checkpoints", ["Files", "Randomness"]),
-    tests("Tokenizers", ["Files", "Randomness"]),
-    tests("LanguageModel", ["CKernels", "Checkpoints", "Files", "LinearAlgebra", "Randomness"]),
-    tests("Reasoning", ["Files", "Randomness"]),
-    tests("Teachers", ["Files", "Randomness", "Reasoning"]),
     tests(
       "Annotation",
       [
@@ -135,31 +165,8 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
-    tests(
-      "Distillation",
-      [
-        "Checkpoints", "Files", "KeySteps", "LanguageModel", "Randomness", "Reasoning",
-        "Tokenizers",
-      ]),
-    tests(
-      "Evaluation",
-      ["Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Statistics"]),
-    tests("Experiments", ["Files", "Statistics"]),
-    tests(
-      "Recipes",
-      [
-        "Distillation", "Experiments", "Files", "LanguageModel", "Reasoning", "Teachers",
-        "Tokenizers",
-      ]),
-    tests(
-      "Reports",
-      [
-        "Checkpoints", "Distillation", "Evaluation", "Experiments", "Files", "KeySteps",
-        "LanguageModel", "Reasoning", "Statistics", "Tokenizers",
-      ]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: (["keystep", "TestSupport"] + experiments).map { .target(name: $0) }),
   ]
-)
-package.targets += experiments.map(experiment)
+}

@@ -101,9 +101,9 @@ struct KeyTokensTests {
 
   @Test("make up the key share, over both sides")
   func share() {
-    #expect(KeyTokens(chosen: [1, 2, 3, 4], rejected: [1, 2, 3, 5]).share == 0.25)
-    #expect(KeyTokens(chosen: [], rejected: [5]).share == 1)
-    #expect(KeyTokens(chosen: [], rejected: []).share == 0)
+    #expect(KeyTokens(chosen: [1, 2, 3, 4], rejected: [1, 2, 3, 5]).fraction == 0.25)
+    #expect(KeyTokens(chosen: [], rejected: [5]).fraction == 1)
+    #expect(KeyTokens(chosen: [], rejected: []).fraction == 0)
   }
 
   @Test("can be kept in their first run alone, on one side")
