@@ -1,6 +1,6 @@
-import Evaluation
 import Foundation
 import Randomness
+import Statistics
 import Testing
 
 /// SciPy's and statsmodels' numbers, made by `Tests/Fixtures/evaluation/make.py`.
