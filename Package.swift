@@ -94,6 +94,13 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),
+    .executableTarget(
+      name: "coverage",
+      dependencies: [
+        "Statistics", "LinearAlgebra", "Randomness",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "benchmarks/coverage"),
 
     .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
     tests("Checksums"),
