@@ -1,7 +1,7 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers interop format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers coverage interop format lint
 export NAME ARGS STUDENT PAIRS
 
 SOURCES := Package.swift Sources Tests experiments benchmarks
@@ -41,6 +41,10 @@ bench: setup ## measure steps, decoding, alignment, and how cost grows: [PAIRS=p
 	swift build -c release --product keystep-bench
 	.build/release/keystep-bench $(if $(PAIRS),--pairs "$$PAIRS")
 	.build/release/keystep-bench scaling
+
+coverage: setup ## simulate how often 95 % intervals cover the true difference [ARGS="--replicates 4000"]
+	swift build -c release --product coverage
+	.build/release/coverage $$ARGS
 
 format: ## format the Swift files in place
 	swift format -i -r $(SOURCES)

@@ -156,6 +156,13 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),
+    .executableTarget(
+      name: "coverage",
+      dependencies: [
+        "Statistics", "LinearAlgebra", "Randomness",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "benchmarks/coverage"),
     tests(
       "Annotation",
       [

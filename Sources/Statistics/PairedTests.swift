@@ -107,18 +107,27 @@ public func benjaminiHochberg(_ pValues: [Double]) -> [Double] {
 public func smallestDetectableDifference(
   standardDeviation: Double, pairs: Int, significance: Double = 0.05, power: Double = 0.8
 ) -> Double {
+  guard pairs > 1 else { return .infinity }
+  return smallestDetectableDifference(
+    standardError: standardDeviation / Double(pairs).squareRoot(), degrees: Double(pairs - 1),
+    significance: significance, power: power)
+}
+
+/// The smallest true difference that a two-sided t test of an estimate with this standard error and these degrees of
+/// freedom finds with the given power.
+func smallestDetectableDifference(
+  standardError: Double, degrees: Double, significance: Double, power: Double
+) -> Double {
   precondition(
     0 < significance && significance < power && power < 1,
     "0 < significance < power < 1, found significance \(significance) and power \(power)")
-  guard pairs > 1 else { return .infinity }
-  let degrees = Double(pairs - 1)
   let t = StudentT.quantile(1 - significance / 2, degrees: degrees)
   var high = 1.0
   while twoSidedPower(noncentrality: high, t: t, degrees: degrees) < power { high *= 2 }
   let noncentrality = bisect(0, high) {
     twoSidedPower(noncentrality: $0, t: t, degrees: degrees) < power
   }
-  return noncentrality * standardDeviation / Double(pairs).squareRoot()
+  return noncentrality * standardError
 }
 
 /// P(|T| > t) for T = (Z + δ) / Y, with Z standard normal and ν Y² chi-square with ν degrees of freedom.

@@ -27,9 +27,23 @@ public struct ResponseSurface: Sendable {
   public let axes: [Int]
   /// b₀, b₁ and so on; of least norm where the places are too few to tell.
   public let coefficients: [Double]
-  /// Of each coefficient, by s² (XᵀX)⁻¹ with s² = Σ residual² / (n - number of coefficients). They take the runs for
-  /// independent. NaN where there are no more runs than coefficients, or too few places.
+  /// The standard error of each coefficient, clustered by seed, with `degrees` degrees of freedom.
+  ///
+  ///     SE_j² = S / (S - 1) Σ_s (Σ_{i in seed s} P_ji r_i)²,   P = (XᵀX)⁻¹ Xᵀ, r the residuals
+  ///
+  /// Runs of one seed share data and initialisation and are not independent. Where every seed was run at the same
+  /// places this is the standard error of the mean of the S seeds' own coefficients, sd / √S, and coefficient ± t SE is
+  /// exact if these are normal. Seeds as fixed effects would remove only what a seed adds at all places alike; a seed
+  /// whose best place is elsewhere would still count as many independent runs.
+  ///
+  /// NaN with one seed, where there are no more runs than coefficients, or too few places.
+  ///
+  /// Source: Liang and Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73, 1986, with
+  /// the factor S / (S - 1) of Cameron and Miller, "A practitioner's guide to cluster-robust inference", Journal of
+  /// Human Resources 50, 2015.
   public let standardErrors: [Double]
+  /// S - 1, with S the number of seeds.
+  public let degrees: Int
   /// How many coefficients the places determine.
   public let rank: Int
   public let observations: [Observation]
@@ -58,17 +72,27 @@ public struct ResponseSurface: Sendable {
     let (solution, rank) = try x.leastSquares(y)
     self.rank = rank
     coefficients = zip(solution.elements, units).map { $0 / $1 }
-    let freedom = rows.count - count
-    guard rank == count, freedom > 0 else {
+    let seeds = Dictionary(grouping: observations.indices) { observations[$0].seed }
+    degrees = seeds.count - 1
+    guard rank == count, rows.count > count, degrees > 0 else {
       standardErrors = units.map { _ in .nan }
       return
     }
     let fitted = x * solution
-    let squares = zip(y.elements, fitted.elements).reduce(0) { $0 + pow($1.0 - $1.1, 2) }
-    let (_, singularValues, v) = try x.singularValueDecomposition()
+    let residuals = zip(y.elements, fitted.elements).map { $0 - $1 }
+    // A row of Uᵀ summed over a seed's residuals; P = V diag(1/σ) Uᵀ.
+    let (u, singularValues, v) = try x.singularValueDecomposition()
+    let correction = Double(seeds.count) / Double(degrees)
+    let projected = seeds.sorted { $0.key < $1.key }.map { _, runs in
+      singularValues.indices.map { k in
+        runs.reduce(0) { $0 + u[$1, k] * residuals[$1] } / singularValues[k]
+      }
+    }
     standardErrors = units.indices.map { j in
-      let diagonal = singularValues.indices.reduce(0) { $0 + pow(v[$1, j] / singularValues[$1], 2) }
-      return (squares / Double(freedom) * diagonal).squareRoot() / units[j]
+      let squares = projected.reduce(0) { sum, seed in
+        sum + pow(seed.indices.reduce(0) { $0 + v[$1, j] * seed[$1] }, 2)
+      }
+      return (correction * squares).squareRoot() / units[j]
     }
   }
 

@@ -10,7 +10,7 @@ public struct QuestionSampling: Hashable, Sendable {
   /// How many questions there are.
   public let count: Int
   /// The questions of each cluster of each stratum.
-  private let strata: [[[Int]]]
+  let strata: [[[Int]]]
 
   /// - Parameters:
   ///   - clusters: the cluster of each question; nil where each stands alone.
@@ -27,6 +27,19 @@ public struct QuestionSampling: Hashable, Sendable {
       guard let clusters else { return questions.map { [$0] } }
       return Self.members(of: questions.map { clusters[$0] }).map { $0.map { questions[$0] } }
     }
+  }
+
+  /// With fewer tasks than this they are fixed: too few to draw from.
+  public static let fewestDrawnTasks = 10
+
+  /// The questions of a test of several tasks: whole tasks are drawn where there are `fewestDrawnTasks` or more, so
+  /// that an interval covers other tasks; with fewer, tasks are strata and it covers new questions of these tasks.
+  ///
+  /// - Parameter tasks: the task of each question.
+  public init(tasks: [String]) {
+    let areDrawn = Set(tasks).count >= Self.fewestDrawnTasks
+    self.init(
+      count: tasks.count, clusters: areDrawn ? tasks : nil, strata: areDrawn ? nil : tasks)
   }
 
   /// How often each question comes in one draw.
@@ -64,9 +77,10 @@ public struct QuestionSampling: Hashable, Sendable {
 /// With w = 1 a figure is a mean over questions (accuracy), with v and w sums over tokens and their number a mean over
 /// tokens, with both divided by the number of the task's questions the mean of the tasks' accuracies.
 ///
-/// The interval speaks of new seeds and new questions both. Where arms differ by question and seed at once it is
-/// somewhat too wide; where seeds differ and are few (S) their part is too narrow by √(1 - 1/S). With one seed only
-/// the questions are drawn, and the interval speaks of that seed alone.
+/// The interval covers new seeds and new questions. It counts their interaction three times, so that it is too wide
+/// where little else varies (arms with shared first stages), and seeds' part is too narrow by √(1 - 1/S) where seeds
+/// are few (S) and differ. It is a check on `MeanDifference`, whose interval has neither fault. With one seed only the
+/// questions are drawn, and the interval holds for that seed alone.
 ///
 /// Source: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
 public struct TwoWayBootstrap: Sendable {

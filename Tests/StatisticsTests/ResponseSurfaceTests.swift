@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct ResponseSurfaceTests {
-  /// statsmodels' ordinary least squares and numpy's solution, made by `Tests/Fixtures/evaluation/make.py`.
+  /// statsmodels' least squares, clustered by seed, and numpy's solution, made by `Tests/Fixtures/evaluation/make.py`.
   private struct Expected: Decodable {
     struct Surface: Decodable {
       let places: [[Double]]
@@ -56,6 +56,7 @@ import Testing
         })
       #expect(agree(surface.coefficients, row.coefficients))
       #expect(agree(surface.standardErrors, row.standardErrors))
+      #expect(surface.degrees == 3)
       #expect(surface.rank == row.coefficients.count)
       let highest = try optimum(surface)
       let lowest = try optimum(surface, .lowest)
@@ -68,6 +69,30 @@ import Testing
         #expect(found.place.allSatisfy { $0.low < $0.value && $0.value < $0.high && $0.count == 4 })
       }
     }
+  }
+
+  @Test(
+    "Standard errors are those of the seeds' own coefficients where all seeds have the same places")
+  func blockedBySeed() throws {
+    // y = a + b x + c x² without noise, so that each seed's fit has its own coefficients exactly.
+    let own = [[0.5, 0.1, -0.3], [0.6, -0.1, -0.2], [0.4, 0.3, -0.1], [0.5, 0.1, -0.2]]
+    let fitted = try surface([-1, -0.5, 0, 1], seeds: 4) { seed, x in
+      own[seed][0] + own[seed][1] * x + own[seed][2] * x * x
+    }
+    for term in 0..<3 {
+      let values = own.map { $0[term] }
+      #expect(agree([fitted.coefficients[term]], [values.mean]))
+      #expect(agree([fitted.standardErrors[term]], [values.standardDeviation / 2]))
+    }
+  }
+
+  @Test("A seed's level widens the constant's standard error and no other; one seed tells none")
+  func seedLevels() throws {
+    let levels = [0.0, 0.2, 0.7]
+    let fitted = try surface([-1, 0, 1, 2], seeds: 3) { seed, x in levels[seed] + x - x * x }
+    #expect(agree(fitted.standardErrors, [levels.standardDeviation / 3.0.squareRoot(), 0, 0]))
+    let single = try surface([-1, 0, 1, 2]) { _, x in x - x * x }
+    #expect(single.degrees == 0 && single.standardErrors.allSatisfy(\.isNaN))
   }
 
   @Test("An axis that does not vary is left out")

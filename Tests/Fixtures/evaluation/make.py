@@ -128,7 +128,7 @@ expected = {
 
 # Drawn from streams of their own, so that what is above stays as it is.
 def surface(places, values, seeds):
-    """A quadratic by ordinary least squares, and where its gradient is zero."""
+    """A quadratic by least squares with standard errors clustered by seed, and where its gradient is zero."""
     places = np.asarray(places, dtype=float)
     ones = np.ones(len(places))
     if places.shape[1] == 1:
@@ -137,7 +137,10 @@ def surface(places, values, seeds):
     else:
         x, z = places.T
         design = np.stack([ones, x, z, x * x, x * z, z * z], axis=1)
-    fit = sm.OLS(values, design).fit()
+    clusters = {"groups": np.asarray(seeds), "use_correction": False}
+    fit = sm.OLS(values, design).fit(cov_type="cluster", cov_kwds=clusters)
+    # The factor S / (S - 1) alone; statsmodels' own correction has (n - 1) / (n - k) as well.
+    errors = fit.bse * np.sqrt(len(set(seeds)) / (len(set(seeds)) - 1))
     b = fit.params
     if places.shape[1] == 1:
         hessian, slope = np.array([[2 * b[2]]]), b[1:2]
@@ -147,7 +150,7 @@ def surface(places, values, seeds):
     signs = np.sign(np.linalg.eigvalsh(hessian))
     return {
         "places": [numbers(p) for p in places], "values": numbers(values), "seeds": [int(s) for s in seeds],
-        "coefficients": numbers(b), "standard_errors": numbers(fit.bse), "place": numbers(place),
+        "coefficients": numbers(b), "standard_errors": numbers(errors), "place": numbers(place),
         "value": float(b[0] + slope @ place / 2),
         "kind": "maximum" if (signs < 0).all() else "minimum" if (signs > 0).all() else "saddle",
     }
@@ -165,6 +168,11 @@ def surfaces():
     yield surface(places, 1 + 0.03 * (x + 0.3) ** 2 + 0.9 * (z + 0.3) ** 2 + noise, seeds)
     yield surface(places[:, 1:], 0.8 - (z + 0.2) ** 2 + noise, seeds)
     yield surface(places[:, :1], 1.2 + 0.05 * (x - 0.4) ** 2 + noise, seeds)
+    # Seeds that were not run at all places, and whose slopes differ.
+    some = draw.uniform(size=len(places)) < 0.7
+    slopes = draw.normal(0, 0.02, 4)[seeds] * x
+    values = 0.8 - 0.02 * (x - 0.2) ** 2 - 0.5 * (z + 0.2) ** 2 + slopes + noise
+    yield surface(places[some], values[some], np.array(seeds)[some])
 
 
 def tally(ours, theirs):
