@@ -230,7 +230,7 @@ struct AnnotationStoreTests {
     }
     let error = try #require(throws: FileError.self) { _ = try store.answer(key("1")) }
     #expect(error.file == folder["store"])
-    #expect(error.place == "answer \(key("1").hash), \(column)")
+    #expect(error.location == "answer \(key("1").hash), \(column)")
   }
 }
 

@@ -168,7 +168,7 @@ struct PromptTemplatesTests {
       let error = try #require(throws: FileError.self) {
         try PromptTemplates(folder: folder, exemplars: folder + "/exemplars.jsonl")
       }
-      #expect(error.place == "line 1" && error.expected.contains("\"answer\""))
+      #expect(error.location == "line 1" && error.expected.contains("\"answer\""))
     }
   }
 
@@ -188,7 +188,7 @@ struct PromptTemplatesTests {
   func refused(step: String, text: String, place: String?, found: String) throws {
     try withFolder(["\(step).mustache": text]) { folder in
       let error = try #require(throws: FileError.self) { try PromptTemplates(folder: folder) }
-      #expect(error.file == "\(folder)/\(step).mustache" && error.place == place, "\(error)")
+      #expect(error.file == "\(folder)/\(step).mustache" && error.location == place, "\(error)")
       #expect(error.found.contains(found), "\(error)")
     }
   }

@@ -190,7 +190,7 @@ struct ReadingConfigurations {
     ])
   func refusedFeatures(key: String, value: String) {
     let error = #expect(throws: FileError.self) { try configuration([key: value]) }
-    #expect(error?.place.contains(key == "rope_parameters" ? "rope_type" : key) == true)
+    #expect(error?.location.contains(key == "rope_parameters" ? "rope_type" : key) == true)
     #expect(error?.file.hasSuffix("config.json") == true)
   }
 
@@ -258,7 +258,7 @@ struct WritingCheckpoints {
       let error = #expect(throws: FileError.self) {
         try Checkpoint.writeHuggingFace(source.configuration, tensors: tensors, to: folder)
       }
-      #expect(error?.place == "tensor \(last.name)")
+      #expect(error?.location == "tensor \(last.name)")
     }
   }
 

@@ -26,10 +26,10 @@ struct ProceduralDataTests {
           $0.isCorrect == true && $0.origin == .original && $0.mistake == nil
         })
       #expect(
-        part.rejected.allSatisfy {
+        part.incorrect.allSatisfy {
           $0.isCorrect == false && $0.origin == .original && $0.mistake != nil
         })
-      #expect(part.rectified.map(\.questionID) == part.rejected.map(\.questionID))
+      #expect(part.rectified.map(\.questionID) == part.incorrect.map(\.questionID))
       #expect(part.rectified.allSatisfy { $0.isCorrect == true && $0.origin == .rectified })
       #expect(part.corrupted.map(\.questionID) == part.correct.map(\.questionID))
       #expect(

@@ -46,7 +46,7 @@ struct RecordedTeacherTests {
       try annotations(
         .bigBenchHard, #"{"outputs": [{"input": "Which?", "prediction": "", "target": "x"}]}"#)
     }
-    #expect(error.place == "output 0" && error.expected.contains("\"input\""))
+    #expect(error.location == "output 0" && error.expected.contains("\"input\""))
   }
 
   @Test(
@@ -134,6 +134,6 @@ struct RecordedTeacherTests {
     ])
   func malformed(format: RecordedFormat, line: String, place: String, expected: String) throws {
     let error = try #require(throws: FileError.self) { try annotations(format, "\n" + line + "\n") }
-    #expect(error.place == place && error.expected.contains(expected), "\(error)")
+    #expect(error.location == place && error.expected.contains(expected), "\(error)")
   }
 }
