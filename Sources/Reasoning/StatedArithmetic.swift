@@ -119,7 +119,7 @@ public enum StatedArithmetic {
   }
 
   private static let leadsToStatement: Set = [
-    "so", "then", "thus", "therefore", "hence", "that", "is",
+    "so", "then", "thus", "therefore", "hence", "that",
   ]
 
   private static func stated(

