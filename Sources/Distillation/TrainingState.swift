@@ -21,7 +21,7 @@ extension Trainer {
     encoder.outputFormatting = .sortedKeys
     return [
       "settings": String(decoding: try encoder.encode(settings), as: UTF8.self),
-      "examples": String(objective.examples.count),
+      "examples": String(objective.examples.count), "dropout": "\(dropout)",
     ]
   }
 

@@ -1,7 +1,8 @@
+import Parameters
+
 /// What the flags of an experiment ask for.
 ///
-/// The flags come from the experiment's declaration, which `swift-argument-parser`, whose flags are
-/// properties known at compile time, cannot express.
+/// The flags come from the experiment's declaration.
 package struct ExperimentOptions: Sendable {
   /// The values of each setting, by name.
   package var values: [String: [SettingValue]]
@@ -13,47 +14,23 @@ package struct ExperimentOptions: Sendable {
   package var isDryRun = false
   package var asksForHelp = false
 
-  /// Everything that is wrong with a call.
-  package struct UsageError: Error, CustomStringConvertible {
-    package var problems: [String]
-    package var description: String { problems.joined(separator: "\n") }
-  }
-
   /// Reads `arguments`. Throws a `UsageError` that names all that is wrong with them.
   package init(_ arguments: [String], for experiment: Experiment, cores: Int) throws {
-    var problems: [String] = []
-    var given: [String: String] = [:]
-    var flags: Set<String> = []
+    let known = experiment.settings.map(\.flag) + ["--seeds", "--arms", "--jobs", "--output"]
     let switches = ["--smoke", "--dry-run", "--help"]
-    let own = ["--seeds", "--arms", "--jobs", "--output"]
-    let known = experiment.settings.map(\.flag) + own + switches
-    var rest = arguments[...]
-    while let argument = rest.popFirst() {
-      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      let flag = parts.first.map(String.init) ?? ""
-      guard known.contains(flag) else {
-        let near = known.min { distance($0, flag) < distance($1, flag) } ?? ""
-        problems.append("\(argument): no such flag; did you mean \(near)? --help lists them all")
-        // The value of a mistyped flag is not a second mistake.
-        if let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
-        continue
-      }
-      if switches.contains(flag) {
-        flags.insert(flag)
-        if parts.count == 2 {
-          problems.append("\(flag): expected no value, found \"\(parts[1])\"")
-        }
-      } else if parts.count == 2 {
-        given[flag] = String(parts[1])
-      } else if let value = rest.first, !value.hasPrefix("--") {
-        given[flag] = rest.removeFirst()
-      } else {
-        problems.append("\(flag): expected a value, found none")
-      }
+    let optional = experiment.settings.filter { $0.kind == .flag }.map(\.flag)
+    let read = FlagArguments(
+      arguments, flags: known.filter { !optional.contains($0) }, optional: optional,
+      switches: switches
+    ) { argument in
+      let near = FlagArguments.nearest(to: argument, of: known + switches) ?? ""
+      return "\(argument): no such flag; did you mean \(near)? --help lists them all"
     }
-    isSmoke = flags.contains("--smoke")
-    isDryRun = flags.contains("--dry-run")
-    asksForHelp = flags.contains("--help")
+    var problems = read.problems
+    let given = read.values
+    isSmoke = read.switches.contains("--smoke")
+    isDryRun = read.switches.contains("--dry-run")
+    asksForHelp = read.switches.contains("--help")
 
     values = [:]
     for setting in experiment.settings {
@@ -67,10 +44,10 @@ package struct ExperimentOptions: Sendable {
         setting.isAxis
         ? text.split(separator: ",", omittingEmptySubsequences: false) : [text[...]]
       for word in words {
-        if let value = setting.value(word) {
+        if let value = setting.kind.value(word) {
           if !found.contains(value) { found.append(value) }
         } else {
-          problems.append("\(setting.flag): expected \(setting.allowed), found \"\(word)\"")
+          problems.append("\(setting.flag): expected \(setting.kind.allowed), found \"\(word)\"")
         }
       }
       values[setting.name] = found
@@ -124,7 +101,8 @@ package struct ExperimentOptions: Sendable {
     let settings = experiment.settings.map { setting in
       let values = setting.values.map(\.description).joined(separator: ",")
       return (
-        setting.flag, "\(setting.help) (\(setting.allowed); \(values.isEmpty ? "none" : values))"
+        setting.flag,
+        "\(setting.help) (\(setting.kind.allowed); \(values.isEmpty ? "none" : values))"
       )
     }
     return """
@@ -149,19 +127,4 @@ package struct ExperimentOptions: Sendable {
       Example: \(experiment.example)
       """
   }
-}
-
-/// How many letters have to change between two flags.
-private func distance(_ a: String, _ b: String) -> Int {
-  var row = Array(0...b.count)
-  for (i, x) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, y) in b.enumerated() {
-      (diagonal, row[j + 1]) = (
-        row[j + 1], min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1)
-      )
-    }
-  }
-  return row[b.count]
 }

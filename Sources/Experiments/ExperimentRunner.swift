@@ -1,6 +1,7 @@
 import Foundation
 import LanguageModel
 import LinearAlgebra
+import Parameters
 
 extension Experiment {
   /// The whole of an experiment's executable: reads the flags, runs what is missing of the plan,
@@ -23,7 +24,7 @@ extension Experiment {
         return 0
       }
       return try run(options, folder: folder) ? 0 : 1
-    } catch let error as ExperimentOptions.UsageError {
+    } catch let error as UsageError {
       Self.complain("\(error)\n")
       return 2
     } catch {

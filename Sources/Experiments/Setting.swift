@@ -1,54 +1,12 @@
+import Parameters
+
 /// The value of one setting of a run.
-public enum SettingValue: Sendable, Hashable, Codable, CustomStringConvertible {
-  case integer(Int)
-  case number(Double)
-  case text(String)
-
-  /// The value as a flag takes it and a table shows it; numbers in the fewest digits that give them
-  /// back.
-  public var description: String {
-    switch self {
-    case .integer(let value): "\(value)"
-    case .number(let value):
-      value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
-    case .text(let value): value
-    }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let value = try? container.decode(Int.self) {
-      self = .integer(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else {
-      self = .text(try container.decode(String.self))
-    }
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .integer(let value): try container.encode(value)
-    case .number(let value): try container.encode(value)
-    case .text(let value): try container.encode(value)
-    }
-  }
-}
+public typealias SettingValue = Parameter.Value
 
 /// A setting that an experiment declares: a flag, a column of its CSV, and where it takes several
 /// values an axis of its grid.
 public struct Setting: Sendable {
-  /// What its values may be.
-  public enum Kind: Sendable {
-    case integer(ClosedRange<Int>)
-    case number(ClosedRange<Double>)
-    case choice([String])
-    case text
-    /// A path. Its content's checksum is what counts: the path is no part of a run's identity, and
-    /// the CSV shows the file's name alone.
-    case file
-  }
+  public typealias Kind = Parameter.Kind
 
   /// Its column's name, such as `learning_rate`; the flag is `--learning-rate`.
   public let name: String
@@ -77,28 +35,17 @@ public struct Setting: Sendable {
   var isFile: Bool { if case .file = kind { true } else { false } }
 
   var flag: String { "--" + name.replacing("_", with: "-") }
+}
 
-  /// What a value may be, in words.
-  var allowed: String {
-    switch kind {
-    case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
-    case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
-    case .choice(let names): "one of \(names.joined(separator: ", "))"
-    case .text: "a text"
-    case .file: "a path"
-    }
-  }
-
-  /// The value that `text` spells; nil where it is none of those allowed.
-  func value(_ text: Substring) -> SettingValue? {
-    switch kind {
-    case .integer(let range):
-      Int(text).flatMap { range.contains($0) ? .integer($0) : nil }
-    case .number(let range):
-      Double(text).flatMap { range.contains($0) ? .number($0) : nil }
-    case .choice(let names): names.contains(String(text)) ? .text(String(text)) : nil
-    case .text, .file: text.isEmpty ? nil : .text(String(text))
-    }
+extension Setting {
+  /// A parameter as a setting: an axis whose value is the parameter's default where `values` are left
+  /// out.
+  public init(
+    _ parameter: Parameter, _ values: [SettingValue]? = nil, smoke: [SettingValue]? = nil
+  ) {
+    self.init(
+      parameter.name, parameter.kind, values ?? [parameter.default], smoke: smoke,
+      help: parameter.help)
   }
 }
 

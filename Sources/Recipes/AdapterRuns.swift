@@ -25,17 +25,17 @@ extension DistillationSetup {
     ]
   }
 
-  /// Trains stage 1, then the run's arm, an `ObjectiveName`, through an adapter on query and value
+  /// Trains stage 1, then the objective that the run's arm is called after, through an adapter on query and value
   /// projections; scores the student and says what the adapter learned. Any other arm is stage 1 alone.
   public func runAdapter(_ context: RunContext) throws -> [Metric] {
     let run = context.settings
-    let first = try firstStage(context, on: data.correct + data.rectified)
-    guard let objective = ObjectiveName(rawValue: run.arm) else {
+    let first = try firstStage(context, on: data.training.chains)
+    guard let objective = ObjectiveEntry(named: run.arm) else {
       return try measure(first, context)
     }
     let merged = first.merged()
     let student = try adapted(merged, run)
-    let training = try secondStage(student, objective, on: data.chains, context)
+    let training = try secondStage(student, objective, on: data.training, context)
     return training + (try learned(by: student, on: merged, after: first, run))
       + (try measure(student, context))
   }

@@ -4,8 +4,8 @@ import Evaluation
 import Experiments
 import Files
 import Foundation
-import KeySteps
 import LanguageModel
+import Parameters
 import Randomness
 import Reasoning
 import Statistics
@@ -28,8 +28,17 @@ public struct DistillationSetup: Sendable {
   /// The settings that every distillation experiment has. Their defaults are those of the embedded
   /// student, or those that fit a pretrained one of 135 M parameters on a CPU; the second stage is
   /// EDIT's, at the paper's weights.
-  public static func settings(checkpoint: Bool = usesCheckpoint()) -> [Setting] {
-    studentSettings(checkpoint) + trainingSettings(checkpoint) + secondStageSettings(checkpoint)
+  ///
+  /// They end with the parameters of `objectives`, those of the experiment's arms.
+  public static func settings(
+    checkpoint: Bool = usesCheckpoint(), objectives: [ObjectiveEntry] = [.keySteps]
+  ) -> [Setting] {
+    studentSettings(checkpoint) + trainingSettings(checkpoint)
+      + [
+        Setting(
+          "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],
+          help: "of the second stage")
+      ] + .parameters(of: objectives, checkpoint: checkpoint)
   }
 
   private static let count = Setting.Kind.integer(0...10_000_000)
@@ -80,21 +89,6 @@ public struct DistillationSetup: Sendable {
         "stage2_steps", count, [.integer(checkpoint ? 20 : 60)], smoke: [.integer(2)],
         help: "of the second stage"),
       Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
-    ]
-  }
-
-  private static func secondStageSettings(_ checkpoint: Bool) -> [Setting] {
-    [
-      Setting(
-        "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],
-        help: "of the second stage"),
-      Setting("alpha", .number(0...100), [.integer(1)], help: "weight of right key tokens"),
-      Setting("beta", .number(-100...0), [.number(-0.025)], help: "weight of wrong key tokens"),
-      Setting(
-        "gamma", .number(0...100), [.integer(0)], help: "weight of the right chain's other tokens"),
-      Setting(
-        "guard", .number(0...1000), [.integer(20)],
-        help: "nats above which wrong tokens are let be"),
     ]
   }
 
@@ -152,11 +146,13 @@ public struct DistillationSetup: Sendable {
       return "\(test.name): \(test.questions.count) questions, guessing floor "
         + percent(test.guessingFloor) + byTask
     }
-    let keys = data.pairs.map { KeyTokens(chosen: $0.chosen, rejected: $0.rejected) }
-    let share = keys.map(\.fraction).reduce(0, +) / Double(max(1, keys.count))
+    let training = data.training
+    let share =
+      training.pairs.map { $0.keyTokens().fraction }.reduce(0, +)
+      / Double(max(1, training.pairs.count))
     return [
-      "training: \(data.correct.count) right chains, \(data.rectified.count) rectified, "
-        + "\(data.pairs.count) dual pairs with \(percent(share)) key tokens"
+      "training: \(training.correct.count) right chains, \(training.rectified.count) rectified, "
+        + "\(training.pairs.count) dual pairs with \(percent(share)) key tokens"
     ] + tests
   }
 
@@ -188,26 +184,19 @@ public struct DistillationSetup: Sendable {
   }
 
   /// The student after the first stage of `arm`, shared as that on chains.
-  public func firstStage(_ context: RunContext, of arm: ArmName) throws -> Decoder {
-    let stage = arm.stages[0]
-    let chains = stage.data(data.chains)
-    if stage.objective == .chains {
-      return try firstStage(
-        context, on: stage.includesRectified ? data.correct + data.rectified : data.correct)
-    }
-    return try firstStage(
-      context,
-      key: [
-        "chains": .text(
-          SHA256.hex(
-            of: (chains.correct + chains.rectified).map(\.questionID).joined(separator: "\n"))),
-        "objective": .text(stage.objective.rawValue), "cues": .text("\(chains.cues)"),
-        "lambda": .number(Double(ObjectiveOptions().lambda)),
-      ]
-    ) {
-      try stage.objective.objective(chains) {
-        ReferenceModels(
-          student: try untrained(context.settings), workers: Workers(count: context.threads))
+  public func firstStage(_ context: RunContext, of arm: TrainingArm) throws -> Decoder {
+    let (stage, run) = (arm.stages[0], context.settings)
+    let training = stage.data(data.training)
+    if stage.objective == .chains { return try firstStage(context, on: training.chains) }
+    let parameters = ParameterValues(stage.objective.parameters, given: run.values).values
+    let key: [String: SettingValue] = [
+      "chains": .text(SHA256.hex(of: training.chains.map(\.id).joined(separator: "\n"))),
+      "objective": .text(stage.objective.name),
+      "cues": .text("\(training.tasks.map(training.cues))"),
+    ]
+    return try firstStage(context, key: key.merging(parameters) { own, _ in own }) {
+      try stage.objective.objective(training, parameters, seed: run.seed) {
+        ReferenceModels(student: try untrained(run), workers: Workers(count: context.threads))
       }
     }
   }
@@ -230,28 +219,29 @@ public struct DistillationSetup: Sendable {
     return try read(decoder, from: folder)
   }
 
-  /// Trains `decoder` further by `objective` on `chains`, as the run's settings say. What it is compared
-  /// with is a copy of it, fine-tuned where the objective wants that on the right chains, or on the
-  /// wrong ones.
+  /// Trains `decoder` further by `objective` on `training`, as the run's settings say. What it is
+  /// compared with is a copy of it, fine-tuned for a reference model on the correct chains, or on the
+  /// rejected ones.
   public func secondStage(
-    _ decoder: Decoder, _ objective: ObjectiveName, on chains: TeacherChains, _ context: RunContext
+    _ decoder: Decoder, _ objective: ObjectiveEntry, on training: TrainingData,
+    _ context: RunContext
   ) throws -> [Metric] {
-    func reference(on chains: [ChainOfThought]) throws -> Decoder {
+    let run = context.settings
+    func reference(_ reference: ObjectiveEntry.Reference) throws -> Decoder? {
+      guard objective.references.contains(reference) else { return nil }
       let copy = decoder.copy()
-      var settings = settings(for: copy, context.settings, stage: 2)
-      settings.length = .steps(context.settings.integer("reference_steps"))
-      let tokenized = try data.tokenizer.tokenize(chains, file: "reference")
-      try train(copy, .chainsOfThought(tokenized), settings, context, "reference")
+      var settings = settings(for: copy, run, stage: 2)
+      settings.length = .steps(run.integer("reference_steps"))
+      let chains =
+        reference == .positive ? training.chains : training.pairs.map(\.rejectedChain)
+      try train(copy, .chainsOfThought(chains), settings, context, "reference")
       return copy
     }
     return try secondStage(
       decoder,
-      objective.objective(chains, ObjectiveOptions(context.settings)) {
+      objective.objective(training, run.values, seed: run.seed) {
         ReferenceModels(
-          student: decoder,
-          positive: objective.wantsPositive
-            ? try reference(on: chains.correct + chains.rectified) : nil,
-          negative: objective.wantsNegative ? try reference(on: chains.pairs.map(\.rejected)) : nil,
+          student: decoder, positive: try reference(.positive), negative: try reference(.negative),
           workers: Workers(count: context.threads))
       }, context)
   }
@@ -275,7 +265,6 @@ public struct DistillationSetup: Sendable {
         ? AdamWSettings(beta2: 0.98, weightDecay: isFirst ? 0.01 : 0)
         : AdamWSettings(weightDecay: isFirst ? 0.05 : 0),
       length: .steps(steps), batchSize: run.integer("batch_size"), clipNorm: 1,
-      dropout: decoder.adapter?.configuration.dropout ?? 0,
       // Each stage has its own order of the data.
       seed: run.seed &* 2 &+ UInt64(stage))
   }
@@ -287,7 +276,7 @@ public struct DistillationSetup: Sendable {
   ) throws -> [Metric] {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
     guard !objective.examples.isEmpty else {
-      throw FileError(nothingIn: name, expected: "example to train on")
+      throw FileError(nothingIn: data.training.file, expected: "example to train on")
     }
     let trainer = Trainer(
       decoder, objective, settings, workers: Workers(count: context.threads))

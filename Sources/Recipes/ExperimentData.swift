@@ -20,12 +20,8 @@ public struct ExperimentData: Sendable {
     public var guessingFloor: Double { GuessingFloor.overall(questions) }
   }
 
-  /// Right chains as the teacher first gave them, and those it gave with the answer as a hint.
-  public var correct: [TokenizedChain]
-  public var rectified: [TokenizedChain]
-  public var pairs: [TokenizedPair]
-  /// The same as texts, for arms that take chains apart.
-  public var chains: TeacherChains
+  /// What students learn from.
+  public var training: TrainingData
   /// What hyperparameters are chosen on.
   public var validation: Test
   /// What is scored once for each finished run.
@@ -57,13 +53,13 @@ extension ExperimentData {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
+    let source = "procedural problems of seed \(settings.seed)"
     self.init(
-      correct: try tokenizer.tokenize(data.train.correct, file: "train"),
-      rectified: try tokenizer.tokenize(data.train.rectified, file: "train"),
-      pairs: try tokenizer.tokenize(data.train.pairs, file: "train"),
-      chains: TeacherChains(
-        correct: data.train.correct, rectified: data.train.rectified, pairs: data.train.pairs,
-        tokenizer: tokenizer, rule: .procedural, cues: .procedural, file: "train"),
+      training: TrainingData(
+        correct: try tokenizer.tokenize(data.train.correct, file: source),
+        rectified: try tokenizer.tokenize(data.train.rectified, file: source),
+        pairs: try tokenizer.tokenize(data.train.pairs, file: source),
+        tokenizer: tokenizer, file: source),
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),
@@ -104,14 +100,10 @@ extension ExperimentData {
         }, prompts: indices.map { tokenized[$0].prompt }, pairs: indices.map { tokenized[$0] })
     }
     let train = indices(split.train).map { tokenized[$0] }
-    let trainPairs = indices(split.train).map { pairs[$0] }
     let task = pairs.first?.task ?? ""
     self.init(
-      correct: train.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.chosen) },
-      rectified: [], pairs: train,
-      chains: TeacherChains(
-        correct: trainPairs.map(\.chosen), pairs: trainPairs, tokenizer: tokenizer,
-        rule: .usual(forTask: task), cues: .usual(forTask: task), file: path),
+      training: TrainingData(
+        correct: train.map(\.chosenChain), pairs: train, tokenizer: tokenizer, file: path),
       validation: try part("validation", split.validation),
       tests: [try part("in domain", split.test)], tokenizer: tokenizer,
       answerRule: .usual(forTask: task),

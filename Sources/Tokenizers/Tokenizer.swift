@@ -23,7 +23,8 @@ public final class Tokenizer: Sendable {
   /// `beginningOfSequence`, with `<s>`, `<|begin_of_text|>`, `<bos>`.) A GGUF file names its own.
   public let endOfSequence: Int?
 
-  private let file: String
+  /// The file it was read from, which errors name.
+  public let file: String
   private let model: TokenizerDefinition.Model
   private let vocabulary: Vocabulary
   private let normalizer: Normalizer?

@@ -16,6 +16,8 @@ struct EvaluateCommand: ParsableCommand {
       "arm" they were asked as too, plain without --arm. A student that was trained with --objective \
       answer-sft, mt-re, mt-cot, mt-ra, scott or cascod wants --arm with the same name.
 
+      \(KeyTokenOptions.help)
+
       Example: keystep evaluate --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl \
       --prompts prompts.jsonl --json
       """)
@@ -90,7 +92,7 @@ struct EvaluateCommand: ParsableCommand {
         text: student.tokenizer.decode(answer.tokens, skippingSpecialTokens: true),
         gold: prompt.goldAnswer ?? "")
     }
-    let arm = decoding.arm?.rawValue
+    let arm = decoding.arm?.name
     if !json { print("asked \(arm.map { "as \($0)" } ?? "plainly")") }
     for (task, responses) in Dictionary(grouping: responses, by: \.task).sorted(by: {
       $0.key < $1.key

@@ -213,7 +213,10 @@ import Testing
         ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--lora-alpha", "nan"],
         "--lora-alpha"
       ),
-      (["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--clip", "0"], "--clip"),
+      (
+        ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--clip-norm", "0"],
+        "--clip-norm"
+      ),
       (
         ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--weight-decay", "-1"],
         "--weight-decay"
@@ -246,7 +249,7 @@ import Testing
     "Help is on standard output, with an example",
     arguments: [
       "edit-data", "annotate", "rectify", "corrupt", "pair", "align", "loss", "train", "generate",
-      "evaluate", "report", "info",
+      "evaluate", "report", "info", "objectives",
     ])
   func help(command: String) throws {
     for call in [try keystep(command, "--help"), try keystep("help", command)] {

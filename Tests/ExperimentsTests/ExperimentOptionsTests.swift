@@ -1,4 +1,5 @@
 import Experiments
+import Parameters
 import Testing
 
 @Suite struct ExperimentOptionsTests {
@@ -12,7 +13,7 @@ import Testing
     do {
       _ = try ExperimentOptions(arguments, for: experiment, cores: 2)
       return []
-    } catch let error as ExperimentOptions.UsageError {
+    } catch let error as UsageError {
       return error.problems
     } catch {
       return ["\(error)"]
@@ -89,7 +90,7 @@ import Testing
       (["--smok"], "--smoke"), (["--seed", "3"], "--seeds"),
     ])
   func unknown(arguments: [String], nearest: String) throws {
-    let error = #expect(throws: ExperimentOptions.UsageError.self) {
+    let error = #expect(throws: UsageError.self) {
       try ExperimentOptions(arguments, for: experiment, cores: 1)
     }
     #expect(error?.problems.count == 1)

@@ -19,7 +19,9 @@ import Testing
     let again = try ExperimentData(procedural: Self.settings, folder: folder.path + "/again")
     #expect(
       data.checksums == again.checksums && Set(data.checksums.keys) == ["problems", "tokenizer"])
-    #expect(data.pairs == again.pairs && data.correct == again.chosen)
+    #expect(
+      data.training.pairs == again.training.pairs && data.training.correct == again.training.correct
+    )
     var other = Self.settings
     other.seed = 4
     let others = try ExperimentData(procedural: other, folder: folder.path + "/other")
@@ -29,8 +31,8 @@ import Testing
     #expect(data.validation.questions.count == 5)
     #expect(data.tests.map(\.name) == ["in domain", "out of domain"])
     #expect(data.tests.map(\.questions.count) == [6, 7])
-    #expect(data.correct.count + data.rectified.count <= 12 && !data.correct.isEmpty)
-    let trained = Set((data.correct + data.rectified).map(\.prompt) + data.pairs.map(\.prompt))
+    #expect(data.training.chains.count <= 12 && !data.training.correct.isEmpty)
+    let trained = Set(data.training.chains.map(\.prompt) + data.training.pairs.map(\.prompt))
     for test in [data.validation] + data.tests {
       #expect(trained.isDisjoint(with: test.prompts))
       #expect(trained.isDisjoint(with: test.pairs.map(\.prompt)))
@@ -57,16 +59,19 @@ import Testing
       try ExperimentData(pairs: path, for: student, validation: 2, test: test, splitSeed: seed)
     }
     let first = try data(1)
-    #expect(try data(1).pairs == first.pairs && data(1).checksums == first.checksums)
+    #expect(
+      try data(1).training.pairs == first.training.pairs && data(1).checksums == first.checksums)
     #expect(try data(2).checksums["split"] != first.checksums["split"])
     #expect(try data(2).checksums["pairs"] == first.checksums["pairs"])
     #expect(first.validation.questions.count == 2 && first.tests[0].questions.count == 4)
-    #expect(first.pairs.count == 10 && first.correct.count == 10 && first.rectified.isEmpty)
+    #expect(
+      first.training.pairs.count == 10 && first.training.correct.count == 10
+        && first.training.rectified.isEmpty)
     // Two pairs of one question are on the same side.
-    let trained = Set(first.pairs.map(\.prompt))
+    let trained = Set(first.training.pairs.map(\.prompt))
     #expect(trained.count == 5)
     #expect(trained.isDisjoint(with: first.tests[0].prompts + first.validation.prompts))
-    #expect(first.correct.map(\.response) == first.pairs.map(\.chosen))
+    #expect(first.training.correct.map(\.response) == first.training.pairs.map(\.chosen))
     let error = #expect(throws: FileError.self) { try data(1, test: 14) }
     #expect(error?.description.contains("more than 16 questions") == true)
   }
@@ -81,11 +86,11 @@ import Testing
     ) { context in
       let setup = try DistillationSetup(context)
       return Prepared(checksums: setup.checksums, notes: setup.notes) { run in
-        let student = try setup.firstStage(run, on: setup.data.correct)
+        let student = try setup.firstStage(run, on: setup.data.training.correct)
         log.add("\(run.settings.seed): \(student.trainable.buffer.floats.reduce(0, +))")
         let training =
           run.settings.arm == "two"
-          ? try setup.secondStage(student, .keySteps(setup.data.pairs), run) : []
+          ? try setup.secondStage(student, .keySteps(setup.data.training.pairs), run) : []
         return training + (try setup.measure(student, run))
       }
     }

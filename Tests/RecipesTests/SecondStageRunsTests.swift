@@ -16,13 +16,15 @@ import Testing
   /// The rows of the CSV that an experiment leaves, on the embedded student or, by `arguments`, on a
   /// checkpoint.
   private func rows(
-    _ arms: [Arm], _ settings: [Setting], _ arguments: [String] = tiny, in folder: TemporaryFolder,
+    _ arms: [Arm], _ settings: [Setting] = [], of objectives: [ObjectiveEntry] = [.keySteps],
+    _ arguments: [String] = tiny, in folder: TemporaryFolder,
     _ run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
   ) throws -> [String] {
     let checkpoint = DistillationSetup.usesCheckpoint(arguments)
     let experiment = Experiment(
       name: "rules", question: "", arms: arms, reference: Arm.stage1.name,
-      settings: DistillationSetup.settings(checkpoint: checkpoint) + settings, seeds: 1,
+      settings: DistillationSetup.settings(checkpoint: checkpoint, objectives: objectives)
+        + settings, seeds: 1,
       summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)
@@ -37,17 +39,15 @@ import Testing
     "Every objective of a second stage is trained from one stage 1, with its own settings alone")
   func objectives() throws {
     let folder = try TemporaryFolder()
-    let objectives = ObjectiveName.allCases.filter { $0.decodesPlainly }
+    let objectives = ObjectiveEntry.all.filter { $0.decodesPlainly }
     let rows = try rows(
       [.stage1] + objectives.map { Arm(then: $0) },
-      [
-        Setting("clip", .number(0...100), [.integer(5)], help: ""),
-        Setting("alignment_unit", .choice(["token", "step"]), [.text("step")], help: ""),
-        Setting("kept_share", .number(0...1), [.number(0.5)], help: ""),
-        Setting("preference_beta", .number(0...1), [.number(0.2)], help: ""),
-        Setting("reference_steps", .integer(0...9), [.integer(1)], help: ""),
+      of: objectives,
+      Self.tiny + [
+        "--alignment-unit", "step", "--kept-fraction", "0.5", "--preference-beta", "0.2",
+        "--reference-steps", "1",
       ], in: folder
-    ) { try $0.run($1, then: ObjectiveName(rawValue: $1.settings.arm)) }
+    ) { try $0.run($1, then: ObjectiveEntry(named: $1.settings.arm)) }
     #expect(folder.names("runs/stages").count == 1)
     let header = rows[0].split(separator: ",").map(String.init)
     func cells(_ row: String, _ names: String...) throws -> [String] {
@@ -55,15 +55,15 @@ import Testing
       return try names.map { fields[try #require(header.firstIndex(of: $0))] }
     }
     for objective in objectives {
-      let own = rows.filter { $0.contains(",\(objective.rawValue),") }
-      #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(objective)")
-      #expect(own.contains { $0.contains(",stage 2 last loss,") }, "\(objective)")
-      #expect(own.contains { $0.contains(",stage 2 pairs,") } == objective.wantsPairs)
+      let own = rows.filter { $0.contains(",\(objective.name),") }
+      #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(objective.name)")
+      #expect(own.contains { $0.contains(",stage 2 last loss,") }, "\(objective.name)")
+      #expect(own.contains { $0.contains(",stage 2 pairs,") } == (objective.data == .pairs))
     }
     func settings(_ arm: String) throws -> [String] {
       let row = try #require(rows.first { $0.contains(",\(arm),") })
       return try cells(
-        row, "learning_rate", "beta", "guard", "clip", "alignment_unit", "kept_share",
+        row, "learning_rate", "beta", "guard", "clip", "alignment_unit", "kept_fraction",
         "preference_beta",
         "reference_steps")
     }
@@ -74,17 +74,13 @@ import Testing
     #expect(try settings("cdpo") == ["0.0001", "", "", "", "", "", "0.2", "1"])
   }
 
-  @Test("Wrong tokens of the first divergent run alone are another objective than all")
-  func wrongTokens() throws {
+  @Test("Rejected tokens of the first divergent run alone are another objective than all")
+  func rejectedTokens() throws {
     let folder = try TemporaryFolder()
     let rows = try rows(
       [.stage1, Arm(then: .keySteps)],
-      [
-        Setting(
-          "wrong_tokens", .choice(["all", "first-run"]), [.text("all"), .text("first-run")],
-          help: "")
-      ], in: folder
-    ) { try $0.run($1, then: ObjectiveName(rawValue: $1.settings.arm)) }
+      Self.tiny + ["--rejected-tokens", "all,first-run"], in: folder
+    ) { try $0.run($1, then: ObjectiveEntry(named: $1.settings.arm)) }
     let losses = ["all", "first-run"].map { tokens in
       rows.first { $0.contains(",\(tokens),") && $0.contains(",stage 2 first loss,") }
         .map { $0.split(separator: ",", omittingEmptySubsequences: false).suffix(7).first }
@@ -129,6 +125,7 @@ import Testing
     let rows = try rows(
       [.stage1, Arm(then: .directPreference)],
       DistillationSetup.adapterSettings.with("adapter_rank", [.integer(2)]),
+      of: [.directPreference],
       [
         "--student", try numberedModel(in: folder.path), "--pairs", folder.path + "/pairs.jsonl",
         "--validation-questions", "1", "--test-questions", "2", "--max-new-tokens", "2",
@@ -211,10 +208,12 @@ import Testing
   }
 }
 
-extension ObjectiveName {
+extension ObjectiveEntry {
   /// Whether its student answers as stage 1's does.
   fileprivate var decodesPlainly: Bool {
-    ![.answers, .multiTaskRationale, .multiTaskChain, .multiTaskAnswerFirst, .scott, .cascade]
-      .contains(self)
+    ![
+      ObjectiveEntry.answers, .multiTaskRationale, .multiTaskChain, .multiTaskAnswerFirst, .scott,
+      .cascade,
+    ].contains(self)
   }
 }

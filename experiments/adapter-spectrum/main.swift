@@ -4,13 +4,13 @@ import Recipes
 
 let usesCheckpoint = DistillationSetup.usesCheckpoint()
 
-let objectives: [ObjectiveName] = [.chains, .keySteps, .directPreference]
+let objectives: [ObjectiveEntry] = [.chains, .keySteps, .directPreference]
 
 let experiment = Experiment(
   distillation: "adapter-spectrum",
   question: "What room does a second stage need, and does it go another way than stage 1?",
   arms: [.stage1] + objectives.map { Arm(then: $0) },
-  settings: DistillationSetup.settings()
+  settings: DistillationSetup.settings(objectives: objectives)
     .with("learning_rate", [.number(usesCheckpoint ? 2e-4 : 5e-4)])
     + DistillationSetup.adapterSettings,
   seeds: 5,

@@ -10,11 +10,15 @@ let experiment = Experiment(
   distillation: "data-size",
   question: "Is a student better served by more questions or by better chains?",
   arms: [
-    Arm("right", without: ["wrong_share"], help: "the teacher's originally right chains alone"),
     Arm(
-      "right and rectified", without: ["wrong_share"], isOptional: usesCheckpoint,
-      help: "rectified ones too, so that all questions have a right chain"),
-    Arm("right and wrong", help: "the same with wrong chains taken for right ones"),
+      "right", then: .keySteps, without: ["wrong_share"],
+      help: "the teacher's originally correct chains alone"),
+    Arm(
+      "right and rectified", then: .keySteps, without: ["wrong_share"], isOptional: usesCheckpoint,
+      help: "rectified ones too, so that all questions have a correct chain"),
+    Arm(
+      "right and wrong", then: .keySteps,
+      help: "the same with incorrect chains in place of correct ones"),
   ],
   reference: "right",
   settings: DistillationSetup.settings()
@@ -23,7 +27,7 @@ let experiment = Experiment(
         "questions", .integer(1...10_000_000), questions.map { .integer($0) },
         smoke: [.integer(32)], help: "that the student learns from"),
       Setting(
-        "wrong_share", .number(0...1), [.number(0.3)], help: "of them with a wrong chain"),
+        "wrong_share", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
     ],
   seeds: 4,
   summary: [
@@ -36,14 +40,15 @@ let experiment = Experiment(
 ) { setup, run in
   let settings = run.settings
   let seed = UInt64(settings.integer("data_seed"))
-  var chains = setup.data.chains.ofQuestions(settings.integer("questions"), seed: seed)
+  var training = setup.data.training.ofQuestions(settings.integer("questions"), seed: seed)
   switch settings.arm {
-  case "right": chains = chains.withoutRectified
+  case "right": training = training.withoutRectified
   case "right and wrong":
-    chains = chains.takingWrongForRight(share: settings.number("wrong_share"), seed: seed)
+    training = training.takingRejectedForCorrect(
+      fraction: settings.number("wrong_share"), seed: seed)
   default: break
   }
-  return try setup.run(run, firstStageOn: chains, then: .keySteps, on: chains)
+  return try setup.run(run, firstStageOn: training, then: .keySteps, on: training)
 }
 
 experiment.main()

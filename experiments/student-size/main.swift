@@ -20,7 +20,7 @@ let size: [Setting] =
 let experiment = Experiment(
   distillation: "student-size",
   question: "Does what EDIT gains over fine-tuning depend on the student's size?",
-  arms: [Arm(.standardCoT), Arm(.edit)], reference: ArmName.standardCoT.rawValue,
+  arms: [Arm(.standardCoT), Arm(.edit)], reference: TrainingArm.standardCoT.name,
   settings: DistillationSetup.settings() + size,
   seeds: 3,
   summary: [

@@ -61,7 +61,8 @@ public struct TokenizedCues: Sendable, Hashable {
   public init(_ cues: ArmCues, _ tokenizer: ExampleTokenizer) throws {
     func encode(_ cue: String) throws -> [Int] {
       let ids = tokenizer.tokenizer.encode(cue)
-      try tokenizer.check(ids, count: ids.count, file: "tokenizer", place: "cue \"\(cue)\"")
+      try tokenizer.check(
+        ids, count: ids.count, file: tokenizer.tokenizer.file, place: "cue \"\(cue)\"")
       return ids
     }
     (rationale, answer) = try (encode(cues.rationale), encode(cues.answer))
@@ -76,7 +77,7 @@ public struct TokenizedCues: Sendable, Hashable {
       (factual, counterfactual, (cues.factual, cues.counterfactual)),
     ] where first == second {
       throw FileError(
-        file: "tokenizer", location: "cues \(texts)", expected: "different token ids",
+        file: tokenizer.tokenizer.file, location: "cues \(texts)", expected: "different token ids",
         found: "\(first) for both")
     }
   }
@@ -89,8 +90,8 @@ public struct TokenizedCues: Sendable, Hashable {
   }
 }
 
-/// A chain of thought as the arms take it apart: its pieces as token ids, tokenized apart, none with
-/// the end-of-sequence token.
+/// A chain of thought split into its pieces: token ids, each piece tokenized by itself, none with the
+/// end-of-sequence token.
 public struct ChainPieces: Sendable, Hashable {
   public var id: String
   public var prompt: [Int]
@@ -98,40 +99,54 @@ public struct ChainPieces: Sendable, Hashable {
   public var rationale: [Int]
   public var cue: [Int]
   public var answer: [Int]
+  /// Those of the chain's task.
+  public var cues: TokenizedCues
 
-  public init(id: String, prompt: [Int], rationale: [Int], cue: [Int], answer: [Int]) {
+  public init(
+    id: String, prompt: [Int], rationale: [Int], cue: [Int], answer: [Int], cues: TokenizedCues
+  ) {
     self.id = id
     self.prompt = prompt
     self.rationale = rationale
     self.cue = cue
     self.answer = answer
+    self.cues = cues
   }
 
   /// The whole chain.
   public var chain: [Int] { rationale + cue + answer }
 }
 
-extension ExampleTokenizer {
-  /// The pieces of `chains`, taken apart by `rule`.
+extension TrainingData {
+  /// The pieces of all correct chains.
+  public var pieces: [ChainPieces] {
+    get throws { try pieces(of: chains) }
+  }
+
+  /// The pieces of `chains`, each split by the rule of its task.
   ///
-  /// Throws a `FileError` that names the chain without a cue before its answer, and as for whole
-  /// chains; the longest cue counts towards the model's context.
-  public func pieces(
-    of chains: [ChainOfThought], by rule: AnswerRule, _ cues: TokenizedCues, file: String
-  ) throws -> [ChainPieces] {
-    try chains.enumerated().map { index, chain in
-      let place = "chain \(index + 1) (\(chain.questionID))"
-      guard let parts = rule.parts(of: chain.text) else {
+  /// Throws a `FileError` that names the chain without a cue before its answer, or one that is longer
+  /// than the model's context with the longest cues.
+  public func pieces(of chains: [TokenizedChain]) throws -> [ChainPieces] {
+    var cuesByTask: [String: TokenizedCues] = [:]
+    return try chains.enumerated().map { index, chain in
+      let place = "chain \(index + 1) (\(chain.id))"
+      let task = chain.source?.task ?? ""
+      let cues = try cuesByTask[task] ?? tokenizedCues(forTask: task)
+      cuesByTask[task] = cues
+      let rule = rule(task)
+      let text = chain.source?.text ?? ""
+      guard let parts = rule.parts(of: text) else {
         throw FileError(
           file: file, location: place,
           expected: "a chain with \"\(rule.cue)\" between its reasoning and its answer",
-          found: "\"…\(chain.text.suffix(40))\"")
+          found: "\"…\(text.suffix(40))\"")
       }
+      func encode(_ text: String) -> [Int] { tokenizer.tokenizer.encode(text) }
       let pieces = ChainPieces(
-        id: chain.questionID, prompt: try prompt(chain.prompt, file: file, place: place),
-        rationale: tokenizer.encode(parts.rationale), cue: tokenizer.encode(parts.cue),
-        answer: tokenizer.encode(parts.answer))
-      try check(
+        id: chain.id, prompt: chain.prompt, rationale: encode(parts.rationale),
+        cue: encode(parts.cue), answer: encode(parts.answer), cues: cues)
+      try tokenizer.check(
         pieces.chain, count: pieces.prompt.count + pieces.chain.count + cues.room, file: file,
         place: place)
       return pieces

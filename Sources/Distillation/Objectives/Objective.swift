@@ -23,9 +23,19 @@ public struct TrainingExample: Sendable {
 public struct Objective: Sendable {
   public var examples: [TrainingExample]
   public var rule: LossRule
+  /// Whether an adapter's dropout is on while this is trained.
+  public var usesDropout: Bool
 
-  public init(examples: [TrainingExample], rule: LossRule = .weighted) {
+  public init(
+    examples: [TrainingExample], rule: LossRule = .weighted, usesDropout: Bool = true
+  ) {
     self.examples = examples
     self.rule = rule
+    self.usesDropout = usesDropout
+  }
+
+  /// The same trained with dropout off.
+  var withoutDropout: Objective {
+    Objective(examples: examples, rule: rule, usesDropout: false)
   }
 }

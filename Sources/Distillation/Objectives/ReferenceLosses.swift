@@ -42,6 +42,7 @@ extension Objective {
   /// The same with the losses under `reference` as its tokens' references.
   func compared(with reference: Decoder, _ workers: Workers) -> Objective {
     let losses = ReferenceLosses(of: examples, on: reference, workers: workers)
-    return Objective(examples: losses.attached(to: examples), rule: rule)
+    return Objective(
+      examples: losses.attached(to: examples), rule: rule, usesDropout: usesDropout)
   }
 }

@@ -1,0 +1,24 @@
+/// How a student that an arm trained is asked for its answer.
+public struct ArmDecoding: Sendable, Hashable {
+  /// Token ids before and after the prompt.
+  public var before: [Int] = []
+  public var after: [Int] = []
+  /// What is put after a first response, its end left out, for the answer; nil where one response
+  /// is all.
+  public var continuation: [Int]?
+  /// What stands before the response when it is read: the conclusion cue, where an answer alone is
+  /// asked for.
+  public var lead: [Int] = []
+
+  public init(
+    before: [Int] = [], after: [Int] = [], continuation: [Int]? = nil, lead: [Int] = []
+  ) {
+    self.before = before
+    self.after = after
+    self.continuation = continuation
+    self.lead = lead
+  }
+
+  /// The prompt as it is, and a chain with its answer.
+  public static let plain = ArmDecoding()
+}
