@@ -67,7 +67,7 @@ let package = Package(
         "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Reasoning", "KeySteps",
         "Statistics", "Files", "Randomness",
       ]),
-    library("Experiments", ["Files", "Statistics", "LinearAlgebra", "LanguageModel"]),
+    library("Experiments", ["Files", "Statistics"]),
     library(
       "Recipes",
       [
