@@ -11,8 +11,10 @@ extension ObjectiveName {
   ]
 
   /// All that a second stage may have.
-  static let secondStageSettings = ownSettings.union([
-    "learning_rate", "stage2_steps", "adapter_rank", "adapter_start", "adapter_scale",
+  static let secondStageSettings = ownSettings.union(
+    DistillationSetup.secondStageTrainingSettings
+  ).union([
+    "adapter_rank", "adapter_start", "adapter_scale",
     "overlap_directions",
   ])
 
@@ -102,14 +104,14 @@ extension DistillationSetup {
   {
     guard objective.wantsPairs else { return [] }
     let count = chains.pairs.count
-    var metrics = [Metric("stage 2 pairs", unit: "pairs", value: Double(count))]
+    var metrics = [Metric(.stage2Pairs, unit: .pairs, value: Double(count))]
     if objective.hasKeyTokens {
       let choice = ObjectiveOptions(run).choice
       let pairs = try data.tokenizer.tokenize(chains.pairs, file: chains.file, unit: choice.unit)
       let shares = pairs.map { choice.keyTokens(of: $0).fraction }
       metrics.append(
         Metric(
-          "stage 2 key tokens", unit: "share", value: shares.reduce(0, +) / Double(max(1, count))))
+          .stage2KeyTokens, unit: .fraction, value: shares.reduce(0, +) / Double(max(1, count))))
     }
     return metrics
   }
