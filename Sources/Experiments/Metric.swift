@@ -8,11 +8,14 @@ public struct MetricKey: Hashable, Sendable, CustomStringConvertible {
   /// The task, or the projection, that the figure is restricted to; empty for all of the split.
   public var group: String
 
-  public init(_ split: String = "", _ name: MetricName, group: String = "") {
+  public init(_ split: String, _ name: MetricName, group: String = "") {
     self.split = split
     self.name = name
     self.group = group
   }
+
+  /// A figure of the training.
+  public init(_ name: MetricName, group: String = "") { self.init("", name, group: group) }
 
   /// `in domain accuracy, arithmetic`.
   public var description: String {

@@ -12,10 +12,7 @@ let experiment = Experiment(
   question: "Does EDIT beat the paper's other arms, in domain and out of it?",
   arms: arms.map { Arm($0) }, reference: ArmName.standardCoT.rawValue,
   seeds: 10,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .pairwiseAccuracy)],
   example: """
     make experiment NAME=baselines ARGS="--seeds 3"
     """

@@ -12,9 +12,8 @@ let experiment = Experiment(
   question: "Which of EDIT's parts make a difference?",
   arms: arms.map { Arm($0) }, reference: ArmName.editWithoutKeySteps.rawValue,
   seeds: 10,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=components ARGS="--seeds 3"

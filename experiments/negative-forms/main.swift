@@ -8,16 +8,15 @@ let experiment = Experiment(
   distillation: "negative-forms",
   question: "Does it matter in which form stage 2 pushes wrong key tokens down?",
   arms: [.stage1] + forms.map { Arm(then: $0) },
-  settings: DistillationSetup.settings()
+  settings: DistillationSetup.settings
     .with("beta", [.number(-0.025), .number(-0.5)]) + [
       Setting(
         "clip", .number(0...1000), [.integer(5)],
         help: "nats at which a clipped wrong token stops counting")
     ],
   seeds: 5,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=negative-forms ARGS="--beta -0.5 --clip 2,5,10 --seeds 3"
