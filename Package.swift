@@ -71,8 +71,7 @@ let package = Package(
         "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Reasoning", "KeySteps",
         "Statistics", "Files", "Randomness",
       ]),
-    library(
-      "Experiments", ["Files", "Parameters", "Statistics", "LinearAlgebra", "LanguageModel"]),
+    library("Experiments", ["Files", "Parameters", "Statistics"]),
     library(
       "Recipes",
       [

@@ -21,7 +21,7 @@ extension DistillationSetup {
         "adapter_scale", .number(0.001...1000), [.number(0.5)], help: "its alpha over its rank"),
       Setting(
         "overlap_directions", .integer(1...4096), [.integer(4)],
-        help: "singular directions of each update that are held against each other"),
+        help: "singular directions of the updates that are compared"),
     ]
   }
 
@@ -60,10 +60,10 @@ extension DistillationSetup {
   ) throws -> [Metric] {
     guard let adapter = student.adapter else { return [] }
     let before = try untrained(run)
-    var means: [(name: String, unit: String, values: [Double])] = [
-      ("effective rank", "directions", []), ("stable rank", "directions", []),
-      ("update over weight", "ratio", []), ("overlap with stage 1, outputs", "share", []),
-      ("overlap with stage 1, inputs", "share", []),
+    var means: [(name: MetricName, unit: MetricUnit, values: [Double])] = [
+      (.effectiveRank, .directions, []), (.stableRank, .directions, []),
+      (.updateOverWeight, .ratio, []), (.outputOverlap, .fraction, []),
+      (.inputOverlap, .fraction, []),
     ]
     var metrics: [Metric] = []
     for layer in 0..<merged.configuration.layerCount {
@@ -83,7 +83,7 @@ extension DistillationSetup {
         for (index, value) in figures.enumerated() {
           means[index].values.append(value)
           metrics.append(
-            Metric("\(means[index].name): \(place)", unit: means[index].unit, value: value))
+            Metric(means[index].name, group: place, unit: means[index].unit, value: value))
         }
         metrics.append(.singularValues(update.singularValues, of: place))
       }
@@ -114,7 +114,7 @@ extension Metric {
   /// The singular values of an update as items, falling; their mean as the figure.
   fileprivate static func singularValues(_ values: [Double], of place: String) -> Metric {
     let mean = values.reduce(0, +) / Double(max(1, values.count))
-    var metric = Metric("singular values: \(place)", unit: "weight", value: mean)
+    var metric = Metric(.singularValues, group: place, unit: .weight, value: mean)
     metric.count = values.count
     // Ids of one length keep their order.
     metric.items = MetricItems(

@@ -16,97 +16,27 @@ import Tokenizers
 /// and how a student is measured. An experiment adds arms and axes.
 public struct DistillationSetup: Sendable {
   public let data: ExperimentData
-  /// The pretrained student; nil where one is trained from scratch.
+  /// The pretrained student; nil if one is trained from scratch.
   private let pretrained: Student?
   private let modelChecksum: [String: String]
 
-  /// Whether the flags name a pretrained student, and with it the defaults that fit one.
-  public static func usesCheckpoint(_ arguments: [String] = CommandLine.arguments) -> Bool {
-    arguments.contains { $0 == "--student" || $0.hasPrefix("--student=") }
-  }
-
-  /// The settings that every distillation experiment has. Their defaults are those of the embedded
-  /// student, or those that fit a pretrained one of 135 M parameters on a CPU; the second stage is
-  /// EDIT's, at the paper's weights.
-  ///
-  /// They end with the parameters of `objectives`, those of the experiment's arms.
-  public static func settings(
-    checkpoint: Bool = usesCheckpoint(), objectives: [ObjectiveEntry] = [.keySteps]
-  ) -> [Setting] {
-    studentSettings(checkpoint) + trainingSettings(checkpoint)
-      + [
-        Setting(
-          "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],
-          help: "of the second stage")
-      ] + .parameters(of: objectives, checkpoint: checkpoint)
-  }
-
-  private static let count = Setting.Kind.integer(0...10_000_000)
-
-  private static func studentSettings(_ checkpoint: Bool) -> [Setting] {
-    checkpoint
-      ? [
-        Setting("student", .file, [], isAxis: false, help: "a .gguf file or a Hugging Face folder"),
-        Setting("pairs", .file, [], isAxis: false, help: "dual pairs as JSON lines"),
-        Setting(
-          "validation_questions", count, [.integer(40)], isAxis: false,
-          help: "held out to choose on"),
-        Setting(
-          "test_questions", count, [.integer(100)], isAxis: false, help: "held out to score once"),
-        Setting("max_new_tokens", .integer(1...8192), [.integer(160)], help: "of an answer"),
-        Setting("lora_rank", .integer(1...4096), [.integer(64)], help: "rank of the adapter"),
-        Setting("lora_alpha", .number(0...4096), [.integer(32)], help: "its alpha"),
-        Setting("lora_dropout", .number(0...0.99), [.number(0.05)], help: "its dropout"),
-      ]
-      : [
-        Setting(
-          "train_questions", count, [.integer(4000)], smoke: [.integer(64)], isAxis: false,
-          help: "of the teacher's"),
-        Setting(
-          "validation_questions", count, [.integer(200)], smoke: [.integer(16)], isAxis: false,
-          help: "to choose on"),
-        Setting(
-          "test_questions", count, [.integer(500)], smoke: [.integer(16)], isAxis: false,
-          help: "of each test"),
-        Setting(
-          "max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)],
-          help: "of an answer"),
-      ]
-  }
-
-  private static func trainingSettings(_ checkpoint: Bool) -> [Setting] {
-    [
-      Setting(
-        "data_seed", .integer(0...Int.max), [.integer(1)], isAxis: false,
-        help: "of problems, or of the split"),
-      Setting(
-        "stage1_steps", count, [.integer(checkpoint ? 20 : 1400)], smoke: [.integer(3)],
-        help: "of supervised fine-tuning"),
-      Setting(
-        "stage1_learning_rate", .number(0...1), [.number(checkpoint ? 2e-4 : 2e-3)],
-        help: "highest of stage 1"),
-      Setting(
-        "stage2_steps", count, [.integer(checkpoint ? 20 : 60)], smoke: [.integer(2)],
-        help: "of the second stage"),
-      Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
-    ]
-  }
+  /// The setting whose flag selects a pretrained student, the variant of a distillation experiment.
+  static let modelSetting = "model"
 
   /// Reads or makes the data, and the student where it is a checkpoint.
   public init(_ context: PreparationContext) throws {
     let settings = context.settings
     func path(_ name: String) -> String? {
-      if case .text(let path) = settings.values[name] { path } else { nil }
+      if case .text(let path) = settings[name] { path } else { nil }
     }
-    if let student = path("student") {
+    if let model = path(Self.modelSetting) {
       guard let pairs = path("pairs") else {
         throw FileError(
-          file: student, expected: "--pairs with dual pairs to train it on",
-          found: "none")
+          file: model, expected: "--pairs with dual pairs to train it on", found: "none")
       }
-      let loaded = try Student(path: student)
+      let loaded = try Student(path: model)
       pretrained = loaded
-      modelChecksum = ["model": try Self.checksum(ofModelAt: student)]
+      modelChecksum = ["model": try Self.checksum(ofModelAt: model)]
       data = try ExperimentData(
         pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
         test: settings.integer("test_questions"), splitSeed: UInt64(settings.integer("data_seed")))
@@ -123,17 +53,32 @@ public struct DistillationSetup: Sendable {
     }
   }
 
-  /// Of a folder, that of its weights' file.
-  private static func checksum(ofModelAt path: String) throws -> String {
-    var isFolder: ObjCBool = false
-    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    return try SHA256.hex(ofFileAt: isFolder.boolValue ? path + "/model.safetensors" : path)
+  /// That of a GGUF file, or of all files of a folder that a model is loaded from: weights, their index,
+  /// configuration, tokenizer and chat template, with their names.
+  static func checksum(ofModelAt path: String) throws -> String {
+    guard FileContents.isFolder(path) else { return try SHA256.hex(ofFileAt: path) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
+      [".safetensors", ".json", ".model", ".jinja"].contains { name.hasSuffix($0) }
+    }
+    let sums = try names.sorted().map { "\($0) \(try SHA256.hex(ofFileAt: "\(path)/\($0)"))\n" }
+    return SHA256.hex(of: sums.joined())
   }
 
   /// SHA-256 of data and model.
   public var checksums: [String: String] { data.checksums.merging(modelChecksum) { own, _ in own } }
 
-  /// What the data is, and what guessing scores.
+  /// What an experiment's runs share, and `run` as one of them.
+  public func prepared(
+    notes: [String] = [],
+    run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
+  ) -> Prepared {
+    Prepared(
+      checksums: checksums, conditions: ["precision": "float32"], machine: Machine.blas,
+      notes: self.notes + notes
+    ) { try run(self, $0) }
+  }
+
+  /// What the data is, with the majority baselines.
   public var notes: [String] {
     func percent(_ value: Double) -> String { "\((1000 * value).rounded() / 10) %" }
     let tests = data.tests.map { test in
@@ -143,7 +88,7 @@ public struct DistillationSetup: Sendable {
         ? ", "
           + floors.map { "\($0.task) \(percent($0.accuracy))" }
           .joined(separator: ", ") : ""
-      return "\(test.name): \(test.questions.count) questions, guessing floor "
+      return "\(test.name): \(test.questions.count) questions, majority baseline "
         + percent(test.guessingFloor) + byTask
     }
     let training = data.training
@@ -151,7 +96,7 @@ public struct DistillationSetup: Sendable {
       training.pairs.map { $0.keyTokens().fraction }.reduce(0, +)
       / Double(max(1, training.pairs.count))
     return [
-      "training: \(training.correct.count) right chains, \(training.rectified.count) rectified, "
+      "training: \(training.correct.count) correct chains, \(training.rectified.count) rectified, "
         + "\(training.pairs.count) dual pairs with \(percent(share)) key tokens"
     ] + tests
   }
@@ -162,7 +107,7 @@ public struct DistillationSetup: Sendable {
   func untrained(_ run: RunSettings) throws -> Decoder {
     var generator = SeededGenerator(seed: run.seed, stream: "initialisation")
     guard let pretrained else {
-      let preset = run.values["preset"].flatMap { StudentPreset(rawValue: $0.description) }
+      let preset = run["preset"].flatMap { StudentPreset(rawValue: $0.description) }
       return try .random(
         (preset ?? .procedural).configuration(
           vocabularySize: data.tokenizer.tokenizer.vocabularySize), using: &generator)
@@ -174,46 +119,60 @@ public struct DistillationSetup: Sendable {
       by: LowRankAdapter(configuration, for: pretrained.decoder.configuration, using: &generator))
   }
 
+  /// The settings that stage 1 reads: those of the student and of its training.
+  private static let firstStageSettings: Set = [
+    "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
+    "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
+    "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
+    "max_grad_norm",
+  ]
+
+  /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
+  static let secondStageTrainingSettings: Set = [
+    "stage2_steps", "learning_rate", "schedule", "weight_decay",
+  ]
+
   /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
   /// settings.
   public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
     let texts = chains.map { "\($0.id) \($0.response)" }
     return try firstStage(
-      context, key: ["chains": .text(SHA256.hex(of: texts.joined(separator: "\n")))]
-    ) { .chainsOfThought(chains) }
+      context, inputs: ["sha256 chains": SHA256.hex(of: texts.joined(separator: "\n"))]
+    ) { _ in .chainsOfThought(chains) }
   }
 
   /// The student after the first stage of `arm`, shared as that on chains.
   public func firstStage(_ context: RunContext, of arm: TrainingArm) throws -> Decoder {
-    let (stage, run) = (arm.stages[0], context.settings)
+    let stage = arm.stages[0]
     let training = stage.data(data.training)
     if stage.objective == .chains { return try firstStage(context, on: training.chains) }
-    let parameters = ParameterValues(stage.objective.parameters, given: run.values).values
-    let key: [String: SettingValue] = [
-      "chains": .text(SHA256.hex(of: training.chains.map(\.id).joined(separator: "\n"))),
-      "objective": .text(stage.objective.name),
-      "cues": .text("\(training.tasks.map(training.cues))"),
-    ]
-    return try firstStage(context, key: key.merging(parameters) { own, _ in own }) {
-      try stage.objective.objective(training, parameters, seed: run.seed) {
-        ReferenceModels(student: try untrained(run), workers: Workers(count: context.threads))
+    let parameters = stage.objective.parameters
+    return try firstStage(
+      context, reads: Set(parameters.map(\.name)),
+      inputs: [
+        "sha256 chains": SHA256.hex(of: training.chains.map(\.id).joined(separator: "\n")),
+        "objective": stage.objective.name,
+        "cues": "\(training.tasks.map(training.cues))",
+      ]
+    ) { run in
+      let given = ParameterValues(parameters, given: run.settings.values).values
+      return try stage.objective.objective(training, given, seed: run.settings.seed) {
+        ReferenceModels(
+          student: try untrained(run.settings), workers: Workers(count: run.threads))
       }
     }
   }
 
   private func firstStage(
-    _ context: RunContext, key own: [String: SettingValue], _ objective: () throws -> Objective
+    _ context: RunContext, reads parameters: Set<String> = [], inputs: [String: String],
+    _ objective: (RunContext) throws -> Objective
   ) throws -> Decoder {
-    let run = context.settings
-    let names = [
-      "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
-      "stage1_learning_rate", "batch_size",
-    ]
-    let key = run.values.filter { names.contains($0.key) }.merging(own) { $1 }
-    let decoder = try untrained(run)
-    let folder = try context.stage("stage 1", RunSettings(key), checksums: checksums) { folder in
+    let stage = context.stage("stage 1", reads: Self.firstStageSettings.union(parameters), inputs: inputs)
+    let decoder = try untrained(stage.settings)
+    let folder = try stage.folder { folder in
       try train(
-        decoder, objective(), settings(for: decoder, run, stage: 1), context, "stage 1")
+        decoder, objective(stage.context), settings(for: decoder, stage.settings, stage: 1),
+        stage.context, "stage 1")
       try write(decoder, to: folder)
     }
     return try read(decoder, from: folder)
@@ -257,14 +216,26 @@ public struct DistillationSetup: Sendable {
   private func settings(for decoder: Decoder, _ run: RunSettings, stage: Int) -> TrainingSettings {
     let isFirst = stage == 1
     let steps = run.integer(isFirst ? "stage1_steps" : "stage2_steps")
+    let schedule: LearningRateSchedule =
+      switch run.text(isFirst ? "stage1_schedule" : "schedule") {
+      case "cosine":
+        .cosine(
+          warmUp: min(
+            run.integer("max_warmup_steps"), Int(run.number("warmup_ratio") * Double(steps))),
+          floor: run.number("min_lr_ratio"))
+      case "exponential": .exponentialPerEpoch(factor: run.number("lr_decay"))
+      default: .constant
+      }
+    let clipNorm = run.number("max_grad_norm")
     return TrainingSettings(
       learningRate: run.number(isFirst ? "stage1_learning_rate" : "learning_rate"),
-      schedule: pretrained == nil && isFirst
-        ? .cosine(warmUp: min(30, steps / 10), floor: 0.05) : .constant,
-      optimiser: pretrained == nil
-        ? AdamWSettings(beta2: 0.98, weightDecay: isFirst ? 0.01 : 0)
-        : AdamWSettings(weightDecay: isFirst ? 0.05 : 0),
-      length: .steps(steps), batchSize: run.integer("batch_size"), clipNorm: 1,
+      schedule: schedule,
+      optimiser: AdamWSettings(
+        beta1: Float(run.number("adam_beta1")), beta2: Float(run.number("adam_beta2")),
+        epsilon: Float(run.number("adam_epsilon")),
+        weightDecay: Float(run.number(isFirst ? "stage1_weight_decay" : "weight_decay"))),
+      length: .steps(steps), batchSize: run.integer("batch_size"),
+      clipNorm: clipNorm > 0 ? clipNorm : nil,
       // Each stage has its own order of the data.
       seed: run.seed &* 2 &+ UInt64(stage))
   }
@@ -276,7 +247,7 @@ public struct DistillationSetup: Sendable {
   ) throws -> [Metric] {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
     guard !objective.examples.isEmpty else {
-      throw FileError(nothingIn: data.training.file, expected: "example to train on")
+      throw FileError(nothingIn: data.training.file, expected: "example to train \(name) on")
     }
     let trainer = Trainer(
       decoder, objective, settings, workers: Workers(count: context.threads))
@@ -290,18 +261,18 @@ public struct DistillationSetup: Sendable {
     let tokens = reports.reduce(0) { $0 + $1.usefulTokens }
     let norms = reports.map(\.gradientNorm)
     return [
-      Metric("\(name) first loss", unit: "nats", value: reports.first?.loss ?? 0),
-      Metric("\(name) last loss", unit: "nats", value: reports.last?.loss ?? 0),
+      Metric(.firstLoss(name), unit: .nats, value: reports.first?.loss ?? 0),
+      Metric(.lastLoss(name), unit: .nats, value: reports.last?.loss ?? 0),
       Metric(
-        "\(name) mean gradient norm", unit: "nats",
+        .meanGradientNorm(name), unit: .nats,
         value: norms.reduce(0, +) / Double(max(1, norms.count))),
       Metric(
-        "\(name) speed", unit: "useful tokens/s", value: Double(tokens) / max(seconds, 1e-9)),
+        .speed(name), unit: .tokensPerSecond, value: Double(tokens) / max(seconds, 1e-9)),
     ] + before + sideNorms(trainer, name, "last")
   }
 
-  /// What right and wrong tokens pull by themselves, on 32 pairs (8 for a checkpoint, whose passes are
-  /// dear), where there are wrong ones.
+  /// The gradient norms of tokens with positive and with negative weight, on 32 pairs (8 for a
+  /// pretrained student, whose passes are slow); none if no token has a negative weight.
   private func sideNorms(_ trainer: Trainer, _ name: String, _ when: String) -> [Metric] {
     let sample = trainer.objective.examples.prefix(pretrained == nil ? 32 : 8)
     let pushesDown = sample.contains {
@@ -310,8 +281,8 @@ public struct DistillationSetup: Sendable {
     guard pushesDown else { return [] }
     let norms = trainer.gradientNorms(count: sample.count)
     return [
-      Metric("\(name) \(when) gradient norm, right tokens", unit: "nats", value: norms.positive),
-      Metric("\(name) \(when) gradient norm, wrong tokens", unit: "nats", value: norms.negative),
+      Metric(.chosenGradientNorm(name, when), unit: .nats, value: norms.positive),
+      Metric(.rejectedGradientNorm(name, when), unit: .nats, value: norms.negative),
     ]
   }
 
@@ -360,39 +331,40 @@ public struct DistillationSetup: Sendable {
     }
     var metrics = [
       Metric(
-        split: test.name, "accuracy", unit: "share", .share(score.correct, of: score.total),
+        split: test.name, .accuracy, unit: .fraction, .share(score.correct, of: score.total),
         items: outcomes(score.items)),
-      Metric(split: test.name, "unparsed", unit: "share", .share(score.unparsed, of: score.total)),
-      Metric(split: test.name, "guessing floor", unit: "share", value: test.guessingFloor),
+      Metric(split: test.name, .unparsed, unit: .fraction, .share(score.unparsed, of: score.total)),
+      Metric(split: test.name, .majorityBaseline, unit: .fraction, value: test.guessingFloor),
     ]
     let byTask = Dictionary(grouping: score.items, by: \.task)
     for (task, items) in byTask.sorted(by: { $0.key < $1.key }) where byTask.count > 1 {
       metrics.append(
         Metric(
-          split: test.name, "accuracy: \(task)", unit: "share",
+          split: test.name, .accuracy, group: task, unit: .fraction,
           .share(items.count { $0.isCorrect }, of: items.count), items: outcomes(items)))
     }
     for floor in GuessingFloor.byTask(test.questions) where byTask.count > 1 {
       metrics.append(
         Metric(
-          split: test.name, "guessing floor: \(floor.task)", unit: "share", value: floor.accuracy))
+          split: test.name, .majorityBaseline, group: floor.task, unit: .fraction,
+          value: floor.accuracy))
     }
     let scores = try PairScore.scores(
       of: test.pairs, on: decoder, workers: Workers(count: context.threads))
     let keys = KeyStepMetrics(scores)
     return metrics + [
       Metric(
-        split: test.name, "prefers right chain", unit: "share", keys.prefersChosen,
+        split: test.name, .pairwiseAccuracy, unit: .fraction, keys.prefersChosen,
         items: MetricItems(scores.map { (id: $0.id, isTrue: $0.prefersChosen) })),
-      Metric(split: test.name, "key tokens top-1", unit: "share", keys.keyTop1),
+      Metric(split: test.name, .keyTokenAccuracy, unit: .fraction, keys.keyTop1),
       Metric(
-        split: test.name, "key tokens -log p", unit: "nats", keys.keyNegativeLogLikelihood,
+        split: test.name, .keyTokenNLL, unit: .nats, keys.keyNegativeLogLikelihood,
         items: MetricItems(
           scores.map {
             (id: $0.id, value: $0.key.negativeLogLikelihood, weight: Double($0.key.count))
           })),
       Metric(
-        split: test.name, "other tokens -log p", unit: "nats", keys.otherNegativeLogLikelihood),
+        split: test.name, .otherTokenNLL, unit: .nats, keys.otherNegativeLogLikelihood),
     ]
   }
 

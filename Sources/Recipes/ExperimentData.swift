@@ -39,10 +39,10 @@ extension ExperimentData {
   /// be written.
   public init(procedural settings: ProceduralData.Settings, folder: String) throws {
     let data = try ProceduralData(settings)
+    let origin = "procedural problems of seed \(settings.seed)"
     let json = try WordVocabulary(settings.tasks).tokenizerJSON()
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let path = folder + "/tokenizer.json"
-    try json.write(to: URL(fileURLWithPath: path), options: .atomic)
+    try AtomicFile.write([UInt8](json), to: path)
     let tokenizer = try ExampleTokenizer(Tokenizer(path: path))
     func test(_ name: String, _ part: AnnotatedQuestions) throws -> Test {
       Test(
@@ -53,13 +53,12 @@ extension ExperimentData {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    let source = "procedural problems of seed \(settings.seed)"
     self.init(
       training: TrainingData(
-        correct: try tokenizer.tokenize(data.train.correct, file: source),
-        rectified: try tokenizer.tokenize(data.train.rectified, file: source),
-        pairs: try tokenizer.tokenize(data.train.pairs, file: source),
-        tokenizer: tokenizer, file: source),
+        correct: try tokenizer.tokenize(data.train.correct, file: origin),
+        rectified: try tokenizer.tokenize(data.train.rectified, file: origin),
+        pairs: try tokenizer.tokenize(data.train.pairs, file: origin),
+        tokenizer: tokenizer, file: origin),
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),

@@ -15,14 +15,13 @@ extension [Setting] {
   /// The parameters that some of `objectives` have, in their order, as settings.
   ///
   /// A parameter whose default differs between them has no value, so that each takes its own.
-  public static func parameters(of objectives: [ObjectiveEntry], checkpoint: Bool) -> [Setting] {
+  public static func parameters(of objectives: [ObjectiveEntry]) -> [Setting] {
     let all = objectives.flatMap(\.experimentParameters)
     var names: Set<String> = []
     return all.filter { names.insert($0.name).inserted }.map { parameter in
-      // Runs of a checkpoint take long.
+      // Runs of a pretrained student take longer.
       if parameter == .referenceSteps {
-        return Setting(
-          parameter, checkpoint ? [.integer(20)] : nil, smoke: [.integer(2)])
+        return Setting(parameter, smoke: [.integer(2)], variant: [.integer(20)])
       }
       let defaults = Set(all.filter { $0.name == parameter.name }.map(\.default))
       return Setting(parameter, defaults.count == 1 ? nil : [])
@@ -32,10 +31,9 @@ extension [Setting] {
 
 extension Arm {
   /// The settings of second stages that are no parameter of an objective.
-  private static let secondStageSettings: Set = [
-    "learning_rate", "stage2_steps", "adapter_rank", "adapter_start", "adapter_scale",
-    "overlap_directions",
-  ]
+  private static let secondStageSettings = DistillationSetup.secondStageTrainingSettings.union([
+    "adapter_rank", "adapter_start", "adapter_scale", "overlap_directions",
+  ])
 
   /// The settings that an arm of `stages` does not have.
   static func absentSettings(of stages: [ObjectiveEntry]) -> Set<String> {
@@ -54,11 +52,11 @@ extension Arm {
   /// `absent` are settings that it does not have though the objective does: it takes their defaults.
   public init(
     _ name: String? = nil, then objective: ObjectiveEntry, without absent: Set<String> = [],
-    isOptional: Bool = false, help: String? = nil
+    optional: Condition = .never, help: String? = nil
   ) {
     self.init(
       name ?? objective.name,
-      without: Self.absentSettings(of: [.chains, objective]).union(absent), isOptional: isOptional,
+      without: Self.absentSettings(of: [.chains, objective]).union(absent), optional: optional,
       help: help ?? (objective == .chains ? "stage 1 continued" : objective.help))
   }
 }
@@ -87,14 +85,14 @@ extension DistillationSetup {
   ) -> [Metric] {
     guard objective.data == .pairs else { return [] }
     let count = training.pairs.count
-    var metrics = [Metric("stage 2 pairs", unit: "pairs", value: Double(count))]
+    var metrics = [Metric(.stage2Pairs, unit: .pairs, value: Double(count))]
     let parameters = ParameterValues(objective.parameters, given: run.values)
     if parameters.has(.alignmentUnit) {
       let choice = KeyTokenChoice(parameters)
       let fractions = training.pairs.map { $0.keyTokens(choice).fraction }
       metrics.append(
         Metric(
-          "stage 2 key tokens", unit: "share",
+          .stage2KeyTokens, unit: .fraction,
           value: fractions.reduce(0, +) / Double(max(1, count))))
     }
     return metrics

@@ -3,10 +3,8 @@ import Experiments
 import KeySteps
 import Recipes
 
-let usesCheckpoint = DistillationSetup.usesCheckpoint()
-
 // A token of the procedural chains is a word, and their changed sentences are those with a changed token.
-let units: [AlignmentUnit] = usesCheckpoint ? AlignmentUnit.allCases : [.token, .step]
+let units: [AlignmentUnit] = [.token, .step]
 
 let objectives: [ObjectiveEntry] = [.keySteps, .allTokens]
 
@@ -15,12 +13,11 @@ let experiment = Experiment(
   question: "How fine should right and wrong chains be aligned to find the key steps?",
   arms: [.stage1] + objectives.map { Arm(then: $0) },
   settings: DistillationSetup.settings(objectives: objectives)
-    .with("alignment_unit", units.map { .text($0.rawValue) }),
+    .with(
+      "alignment_unit", units.map { .text($0.rawValue) },
+      variant: AlignmentUnit.allCases.map { .text($0.rawValue) }),
   seeds: 5,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "stage 2 key tokens",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .pairwiseAccuracy), MetricKey(.stage2KeyTokens)],
   example: """
     make experiment NAME=alignment-granularity ARGS="--alignment-unit token,step --beta -0.1,-0.025"
     """

@@ -14,10 +14,7 @@ let experiment = Experiment(
   settings: DistillationSetup.settings(
     objectives: arms.flatMap { $0.stages.map(\.objective) }),
   seeds: 10,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .pairwiseAccuracy)],
   example: """
     make experiment NAME=baselines ARGS="--seeds 3"
     """

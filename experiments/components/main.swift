@@ -14,9 +14,8 @@ let experiment = Experiment(
   settings: DistillationSetup.settings(
     objectives: arms.flatMap { $0.stages.map(\.objective) }),
   seeds: 10,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=components ARGS="--seeds 3"

@@ -2,10 +2,6 @@ import Distillation
 import Experiments
 import Recipes
 
-let usesCheckpoint = DistillationSetup.usesCheckpoint()
-
-let questions = usesCheckpoint ? [100, 300] : [1000, 4000]
-
 let experiment = Experiment(
   distillation: "data-size",
   question: "Is a student better served by more questions or by better chains?",
@@ -14,7 +10,7 @@ let experiment = Experiment(
       "right", then: .keySteps, without: ["wrong_share"],
       help: "the teacher's originally correct chains alone"),
     Arm(
-      "right and rectified", then: .keySteps, without: ["wrong_share"], isOptional: usesCheckpoint,
+      "right and rectified", then: .keySteps, without: ["wrong_share"], optional: .pretrained,
       help: "rectified ones too, so that all questions have a correct chain"),
     Arm(
       "right and wrong", then: .keySteps,
@@ -22,18 +18,16 @@ let experiment = Experiment(
   ],
   reference: "right",
   settings: DistillationSetup.settings()
-    .with("stage2_steps", [.integer(0), .integer(usesCheckpoint ? 20 : 60)]) + [
+    .with(
+      "stage2_steps", [.integer(0), .integer(60)], variant: [.integer(0), .integer(20)]) + [
       Setting(
-        "questions", .integer(1...10_000_000), questions.map { .integer($0) },
-        smoke: [.integer(32)], help: "that the student learns from"),
+        "questions", .integer(1...10_000_000), [.integer(1000), .integer(4000)],
+        smoke: [.integer(32)], variant: [.integer(100), .integer(300)], help: "that the student learns from"),
       Setting(
         "wrong_share", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
     ],
   seeds: 4,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain key tokens -log p",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .keyTokenNLL)],
   example: """
     make experiment NAME=data-size ARGS="--questions 500,2000 --wrong-share 0.1,0.3,0.5 --seeds 3"
     """

@@ -2,8 +2,6 @@ import Distillation
 import Experiments
 import Recipes
 
-let usesCheckpoint = DistillationSetup.usesCheckpoint()
-
 /// What follows stage 1 in each arm.
 let stages: [String: ObjectiveEntry] = [
   "stage 1 longer": .chains, "KRSL": .keySteps, "random positions": .randomPositions,
@@ -25,17 +23,14 @@ let experiment = Experiment(
   settings: DistillationSetup.settings()
     .with(
       "beta",
-      usesCheckpoint
-        ? [.number(-0.1), .number(-0.025), .integer(0)]
-        : [.number(-0.5), .number(-0.1), .number(-0.025), .integer(0)],
-      smoke: [.number(-0.025)]
+      [.number(-0.5), .number(-0.1), .number(-0.025), .integer(0)], smoke: [.number(-0.025)],
+      variant: [.number(-0.1), .number(-0.025), .integer(0)]
     )
     .with(
-      "gamma", usesCheckpoint ? [.integer(0)] : [.integer(0), .integer(1)], smoke: [.integer(0)]),
+      "gamma", [.integer(0), .integer(1)], smoke: [.integer(0)], variant: [.integer(0)]),
   seeds: 6,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=key-step-ratio ARGS="--beta -0.1,-0.025,0 --gamma 0 --seeds 5"

@@ -4,10 +4,14 @@ import Files
 import Reasoning
 import Recipes
 
-let usesCheckpoint = DistillationSetup.usesCheckpoint()
-
-/// Kinds that the data has only where a file states them, or where none is stated.
-let optional: Set<Mistake.Kind> = usesCheckpoint ? [.logical, .knowledge] : [.unknown]
+/// When the data has a kind only if a file states it, or only if none is stated.
+func optional(_ kind: Mistake.Kind) -> Condition {
+  switch kind {
+  case .logical, .knowledge: .pretrained
+  case .unknown: .fromScratch
+  default: .never
+  }
+}
 
 extension [Mistake.Kind: [TokenizedPair]] {
   /// How many pairs every arm has: as many as there are of the rarest kind.
@@ -33,16 +37,13 @@ let experiment = Experiment(
   arms: [.stage1, Arm("any", then: .keySteps, help: "KRSL on pairs with any kind of mistake")]
     + Mistake.Kind.allCases.map { kind in
       Arm(
-        kind.rawValue, then: .keySteps, isOptional: optional.contains(kind),
+        kind.rawValue, then: .keySteps, optional: optional(kind),
         help: kind == .unknown
           ? "KRSL on pairs whose mistake is of no kind that is known"
           : "KRSL on pairs whose mistake is one of \(kind.rawValue)")
     },
   seeds: 5,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "stage 2 key tokens",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .pairwiseAccuracy), MetricKey(.stage2KeyTokens)],
   example: """
     make experiment NAME=mistake-kinds ARGS="--beta -0.5,-0.025 --seeds 3"
     """,

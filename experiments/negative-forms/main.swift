@@ -11,9 +11,8 @@ let experiment = Experiment(
   settings: DistillationSetup.settings(objectives: forms)
     .with("beta", [.number(-0.025), .number(-0.5)]),
   seeds: 5,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=negative-forms ARGS="--beta -0.5 --clip 2,5,10 --seeds 3"

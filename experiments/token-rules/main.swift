@@ -13,9 +13,8 @@ let experiment = Experiment(
   arms: [.stage1] + rules.map { Arm(then: $0) },
   settings: DistillationSetup.settings(objectives: rules),
   seeds: 5,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=token-rules ARGS="--arms 'stage 1,sft,krsl,dpo' --seeds 3"
