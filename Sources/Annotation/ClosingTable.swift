@@ -6,10 +6,24 @@ public enum DropReason: String, CaseIterable, Codable, Sendable {
   case noGoldAnswer = "no gold answer"
   /// The prompt is longer than the teacher reads.
   case promptOverLength = "prompt over length"
+  /// The endpoint rejects the request for this question alone (status 400 or 422).
+  case rejected
+  /// No try brought an answer that can be read, while other questions are answered.
+  case unanswered
+  /// A content filter withheld the response or rejected the prompt.
+  case filtered = "content filter"
+  /// The teacher refused to answer.
+  case refused
+  /// The teacher called a tool instead of answering.
+  case toolCall = "tool call"
   /// The teacher had no text.
   case noText = "no text"
   /// The text holds white space alone.
   case empty
+  /// The response was cut off at the most tokens allowed, or its reasoning block is not closed.
+  case truncated
+  /// The text holds replacement or control characters.
+  case garbled
   /// The text states no answer after its cue.
   case noCue = "no cue"
   /// The corruption repeats the right response, or a pair's two sides are the same.

@@ -99,12 +99,13 @@ public actor LocalTeacher: Teacher {
       }
       let texts = await generate(prompts, settings)
       for ((request, tokens), generated) in zip(prompts, texts) {
-        var text = student.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
-        let ends = request.sampling.stop.compactMap { text.firstRange(of: $0)?.lowerBound }
-        if let end = ends.min() { text.removeSubrange(end...) }
+        let text = student.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
+        let (response, isStopped) = text.cut(before: request.sampling.stop)
         request.answer.resume(
           returning: TeacherAnswer(
-            texts: [text], promptTokens: tokens.count, completionTokens: generated.tokens.count))
+            texts: [response], promptTokens: tokens.count,
+            completionTokens: generated.tokens.count,
+            ending: isStopped || generated.reason == .stop ? .complete : .truncated))
       }
     }
     isDecoding = false
