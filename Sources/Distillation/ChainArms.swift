@@ -87,10 +87,11 @@ extension Objective {
         example(
           chosen.id,
           [
-            Segment(context: cues.factual + chosen.prompt),
+            Segment(context: cues.put(cues.factual, before: chosen.prompt)),
             branch([], chosen.chain + end, weight: 1 - lambda, after: 0),
             Segment(
-              context: cues.counterfactual + rejected.prompt + rejected.rationale + cues.conclusion),
+              context: cues.put(cues.counterfactual, before: rejected.prompt)
+                + rejected.rationale + cues.conclusion),
             branch([], rejected.answer + end, weight: lambda, after: 2),
           ])
       })
@@ -147,6 +148,8 @@ public struct ArmDecoding: Sendable, Hashable {
   /// Token ids before and after the prompt.
   public var before: [Int] = []
   public var after: [Int] = []
+  /// The tokens that every prompt begins with, which stay before `before`.
+  public var startTokens: [Int] = []
   /// What is put after a first response, its end left out, for the answer; nil where one response
   /// is all.
   public var continuation: [Int]?
@@ -156,4 +159,10 @@ public struct ArmDecoding: Sendable, Hashable {
 
   /// The prompt as it is, and a chain with its answer.
   public static let plain = ArmDecoding()
+
+  /// `prompt` with what this puts before and after it.
+  public func sequence(_ prompt: [Int]) -> [Int] {
+    let start = prompt.starts(with: startTokens) ? startTokens : []
+    return start + before + prompt.dropFirst(start.count) + after
+  }
 }

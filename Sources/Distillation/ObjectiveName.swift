@@ -265,7 +265,7 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
 
   /// How a student that was trained on this is asked for its answer.
   public func decoding(_ cues: TokenizedCues) -> ArmDecoding {
-    var decoding = ArmDecoding.plain
+    var decoding = ArmDecoding(startTokens: cues.startTokens)
     switch self {
     case .answers: decoding.lead = cues.conclusion
     case .multiTaskRationale: (decoding.after, decoding.lead) = (cues.answer, cues.conclusion)
