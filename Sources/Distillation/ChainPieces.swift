@@ -150,7 +150,8 @@ extension ExampleTokenizer {
         rationale: [], cue: [], answer: [])
       pieces.rationale = tokenizer.encode(parts.rationale, after: pieces.prompt)
       pieces.cue = tokenizer.encode(parts.cue, after: pieces.prompt + pieces.rationale)
-      pieces.answer = tokenizer.encode(parts.answer, after: pieces.prompt + pieces.rationale + pieces.cue)
+      pieces.answer = tokenizer.encode(
+        parts.answer, after: pieces.prompt + pieces.rationale + pieces.cue)
       while pieces.answer.last == endOfSequence { pieces.answer.removeLast() }
       try check(
         pieces.chain, count: pieces.prompt.count + pieces.chain.count + cues.room, file: file,

@@ -31,7 +31,8 @@ public struct Student: Sendable {
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
       { try Decoder(checkpoint) }, { try Tokenizer(path: tokenizerPath ?? path) })
-    self.init(decoder: parts.0, tokenizer: parts.1, origin: path,
+    self.init(
+      decoder: parts.0, tokenizer: parts.1, origin: path,
       includesSpecialTokens: includesSpecialTokens)
   }
 

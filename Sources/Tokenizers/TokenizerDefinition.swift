@@ -34,7 +34,8 @@ struct TokenizerDefinition: Sendable {
   var stopTokens: Set<Int> {
     let special = Set(addedTokens.filter(\.isSpecial).map(\.id))
     let turnEnds = Self.endOfTurnNames.compactMap { vocabulary.id(of: $0.utf8) }
-    return otherEnds.union(turnEnds.filter(special.contains)).union([endOfSequence].compactMap(\.self))
+    return otherEnds.union(turnEnds.filter(special.contains)).union(
+      [endOfSequence].compactMap(\.self))
   }
 }
 
