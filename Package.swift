@@ -20,7 +20,7 @@ func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
 func experiment(_ name: String) -> Target {
   .executableTarget(
     name: name,
-    dependencies: ["Distillation", "Experiments", "KeySteps", "Recipes", "Reasoning"],
+    dependencies: ["Distillation", "Experiments", "Files", "KeySteps", "Recipes", "Reasoning"],
     path: "experiments/\(name)",
     exclude: ["README.md"])
 }

@@ -27,7 +27,7 @@ struct Teachings {
     (cues.factual, cues.counterfactual) = ("57 ", "58 ")
     (cues.cascade, cues.conclusion) = (" 59", " 60 61")
     data = TeacherChains(
-      chosen: [chosen], rectified: [chain(" 30 90 22", .rectified)],
+      correct: [chosen], rectified: [chain(" 30 90 22", .rectified)],
       pairs: [
         DualChainOfThought(
           chosen: chosen, rejected: chain(" 20 23 24 90 25", .corrupted), goldAnswer: "22"),

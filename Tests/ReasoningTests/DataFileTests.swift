@@ -176,7 +176,7 @@ struct DataFileTests {
     try withFile(bad.text) { path in
       let error = try #require(throws: FileError.self) { try JSONLines.pairs(at: path) }
       #expect(
-        error.description == "\(path), \(bad.location): expected \(bad.expected), found \(bad.found)")
+        error.description == "\(path): \(bad.place): expected \(bad.expected), found \(bad.found)")
     }
   }
 

@@ -1,5 +1,6 @@
 import Distillation
 import Experiments
+import Files
 import Reasoning
 import Recipes
 
