@@ -2,16 +2,32 @@ import Foundation
 
 /// Unicode normalization form C.
 ///
-/// Foundation decomposes and orders combining marks; the composition is done here, because
-/// Foundation's own reads a base beyond U+FFFF as its low 16 bits on Linux (U+10413 U+0301 becomes
-/// U+0403).
+/// Foundation decomposes; marks are ordered and composed here. On Linux Foundation's composition
+/// reads a base beyond U+FFFF as its low 16 bits (U+10413 U+0301 becomes U+0403), and its
+/// decomposition leaves the marks of U+0F73, U+0F75 and U+0F81 out of order.
 ///
-/// Source: Unicode Standard 17, section 3.11, D117, and section 3.12 for Hangul syllables.
+/// Source: Unicode Standard 17, section 3.11, D109 and D117, and section 3.12 for Hangul syllables.
 enum CanonicalComposition {
   /// `text` in normalization form C.
   static func normalize(_ text: String) -> String {
     if text.unicodeScalars.allSatisfy(isInert) { return text }
-    return compose(text.decomposedStringWithCanonicalMapping)
+    return compose(ordered(text.decomposedStringWithCanonicalMapping.unicodeScalars))
+  }
+
+  private typealias Classed = (scalar: Unicode.Scalar, combiningClass: UInt8)
+
+  /// Decomposed `scalars`, with each run of marks in the order of their combining classes.
+  private static func ordered(_ scalars: String.UnicodeScalarView) -> [Classed] {
+    var ordered: [Classed] = []
+    for scalar in scalars {
+      let combiningClass = scalar.properties.canonicalCombiningClass.rawValue
+      var index = ordered.count
+      if combiningClass > 0 {
+        while index > 0, ordered[index - 1].combiningClass > combiningClass { index -= 1 }
+      }
+      ordered.insert((scalar, combiningClass), at: index)
+    }
+    return ordered
   }
 
   /// Whether `scalar` is the same in form C whatever stands around it.
@@ -25,13 +41,12 @@ enum CanonicalComposition {
       && !Hangul.vowels.contains(scalar.value) && !Hangul.finals.contains(scalar.value)
   }
 
-  /// Composes `text`, which is in normalization form D.
-  private static func compose(_ text: String) -> String {
+  /// Composes `scalars`, which are in normalization form D.
+  private static func compose(_ scalars: [Classed]) -> String {
     var composed: [Unicode.Scalar] = []
     // The last starter, and the combining class of the scalar before the one at hand.
     var (starter, lastClass) = (Int?.none, UInt8(0))
-    for scalar in text.unicodeScalars {
-      let combiningClass = scalar.properties.canonicalCombiningClass.rawValue
+    for (scalar, combiningClass) in scalars {
       // A mark is blocked from its starter by one of its own class or above between them.
       if let index = starter, index == composed.count - 1 || lastClass < combiningClass,
         let joined = composite(composed[index], scalar)

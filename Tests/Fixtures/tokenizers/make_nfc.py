@@ -20,12 +20,20 @@ assigned = [c for c in scalars if unicodedata.category(c) not in ("Cn", "Co", "C
 truncated = [chr(0x10000 + ord(c)) for c in parts if ord(c) < 0x10000 and unicodedata.category(chr(0x10000 + ord(c))) != "Cn"]
 POOLS = [marks, decomposable, parts, beyond, hangul, assigned, truncated, list("aeouAEOUç ")]
 
+# Bases beyond U+FFFF, marks of several classes in one decomposition, Hangul beside others.
+CASES = [
+    "\U00010413\u0301", "\U00010041\u0301", "\U00020065\u0301", "\U0002304b\u3099", "\U0001d15e\u0323",
+    "\U00011131\U00011127", "\U00011100\u1161", "\U0001f600\u0301", "\U00010904\u0308", "\u0302\u0f75",
+    "\u0f73\u0323", "\u1100\u1161\u11a8", "\uac00\u11a8", "\uac00\u11a7", "\u1100\u0301\u1161", "e\u0323\u0301",
+    "\u212b\u0323", "\u0958", "\u09c7\u09be",
+]
+
 
 def text():
     return "".join(draw.choice(draw.choice(POOLS)) for _ in range(draw.randint(1, 8)))
 
 
 if __name__ == "__main__":
-    strings = [text() for _ in range(400)]
+    strings = CASES + [text() for _ in range(400)]
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "nfc.json"), "w") as file:
         json.dump([[s, unicodedata.normalize("NFC", s)] for s in strings], file, ensure_ascii=True, indent=0)
