@@ -61,7 +61,7 @@ public actor LocalTeacher: Teacher {
   }
 
   public nonisolated func fits(_ prompt: TeacherPrompt) -> Bool {
-    hasRoom(after: student.tokenizer.encode(prompt.text))
+    hasRoom(after: tokenizer.encodePrompt(prompt.text))
   }
 
   private nonisolated func hasRoom(after tokens: [Int]) -> Bool {
@@ -90,7 +90,7 @@ public actor LocalTeacher: Teacher {
       waiting.removeAll { self.settings($0.sampling) == settings }
       var prompts: [(request: Request, tokens: [Int])] = []
       for request in batch {
-        let tokens = student.tokenizer.encode(request.prompt.text)
+        let tokens = tokenizer.encodePrompt(request.prompt.text)
         if tokens.isEmpty || !hasRoom(after: tokens) {
           request.answer.resume(returning: TeacherAnswer(texts: [], promptTokens: tokens.count))
         } else {
@@ -115,7 +115,7 @@ public actor LocalTeacher: Teacher {
     SamplingSettings(
       temperature: Float(sampling.temperature), topP: sampling.topP,
       maximumNewTokens: sampling.maximumTokens,
-      stop: Set(student.decoder.configuration.endsOfSequence + [tokenizer.endOfSequence]))
+      stop: tokenizer.stopTokens)
   }
 
   /// Decodes on a thread of its own, so that further prompts can arrive.

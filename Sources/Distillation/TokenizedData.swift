@@ -4,8 +4,8 @@ import Reasoning
 import Synchronization
 import Tokenizers
 
-/// A prompt and a response as token ids, tokenized apart and joined, because that is what the
-/// student sees when it answers.
+/// A prompt and a response as token ids: the prompt's as it is given to the student, and the
+/// response's as they follow it.
 public struct TokenizedChain: Sendable, Hashable {
   /// Names the example in messages.
   public var id: String
@@ -120,18 +120,35 @@ extension TokenizedPair: Hashable {
 }
 
 /// Turns text into what a model is trained on, and refuses what it cannot be trained on.
+///
+/// Prompt and response meet where the prompt ends: the prompt is encoded by itself, with the
+/// tokenizer's start tokens (BOS), because that is what the student is given when it answers; the
+/// response is encoded as the text that follows. If the tokenizer ends a token at the boundary, these
+/// are the ids of prompt and response written as one text. So a SentencePiece-style tokenizer puts
+/// no space of its own before a response, and a response should begin with the space or newline that
+/// separates it from its prompt.
 public struct ExampleTokenizer: Sendable {
   public let tokenizer: Tokenizer
   public let endOfSequence: Int
   /// The tokens a sequence may have, and the ids the model knows; nil for no bound.
   public let maximumTokens: Int?
   public let vocabularySize: Int?
+  /// Whether prompts get the tokens that the tokenizer puts before a text (BOS).
+  public let includesSpecialTokens: Bool
+  /// Every token that ends a response: the tokenizer's, and those that the model's configuration
+  /// names.
+  public let stopTokens: Set<Int>
 
-  /// Throws where the tokenizer names no end-of-sequence token.
-  public init(_ tokenizer: Tokenizer, maximumTokens: Int? = nil, vocabularySize: Int? = nil) throws
-  {
+  /// `modelEnds`: the end-of-sequence ids of the model's configuration. Throws where the tokenizer
+  /// names no end-of-sequence token.
+  public init(
+    _ tokenizer: Tokenizer, maximumTokens: Int? = nil, vocabularySize: Int? = nil,
+    includesSpecialTokens: Bool = true, modelEnds: [Int] = []
+  ) throws {
     self.tokenizer = tokenizer
     endOfSequence = try tokenizer.requiredEndOfSequence()
+    self.includesSpecialTokens = includesSpecialTokens
+    stopTokens = tokenizer.stopTokens.union(modelEnds)
     self.maximumTokens = maximumTokens
     self.vocabularySize = vocabularySize
   }
@@ -165,9 +182,22 @@ public struct ExampleTokenizer: Sendable {
     }
   }
 
+  /// The tokens that every prompt begins with.
+  public var startTokens: [Int] { includesSpecialTokens ? tokenizer.startTokens : [] }
+
+  /// Which special tokens prompts get, for records: "bos=1", or "none".
+  public var specialTokens: String {
+    startTokens.isEmpty ? "none" : "bos=" + startTokens.map(String.init).joined(separator: "+")
+  }
+
+  /// A prompt's token ids.
+  public func encodePrompt(_ text: String) -> [Int] {
+    tokenizer.encodePrompt(text, includesSpecialTokens: includesSpecialTokens)
+  }
+
   /// A prompt's token ids. Throws where there are none, or more than the model's context.
   public func prompt(_ text: String, file: String, place: String) throws -> [Int] {
-    let ids = tokenizer.encode(text)
+    let ids = encodePrompt(text)
     guard !ids.isEmpty else {
       throw FileError(
         file: file, location: place, expected: "a prompt of at least one token", found: "none")
@@ -188,7 +218,9 @@ public struct ExampleTokenizer: Sendable {
   private func response(_ text: String, after prompt: [Int], file: String, place: String) throws
     -> [Int]
   {
-    let ids = tokenizer.encode(text) + [endOfSequence]
+    var ids = tokenizer.encode(text, after: prompt)
+    while ids.last == endOfSequence { ids.removeLast() }
+    ids.append(endOfSequence)
     try check(ids, count: prompt.count + ids.count, file: file, place: place)
     return ids
   }

@@ -372,14 +372,14 @@ public struct DistillationSetup: Sendable {
   private func responses(
     to prompts: [[Int]], by decoder: Decoder, _ context: RunContext, _ decoding: ArmDecoding
   ) -> [String] {
-    let end = data.tokenizer.endOfSequence
+    let stop = data.tokenizer.stopTokens
     return Generator(workers: context.threads, batch: 64).responses(
       to: prompts.map { (tokens: $0, decoding: decoding) }, on: decoder,
       SamplingSettings(
-        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: [end]),
+        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: stop),
       seed: context.settings.seed
     ).map { response in
-      data.tokenizer.tokenizer.decode(response.tokens.filter { $0 != end })
+      data.tokenizer.tokenizer.decode(response.tokens.filter { !stop.contains($0) })
     }
   }
 }

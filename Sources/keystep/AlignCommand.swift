@@ -29,6 +29,7 @@ struct AlignCommand: ParsableCommand {
 
   @Option(help: "A tokenizer.json, its folder, or a .gguf file; the model's own where left out.")
   var tokenizer: String?
+  @OptionGroup var specialTokens: SpecialTokenOptions
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
   @Option(help: "Write a page for the browser to this file.")
@@ -71,12 +72,14 @@ struct AlignCommand: ParsableCommand {
     let values = try values()
     let choice = KeyTokenChoice(values)
     let student = try model.map { path in
-      let student = try Student(path: path, tokenizer: self.tokenizer)
+      let student = try Student(
+        path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens)
       return try adapter.map(student.adapted(from:)) ?? student
     }
     let tokenizer =
       try student?.exampleTokenizer()
-      ?? ExampleTokenizer(Tokenizer(path: self.tokenizer ?? ""))
+      ?? ExampleTokenizer(
+        Tokenizer(path: self.tokenizer ?? ""), includesSpecialTokens: specialTokens.specialTokens)
     let pairs = try JSONLines.pairs(at: pairs)
     let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
     let keys = tokenized.map { $0.keyTokens(choice) }

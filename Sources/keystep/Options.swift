@@ -17,6 +17,14 @@ struct WorkerOptions: ParsableArguments {
   }
 }
 
+/// Which tokens prompts get beside those of their text.
+struct SpecialTokenOptions: ParsableArguments {
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Begin prompts with the tokenizer's start tokens (BOS), if it has any.")
+  var specialTokens = true
+}
+
 /// A model to be used as it is.
 struct StudentOptions: ParsableArguments {
   @Option(help: "A .gguf file or a Hugging Face folder.")
@@ -25,9 +33,11 @@ struct StudentOptions: ParsableArguments {
   var adapter: String?
   @Option(help: "A tokenizer in place of the model's own.")
   var tokenizer: String?
+  @OptionGroup var specialTokens: SpecialTokenOptions
 
   func load() throws -> Student {
-    let student = try Student(path: model, tokenizer: tokenizer)
+    let student = try Student(
+      path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens)
     return try adapter.map(student.adapted(from:)) ?? student
   }
 }
@@ -82,7 +92,7 @@ struct DecodingOptions: ParsableArguments {
       to: asked, on: student.decoder,
       SamplingSettings(
         temperature: temperature, topK: topK, topP: topP, maximumNewTokens: maxNewTokens,
-        stop: Set(student.decoder.configuration.endsOfSequence + [tokenizer.endOfSequence])),
+        stop: tokenizer.stopTokens),
       seed: seed)
   }
 }

@@ -34,6 +34,7 @@ struct TrainCommand: ParsableCommand {
   var preset: StudentPreset?
   @Option(help: "The preset's tokenizer, or one in place of the model's own.")
   var tokenizer: String?
+  @OptionGroup var specialTokens: SpecialTokenOptions
   @Option(
     help: """
       Dual pairs as JSON lines with prompt, chosen and rejected; objectives of chains train on chosen.
@@ -229,13 +230,17 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func plainStudent(using generator: inout SeededGenerator) throws -> Student {
-    if let model { return try Student(path: model, tokenizer: tokenizer) }
+    if let model {
+      return try Student(
+        path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens)
+    }
     let preset = preset ?? .procedural
     let tokenizer = try Tokenizer(path: tokenizer ?? "")
     return Student(
       decoder: try .random(
         preset.configuration(vocabularySize: tokenizer.vocabularySize), using: &generator),
-      tokenizer: tokenizer, origin: preset.rawValue)
+      tokenizer: tokenizer, origin: preset.rawValue,
+      includesSpecialTokens: specialTokens.specialTokens)
   }
 
   private func adapted(_ plain: Student, using generator: inout SeededGenerator) throws -> Student {

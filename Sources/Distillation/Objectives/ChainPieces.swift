@@ -55,21 +55,34 @@ public struct TokenizedCues: Sendable, Hashable {
   public var rationale, answer, explanation, prediction, answerFirst, because: [Int]
   public var factual, counterfactual, cascade, conclusion: [Int]
   public var endOfSequence: Int
+  /// The tokens that every prompt begins with.
+  public var startTokens: [Int]
 
   /// Throws a `FileError` where the tokenizer cannot tell two responses' cues apart, or where a cue
   /// is not in the model's vocabulary.
   public init(_ cues: ArmCues, _ tokenizer: ExampleTokenizer) throws {
-    func encode(_ cue: String) throws -> [Int] {
-      let ids = tokenizer.tokenizer.encode(cue)
+    func check(_ ids: [Int], _ cue: String) throws -> [Int] {
       try tokenizer.check(
         ids, count: ids.count, file: tokenizer.tokenizer.file, place: "cue \"\(cue)\"")
       return ids
     }
+    /// The ids of a cue that follows other text.
+    func encode(_ cue: String) throws -> [Int] {
+      try check(tokenizer.tokenizer.encodeContinuation(cue), cue)
+    }
+    /// The ids of a cue that a prompt follows. The space between them is the one that the tokenizer
+    /// puts before the prompt, if it does.
+    func lead(_ cue: String) throws -> [Int] {
+      let isSpaced = tokenizer.tokenizer.prependsSpace && cue.hasSuffix(" ")
+      return try check(
+        tokenizer.tokenizer.encode(isSpaced ? String(cue.dropLast()) : cue), cue)
+    }
     (rationale, answer) = try (encode(cues.rationale), encode(cues.answer))
     (explanation, prediction) = try (encode(cues.explanation), encode(cues.prediction))
     (answerFirst, because) = try (encode(cues.answerFirst), encode(cues.because))
-    (factual, counterfactual) = try (encode(cues.factual), encode(cues.counterfactual))
+    (factual, counterfactual) = try (lead(cues.factual), lead(cues.counterfactual))
     (cascade, conclusion) = try (encode(cues.cascade), encode(cues.conclusion))
+    startTokens = tokenizer.startTokens
     endOfSequence = tokenizer.endOfSequence
     for (first, second, texts) in [
       (rationale, answer, (cues.rationale, cues.answer)),
@@ -82,6 +95,11 @@ public struct TokenizedCues: Sendable, Hashable {
     }
   }
 
+  /// `prompt` with `cue` before its text: after the start tokens.
+  public func put(_ cue: [Int], before prompt: [Int]) -> [Int] {
+    ArmDecoding(before: cue, startTokens: startTokens).sequence(prompt)
+  }
+
   /// No arm adds more tokens than this to a chain.
   var room: Int {
     max(factual.count, counterfactual.count)
@@ -90,8 +108,8 @@ public struct TokenizedCues: Sendable, Hashable {
   }
 }
 
-/// A chain of thought split into its pieces: token ids, each piece tokenized by itself, none with the
-/// end-of-sequence token.
+/// A chain of thought split into its pieces: token ids, each piece encoded as the text that follows
+/// those before it, none with the end-of-sequence token.
 public struct ChainPieces: Sendable, Hashable {
   public var id: String
   public var prompt: [Int]
@@ -142,10 +160,13 @@ extension TrainingData {
           expected: "a chain with \"\(rule.cue)\" between its reasoning and its answer",
           found: "\"…\(text.suffix(40))\"")
       }
-      func encode(_ text: String) -> [Int] { tokenizer.tokenizer.encode(text) }
-      let pieces = ChainPieces(
-        id: chain.id, prompt: chain.prompt, rationale: encode(parts.rationale),
-        cue: encode(parts.cue), answer: encode(parts.answer), cues: cues)
+      var pieces = ChainPieces(
+        id: chain.id, prompt: chain.prompt, rationale: [], cue: [], answer: [], cues: cues)
+      pieces.rationale = tokenizer.encode(parts.rationale, after: pieces.prompt)
+      pieces.cue = tokenizer.encode(parts.cue, after: pieces.prompt + pieces.rationale)
+      pieces.answer = tokenizer.encode(
+        parts.answer, after: pieces.prompt + pieces.rationale + pieces.cue)
+      while pieces.answer.last == tokenizer.endOfSequence { pieces.answer.removeLast() }
       try tokenizer.check(
         pieces.chain, count: pieces.prompt.count + pieces.chain.count + cues.room, file: file,
         place: place)

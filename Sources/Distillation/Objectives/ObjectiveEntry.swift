@@ -84,7 +84,11 @@ public struct ObjectiveEntry: Sendable {
   }
 
   /// How a student trained by it is asked for its answer.
-  public func decoding(_ cues: TokenizedCues) -> ArmDecoding { decode(cues) }
+  public func decoding(_ cues: TokenizedCues) -> ArmDecoding {
+    var decoding = decode(cues)
+    decoding.startTokens = cues.startTokens
+    return decoding
+  }
 }
 
 extension ObjectiveEntry: Hashable {

@@ -34,10 +34,11 @@ extension Objective {
         return example(
           chosen.id,
           [
-            Segment(context: cues.factual + chosen.prompt),
+            Segment(context: cues.put(cues.factual, before: chosen.prompt)),
             branch([], chosen.chain + end, weight: 1 - lambda, after: 0),
             Segment(
-              context: cues.counterfactual + rejected.prompt + rejected.rationale + cues.conclusion),
+              context: cues.put(cues.counterfactual, before: rejected.prompt)
+                + rejected.rationale + cues.conclusion),
             branch([], rejected.answer + end, weight: lambda, after: 2),
           ])
       })
