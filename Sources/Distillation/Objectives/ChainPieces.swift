@@ -162,9 +162,9 @@ extension TrainingData {
       }
       var pieces = ChainPieces(
         id: chain.id, prompt: chain.prompt, rationale: [], cue: [], answer: [], cues: cues)
-      pieces.rationale = tokenizer.encode(parts.rationale, after: pieces.prompt)
-      pieces.cue = tokenizer.encode(parts.cue, after: pieces.prompt + pieces.rationale)
-      pieces.answer = tokenizer.encode(
+      pieces.rationale = tokenizer.tokenizer.encode(parts.rationale, after: pieces.prompt)
+      pieces.cue = tokenizer.tokenizer.encode(parts.cue, after: pieces.prompt + pieces.rationale)
+      pieces.answer = tokenizer.tokenizer.encode(
         parts.answer, after: pieces.prompt + pieces.rationale + pieces.cue)
       while pieces.answer.last == tokenizer.endOfSequence { pieces.answer.removeLast() }
       try tokenizer.check(
