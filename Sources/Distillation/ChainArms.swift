@@ -22,11 +22,11 @@ extension Objective {
   }
 
   /// Answer SFT: the question, then its answer alone, as the end of its chain states it.
-  public static func answers(_ chains: [ChainPieces], cues: TokenizedCues) -> Objective {
+  public static func answers(_ chains: [ChainPieces]) -> Objective {
     chainsOfThought(
       chains.map {
         TokenizedChain(
-          id: $0.id, prompt: $0.prompt, response: $0.answer + [cues.endOfSequence])
+          id: $0.id, prompt: $0.prompt, response: $0.answer + [$0.cues.endOfSequence])
       })
   }
 
@@ -47,14 +47,14 @@ extension Objective {
   /// each mean over its response's tokens, end-of-sequence included. λ is 0.5, the default of both
   /// https://github.com/google-research/distilling-step-by-step (`--alpha`) and the authors' code.
   public static func multiTask(
-    _ chains: [ChainPieces], _ explanation: Explanation, cues: TokenizedCues, lambda: Float = 0.5
+    _ chains: [ChainPieces], _ explanation: Explanation, lambda: Float = 0.5
   ) -> Objective {
-    let (first, second) =
-      explanation == .rationale
-      ? (cues.rationale, cues.answer) : (cues.explanation, cues.prediction)
-    let end = [cues.endOfSequence]
-    return Objective(
+    Objective(
       examples: chains.map { chain in
+        let (cues, end) = (chain.cues, [chain.cues.endOfSequence])
+        let (first, second) =
+          explanation == .rationale
+          ? (cues.rationale, cues.answer) : (cues.explanation, cues.prediction)
         let explained =
           switch explanation {
           case .rationale: chain.rationale
@@ -77,14 +77,14 @@ extension Objective {
   /// Source: Wang et al., 2305.01879, counterfactual training, with the pairs' wrong chains for its perturbed rationales, as
   /// in the authors' code. Precondition: as many wrong chains as right ones.
   public static func scott(
-    chosen: [ChainPieces], rejected: [ChainPieces], cues: TokenizedCues, lambda: Float = 0.5
+    chosen: [ChainPieces], rejected: [ChainPieces], lambda: Float = 0.5
   ) -> Objective {
     precondition(
       chosen.count == rejected.count, "\(chosen.count) right, \(rejected.count) wrong chains")
-    let end = [cues.endOfSequence]
     return Objective(
       examples: zip(chosen, rejected).map { chosen, rejected in
-        example(
+        let (cues, end) = (chosen.cues, [chosen.cues.endOfSequence])
+        return example(
           chosen.id,
           [
             Segment(context: cues.factual + chosen.prompt),
@@ -101,11 +101,11 @@ extension Objective {
   ///
   /// Source: Dai et al., 2405.19842 (CasCoD), section 3; `LLMCMTDataset` of the authors' code.
   public static func cascade(
-    _ chains: [ChainPieces], cues: TokenizedCues, lambda: Float = 0.5
+    _ chains: [ChainPieces], lambda: Float = 0.5
   ) -> Objective {
-    let end = [cues.endOfSequence]
-    return Objective(
+    Objective(
       examples: chains.map { chain in
+        let (cues, end) = (chain.cues, [chain.cues.endOfSequence])
         let weight = (1 - lambda) / Float(chain.rationale.count + 1)
         return example(
           chain.id,

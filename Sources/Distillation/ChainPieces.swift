@@ -98,40 +98,48 @@ public struct ChainPieces: Sendable, Hashable {
   public var rationale: [Int]
   public var cue: [Int]
   public var answer: [Int]
+  /// The cues of the arms for the chain's task.
+  public var cues: TokenizedCues
 
-  public init(id: String, prompt: [Int], rationale: [Int], cue: [Int], answer: [Int]) {
+  public init(
+    id: String, prompt: [Int], rationale: [Int], cue: [Int], answer: [Int], cues: TokenizedCues
+  ) {
     self.id = id
     self.prompt = prompt
     self.rationale = rationale
     self.cue = cue
     self.answer = answer
+    self.cues = cues
   }
 
   /// The whole chain.
   public var chain: [Int] { rationale + cue + answer }
 }
 
-extension ExampleTokenizer {
-  /// The pieces of `chains`, taken apart by `rule`.
+extension TeacherChains {
+  /// The pieces of `chains`, each taken apart by the rule and with the cues of its task.
   ///
   /// Throws a `FileError` that names the chain without a cue before its answer, and as for whole
   /// chains; the longest cue counts towards the model's context.
-  public func pieces(
-    of chains: [ChainOfThought], by rule: AnswerRule, _ cues: TokenizedCues, file: String
-  ) throws -> [ChainPieces] {
-    try chains.enumerated().map { index, chain in
+  public func pieces(of chains: [ChainOfThought]) throws -> [ChainPieces] {
+    var cuesByTask: [String: TokenizedCues] = [:]
+    return try chains.enumerated().map { index, chain in
       let place = "chain \(index + 1) (\(chain.questionID))"
+      let rule = rule(chain.task)
       guard let parts = rule.parts(of: chain.text) else {
         throw FileError(
           file: file, location: place,
           expected: "a chain with \"\(rule.cue)\" between its reasoning and its answer",
           found: "\"…\(chain.text.suffix(40))\"")
       }
+      let cues = try cuesByTask[chain.task] ?? TokenizedCues(cues(chain.task), tokenizer)
+      cuesByTask[chain.task] = cues
+      let encode = { (text: String) in tokenizer.tokenizer.encode(text) }
       let pieces = ChainPieces(
-        id: chain.questionID, prompt: try prompt(chain.prompt, file: file, place: place),
-        rationale: tokenizer.encode(parts.rationale), cue: tokenizer.encode(parts.cue),
-        answer: tokenizer.encode(parts.answer))
-      try check(
+        id: chain.questionID, prompt: try tokenizer.prompt(chain.prompt, file: file, place: place),
+        rationale: encode(parts.rationale), cue: encode(parts.cue), answer: encode(parts.answer),
+        cues: cues)
+      try tokenizer.check(
         pieces.chain, count: pieces.prompt.count + pieces.chain.count + cues.room, file: file,
         place: place)
       return pieces

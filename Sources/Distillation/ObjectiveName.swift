@@ -11,15 +11,17 @@ public struct TeacherChains: Sendable {
   public var rectified: [ChainOfThought]
   public var pairs: [DualChainOfThought]
   public var tokenizer: ExampleTokenizer
-  /// Takes chains apart.
-  public var rule: AnswerRule
-  public var cues: ArmCues
+  /// By task: what takes its chains apart, and the cues of its arms.
+  public var rule: @Sendable (_ task: String) -> AnswerRule
+  public var cues: @Sendable (_ task: String) -> ArmCues
   /// What errors name.
   public var file: String
 
   public init(
     correct: [ChainOfThought], rectified: [ChainOfThought] = [], pairs: [DualChainOfThought],
-    tokenizer: ExampleTokenizer, rule: AnswerRule, cues: ArmCues, file: String
+    tokenizer: ExampleTokenizer,
+    rule: @escaping @Sendable (_ task: String) -> AnswerRule = AnswerRule.usual(forTask:),
+    cues: @escaping @Sendable (_ task: String) -> ArmCues = ArmCues.usual(forTask:), file: String
   ) {
     self.correct = correct
     self.rectified = rectified
@@ -175,10 +177,9 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
   ) throws -> Objective {
     let (tokenizer, file) = (data.tokenizer, data.file)
     let correct = data.correct + data.rectified
-    func cues() throws -> TokenizedCues { try TokenizedCues(data.cues, tokenizer) }
     func chains() throws -> [TokenizedChain] { try tokenizer.tokenize(correct, file: file) }
     func pieces(_ chains: [ChainOfThought]) throws -> [ChainPieces] {
-      try tokenizer.pieces(of: chains, by: data.rule, cues(), file: file)
+      try data.pieces(of: chains)
     }
     func pairs(_ unit: AlignmentUnit? = nil) throws -> [TokenizedPair] {
       try tokenizer.tokenize(data.pairs, file: file, unit: unit ?? options.choice.unit)
@@ -194,19 +195,19 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
     let beta = options.preferenceBeta ?? 0.1
     switch self {
     case .chains: return .chainsOfThought(try chains())
-    case .answers: return .answers(try pieces(correct), cues: try cues())
+    case .answers: return .answers(try pieces(correct))
     case .multiTaskRationale:
-      return .multiTask(try pieces(correct), .rationale, cues: try cues(), lambda: options.lambda)
+      return .multiTask(try pieces(correct), .rationale, lambda: options.lambda)
     case .multiTaskChain:
-      return .multiTask(try pieces(correct), .chain, cues: try cues(), lambda: options.lambda)
+      return .multiTask(try pieces(correct), .chain, lambda: options.lambda)
     case .multiTaskAnswerFirst:
-      return .multiTask(try pieces(correct), .answerFirst, cues: try cues(), lambda: options.lambda)
+      return .multiTask(try pieces(correct), .answerFirst, lambda: options.lambda)
     case .scott:
       return .scott(
         chosen: try pieces(data.pairs.map(\.chosen)),
         rejected: try pieces(data.pairs.map(\.rejected)),
-        cues: try cues(), lambda: options.lambda)
-    case .cascade: return .cascade(try pieces(correct), cues: try cues(), lambda: options.lambda)
+        lambda: options.lambda)
+    case .cascade: return .cascade(try pieces(correct), lambda: options.lambda)
     case .keySteps: return try keySteps()
     case .randomPositions:
       var generator = SeededGenerator(seed: options.seed, stream: "random positions")
@@ -231,7 +232,7 @@ public enum ObjectiveName: String, CaseIterable, Sendable, Codable {
       return .excessLoss(
         try chains(), share: options.keptShare ?? 0.6, reference: models.wanted(models.positive),
         workers: models.workers)
-    case .answerTokens: return .answerTokens(try pieces(correct), cues: try cues())
+    case .answerTokens: return .answerTokens(try pieces(correct))
     case .promptWeighted:
       return .promptAndResponse(
         try chains(), promptWeight: options.promptWeight, responseWeight: options.responseWeight)

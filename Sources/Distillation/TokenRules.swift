@@ -41,12 +41,12 @@ extension Objective {
   /// The answer's tokens alone, after the chain that leads to it, the mean over them.
   ///
   /// Source: SFTKey's second stage, 2512.21017.
-  public static func answerTokens(_ chains: [ChainPieces], cues: TokenizedCues) -> Objective {
+  public static func answerTokens(_ chains: [ChainPieces]) -> Objective {
     chainsOfThought(
       chains.map {
         TokenizedChain(
           id: $0.id, prompt: $0.prompt + $0.rationale + $0.cue,
-          response: $0.answer + [cues.endOfSequence])
+          response: $0.answer + [$0.cues.endOfSequence])
       })
   }
 

@@ -23,7 +23,6 @@ extension DistillationSetup {
     if let stage = arm.stages.dropFirst().first {
       training = try secondStage(student, stage.objective, on: stage.data(data.chains), context)
     }
-    let cues = try TokenizedCues(data.chains.cues, data.tokenizer)
-    return training + (try measure(student, context, decoding: arm.decoding(cues)))
+    return training + (try measure(student, context, asking: arm.decoding))
   }
 }

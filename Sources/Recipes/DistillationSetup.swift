@@ -32,6 +32,9 @@ public struct DistillationSetup: Sendable {
     studentSettings(checkpoint) + trainingSettings(checkpoint) + secondStageSettings(checkpoint)
   }
 
+  /// The value of the setting `match` that leaves the comparison of answers to their tasks.
+  private static let matchingByTask = "by-task"
+
   private static let count = Setting.Kind.integer(0...10_000_000)
 
   private static func studentSettings(_ checkpoint: Bool) -> [Setting] {
@@ -80,6 +83,12 @@ public struct DistillationSetup: Sendable {
         "stage2_steps", count, [.integer(checkpoint ? 20 : 60)], smoke: [.integer(2)],
         help: "of the second stage"),
       Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
+      Setting(
+        "match", .choice([matchingByTask] + AnswerRule.Matching.allCases.map(\.rawValue)),
+        [.text(matchingByTask)],
+        help:
+          "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
+      ),
     ]
   }
 
@@ -139,18 +148,18 @@ public struct DistillationSetup: Sendable {
   /// SHA-256 of data and model.
   public var checksums: [String: String] { data.checksums.merging(modelChecksum) { own, _ in own } }
 
-  /// What the data is, and what guessing scores.
+  /// What the data is, the majority baselines, and what is known of gold answers.
   public var notes: [String] {
     func percent(_ value: Double) -> String { "\((1000 * value).rounded() / 10) %" }
     let tests = data.tests.map { test in
-      let floors = GuessingFloor.byTask(test.questions)
+      let baselines = test.majorityBaselines
       let byTask =
-        floors.count > 1
+        baselines.count > 1
         ? ", "
-          + floors.map { "\($0.task) \(percent($0.accuracy))" }
-          .joined(separator: ", ") : ""
-      return "\(test.name): \(test.questions.count) questions, guessing floor "
-        + percent(test.guessingFloor) + byTask
+          + baselines.map { "\($0.task) \(percent($0.accuracy))" }.joined(separator: ", ") : ""
+      return "\(test.name): \(test.questions.count) questions, majority baseline "
+        + percent(MajorityBaseline.overall(baselines)) + byTask
+        + (test.goldAnswerNote.map { "; \($0)" } ?? "")
     }
     let keys = data.pairs.map { KeyTokens(chosen: $0.chosen, rejected: $0.rejected) }
     let share = keys.map(\.fraction).reduce(0, +) / Double(max(1, keys.count))
@@ -201,7 +210,10 @@ public struct DistillationSetup: Sendable {
         "chains": .text(
           SHA256.hex(
             of: (chains.correct + chains.rectified).map(\.questionID).joined(separator: "\n"))),
-        "objective": .text(stage.objective.rawValue), "cues": .text("\(chains.cues)"),
+        "objective": .text(stage.objective.rawValue),
+        "cues": .text(
+          Set((chains.correct + chains.rectified).map { "\(chains.cues($0.task))" }).sorted()
+            .joined(separator: "\n")),
         "lambda": .number(Double(ObjectiveOptions().lambda)),
       ]
     ) {
@@ -343,82 +355,79 @@ public struct DistillationSetup: Sendable {
 
   // MARK: Measuring
 
-  /// Scores the student on validation and, once, on the tests, asked as `decoding` says.
+  /// Scores the student on validation and, once, on the tests, asked plainly or as `asking` says.
   public func measure(
-    _ decoder: Decoder, _ context: RunContext, decoding: ArmDecoding = .plain
+    _ decoder: Decoder, _ context: RunContext, asking: Evaluator.Asking? = nil
   ) throws -> [Metric] {
+    let run = context.settings
+    var settings = EvaluationSettings()
+    settings.maximumNewTokens = run.integer("max_new_tokens")
+    settings.seed = run.seed
+    settings.batch = 64
+    settings.matching = run.values["match"].flatMap { .init(rawValue: $0.description) }
+    let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.threads)
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
     for (index, split) in splits.enumerated() {
       try context.report("scoring", Double(index) / Double(splits.count))
-      metrics += try measure(decoder, split, context, decoding)
+      let result = try evaluator.evaluate(split.questions, split.pairs, asking: asking)
+      metrics += Self.metrics(of: result, split: split.name)
     }
     return metrics
   }
 
-  private func measure(
-    _ decoder: Decoder, _ test: ExperimentData.Test, _ context: RunContext,
-    _ decoding: ArmDecoding
-  ) throws -> [Metric] {
-    let responses = responses(to: test.prompts, by: decoder, context, decoding)
-    let score = Score(
-      zip(test.questions, responses).map { question, text in
-        Score.Response(
-          id: question.id, task: question.task, text: text, gold: question.answer ?? "")
-      }, by: data.answerRule)
-    func outcomes(_ items: [Score.Item]) -> MetricItems {
-      MetricItems(items.map { (id: $0.id, isTrue: $0.isCorrect) })
+  /// The rows of the CSV that `result` gives.
+  static func metrics(of result: EvaluationResult, split: String) -> [Metric] {
+    var metrics: [Metric] = []
+    func add(
+      _ name: String, _ estimate: Estimate, unit: String = "share", _ items: MetricItems? = nil
+    ) {
+      metrics.append(Metric(split: split, name, unit: unit, estimate, items: items))
     }
-    var metrics = [
-      Metric(
-        split: test.name, "accuracy", unit: "share", .share(score.correct, of: score.total),
-        items: outcomes(score.items)),
-      Metric(split: test.name, "unparsed", unit: "share", .share(score.unparsed, of: score.total)),
-      Metric(split: test.name, "guessing floor", unit: "share", value: test.guessingFloor),
-    ]
-    let byTask = Dictionary(grouping: score.items, by: \.task)
-    for (task, items) in byTask.sorted(by: { $0.key < $1.key }) where byTask.count > 1 {
+    if let answers = result.answers {
+      for (name, average) in answers.averages {
+        let items: [Score.Item]? =
+          switch name {
+          case .micro: answers.score.items
+          case .macro: nil
+          case .task(let task): answers.score.items.filter { $0.task == task }
+          }
+        func named(_ metric: String) -> String {
+          switch name {
+          case .micro: metric
+          case .macro: "macro " + metric
+          case .task(let task): metric + ": " + task
+          }
+        }
+        add(
+          named("accuracy"), average.accuracy,
+          items.map { MetricItems($0.map { (id: $0.id, isTrue: $0.isCorrect) }) })
+        add(named("unparsed"), average.unparsed)
+        metrics.append(
+          Metric(
+            split: split, named("guessing floor"), unit: "share", value: average.majorityBaseline)
+        )
+      }
+    }
+    if result.derivedGoldAnswers > 0 {
       metrics.append(
         Metric(
-          split: test.name, "accuracy: \(task)", unit: "share",
-          .share(items.count { $0.isCorrect }, of: items.count), items: outcomes(items)))
+          split: split, "gold answers from chosen chains", unit: "questions",
+          value: Double(result.derivedGoldAnswers)))
     }
-    for floor in GuessingFloor.byTask(test.questions) where byTask.count > 1 {
-      metrics.append(
-        Metric(
-          split: test.name, "guessing floor: \(floor.task)", unit: "share", value: floor.accuracy))
-    }
-    let scores = try PairScore.scores(
-      of: test.pairs, on: decoder, workers: Workers(count: context.threads))
-    let keys = KeyStepMetrics(scores)
-    return metrics + [
-      Metric(
-        split: test.name, "prefers right chain", unit: "share", keys.prefersChosen,
-        items: MetricItems(scores.map { (id: $0.id, isTrue: $0.prefersChosen) })),
-      Metric(split: test.name, "key tokens top-1", unit: "share", keys.keyTop1),
-      Metric(
-        split: test.name, "key tokens -log p", unit: "nats", keys.keyNegativeLogLikelihood,
-        items: MetricItems(
-          scores.map {
+    if let keys = result.keySteps {
+      add(
+        "prefers right chain", keys.prefersChosen,
+        MetricItems(result.pairs.map { (id: $0.id, isTrue: $0.prefersChosen) }))
+      add("key tokens top-1", keys.keyTop1)
+      add(
+        "key tokens -log p", keys.keyNegativeLogLikelihood, unit: "nats",
+        MetricItems(
+          result.pairs.map {
             (id: $0.id, value: $0.key.negativeLogLikelihood, weight: Double($0.key.count))
-          })),
-      Metric(
-        split: test.name, "other tokens -log p", unit: "nats", keys.otherNegativeLogLikelihood),
-    ]
-  }
-
-  /// The responses as the answer rule is to read them, decoded greedily.
-  private func responses(
-    to prompts: [[Int]], by decoder: Decoder, _ context: RunContext, _ decoding: ArmDecoding
-  ) -> [String] {
-    let end = data.tokenizer.endOfSequence
-    return Generator(workers: context.threads, batch: 64).responses(
-      to: prompts.map { (tokens: $0, decoding: decoding) }, on: decoder,
-      SamplingSettings(
-        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: [end]),
-      seed: context.settings.seed
-    ).map { response in
-      data.tokenizer.tokenizer.decode(response.tokens.filter { $0 != end })
+          }))
+      add("other tokens -log p", keys.otherNegativeLogLikelihood, unit: "nats")
     }
+    return metrics
   }
 }

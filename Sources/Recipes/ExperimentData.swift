@@ -13,11 +13,24 @@ public struct ExperimentData: Sendable {
   public struct Test: Sendable {
     /// `in domain` and so on.
     public var name: String
-    public var questions: [Question]
-    public var prompts: [[Int]]
+    public var questions: [TokenizedPrompt]
     public var pairs: [TokenizedPair]
-    /// What guessing each task's most frequent answer scores.
-    public var guessingFloor: Double { GuessingFloor.overall(questions) }
+
+    /// What answering with each task's most frequent gold answer scores, by name of task.
+    public var majorityBaselines: [MajorityBaseline] {
+      MajorityBaseline.byTask(
+        questions.map(\.prompt).compactMap { prompt in
+          prompt.goldAnswer.map { (task: prompt.task, gold: $0) }
+        })
+    }
+
+    /// How many gold answers were taken from chosen chains, and why accuracy is not measured; nil
+    /// if there is nothing to say.
+    var goldAnswerNote: String? {
+      if let missing = MissingGoldAnswers(questions.map(\.prompt)) { return "\(missing)" }
+      let derived = questions.count { $0.prompt.isGoldAnswerDerived }
+      return derived == 0 ? nil : "\(derived) gold answers taken from chosen chains"
+    }
   }
 
   /// Right chains as the teacher first gave them, and those it gave with the answer as a hint.
@@ -31,7 +44,6 @@ public struct ExperimentData: Sendable {
   /// What is scored once for each finished run.
   public var tests: [Test]
   public var tokenizer: ExampleTokenizer
-  public var answerRule: AnswerRule
   /// SHA-256 of what it was made of, by name.
   public var checksums: [String: String]
 }
@@ -48,26 +60,27 @@ extension ExperimentData {
     let path = folder + "/tokenizer.json"
     try json.write(to: URL(fileURLWithPath: path), options: .atomic)
     let tokenizer = try ExampleTokenizer(Tokenizer(path: path))
+    // Procedural data has no file of its own.
+    let source = "procedural data"
     func test(_ name: String, _ part: AnnotatedQuestions) throws -> Test {
       Test(
-        name: name, questions: part.questions,
-        prompts: try part.questions.map {
-          try tokenizer.prompt($0.prompt, file: name, place: $0.id)
-        }, pairs: try tokenizer.tokenize(part.pairs, file: name))
+        name: name,
+        questions: try tokenizer.tokenize(part.questions.map(Prompt.init), file: source),
+        pairs: try tokenizer.tokenize(part.pairs, file: source))
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     self.init(
-      correct: try tokenizer.tokenize(data.train.correct, file: "train"),
-      rectified: try tokenizer.tokenize(data.train.rectified, file: "train"),
-      pairs: try tokenizer.tokenize(data.train.pairs, file: "train"),
+      correct: try tokenizer.tokenize(data.train.correct, file: source),
+      rectified: try tokenizer.tokenize(data.train.rectified, file: source),
+      pairs: try tokenizer.tokenize(data.train.pairs, file: source),
       chains: TeacherChains(
         correct: data.train.correct, rectified: data.train.rectified, pairs: data.train.pairs,
-        tokenizer: tokenizer, rule: .procedural, cues: .procedural, file: "train"),
+        tokenizer: tokenizer, file: source),
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),
-      ], tokenizer: tokenizer, answerRule: .procedural,
+      ], tokenizer: tokenizer,
       checksums: [
         "problems": SHA256.hex(of: [UInt8](try encoder.encode(data))),
         "tokenizer": SHA256.hex(of: [UInt8](json)),
@@ -98,23 +111,18 @@ extension ExperimentData {
       return Test(
         name: name,
         questions: indices.map {
-          Question(
-            id: pairs[$0].questionID, task: pairs[$0].task, text: pairs[$0].prompt,
-            answer: pairs[$0].goldAnswer)
-        }, prompts: indices.map { tokenized[$0].prompt }, pairs: indices.map { tokenized[$0] })
+          TokenizedPrompt(Prompt(pairs[$0]), tokens: tokenized[$0].prompt)
+        }, pairs: indices.map { tokenized[$0] })
     }
     let train = indices(split.train).map { tokenized[$0] }
     let trainPairs = indices(split.train).map { pairs[$0] }
-    let task = pairs.first?.task ?? ""
     self.init(
       correct: train.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.chosen) },
       rectified: [], pairs: train,
       chains: TeacherChains(
-        correct: trainPairs.map(\.chosen), pairs: trainPairs, tokenizer: tokenizer,
-        rule: .usual(forTask: task), cues: .usual(forTask: task), file: path),
+        correct: trainPairs.map(\.chosen), pairs: trainPairs, tokenizer: tokenizer, file: path),
       validation: try part("validation", split.validation),
       tests: [try part("in domain", split.test)], tokenizer: tokenizer,
-      answerRule: .usual(forTask: task),
       checksums: [
         "pairs": try SHA256.hex(ofFileAt: path),
         "split": SHA256.hex(
