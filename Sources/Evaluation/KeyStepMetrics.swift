@@ -1,12 +1,12 @@
 import Statistics
 
-/// What the scores of held-out dual pairs say of a student, each with a 95 % interval over pairs.
+/// Teacher-forced metrics of a student on held-out dual pairs, each with a 95 % interval over pairs.
 public struct KeyStepMetrics: Sendable, Hashable {
-  /// The share of pairs whose right chain has the higher mean log-likelihood (Wilson's interval).
+  /// Pairwise accuracy: the fraction of pairs whose chosen chain has the higher mean log-likelihood (Wilson's interval).
   public var prefersChosen: Estimate
-  /// The share of the right chains' key tokens that the student finds the likeliest of all.
+  /// The fraction of the chosen chains' key tokens that are the student's most likely token.
   public var keyTop1: Estimate
-  /// The mean -log p of the right chains' key tokens, and of their other tokens, in nats.
+  /// The mean -log p of the chosen chains' key tokens, and of their other tokens, in nats.
   public var keyNegativeLogLikelihood: Estimate
   public var otherNegativeLogLikelihood: Estimate
 

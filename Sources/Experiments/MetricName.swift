@@ -13,6 +13,7 @@ public enum MetricUnit: String, Sendable, CaseIterable {
   case fraction
   case nats
   case pairs
+  case questions
   case tokensPerSecond = "tokens/s"
   case directions
   case ratio
@@ -26,7 +27,7 @@ extension MetricName {
 
   /// Fraction of questions that are answered correctly.
   public static let accuracy = MetricName("accuracy")
-  /// Mean of the tasks' accuracies. Computed from those by reports; no run records it.
+  /// Mean of the tasks' accuracies, whatever their sizes.
   public static let macroAccuracy = MetricName("macro_accuracy")
   /// Fraction of responses without an answer; they count as wrong.
   public static let unparsed = MetricName("unparsed")
@@ -40,6 +41,9 @@ extension MetricName {
   public static let keyTokenNLL = MetricName("key_token_nll")
   /// Mean -log p of the chosen chains' other tokens.
   public static let otherTokenNLL = MetricName("other_token_nll")
+
+  /// Questions whose gold answer was taken from the chosen chain, because the data states none.
+  public static let derivedGoldAnswers = MetricName("derived_gold_answers")
 
   // MARK: Training
 

@@ -30,6 +30,23 @@ public enum FileContents {
     return bytes
   }
 
+  /// The bytes of the text file at `path`, as `bytes(of:)` gives them.
+  ///
+  /// Throws where its first bytes are those of gzip or of UTF-16.
+  public static func text(of path: String) throws(FileError) -> [UInt8] {
+    let bytes = try bytes(of: path)
+    let found: String? =
+      if bytes.starts(with: [0x1F, 0x8B]) {
+        "gzip data, which must be decompressed first"
+      } else if bytes.starts(with: [0xFE, 0xFF]) || bytes.starts(with: [0xFF, 0xFE]) {
+        "UTF-16, which must be converted first"
+      } else {
+        nil
+      }
+    if let found { throw FileError(file: path, expected: "a text file in UTF-8", found: found) }
+    return bytes
+  }
+
   /// Whether something exists at `path`.
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 

@@ -16,7 +16,7 @@ public struct JSONNode: Sendable {
 
   /// The value of the JSON file at `path`.
   public init(path: String) throws(FileError) {
-    self.init(try JSONValue(FileContents.bytes(of: path), file: path), file: path)
+    self.init(try JSONValue(FileContents.text(of: path), file: path), file: path)
   }
 
   /// Where the value stands, in words; nil for a whole file.
@@ -37,6 +37,10 @@ public struct JSONNode: Sendable {
     let node = child(key)
     return node.isNull && !hasMember(key)
       ? node.error(expected: expected, found: "no such key") : node.error(expected: expected)
+  }
+
+  public func error(_ key: String, expected: String, found: String) -> FileError {
+    child(key).error(expected: expected, found: found)
   }
 
   // MARK: Structure

@@ -1,5 +1,4 @@
 import Files
-import KeySteps
 
 /// GSM8K's published model solutions, and the dual chains of thought that they make.
 ///
@@ -63,13 +62,16 @@ public enum GSM8K {
     public var repeatedQuestions: Int
   }
 
-  /// For each question with a right and a wrong solution, those two that lie the fewest edits
-  /// apart; of equally near ones the first right one and its first wrong one.
+  /// For each question with a correct and an incorrect solution, those two with the smallest edit
+  /// distance (`Pairing.nearest`).
   ///
   /// - Parameter tokens: the token ids of a response; the distance is counted in them.
-  public static func dualChains(of entries: [Entry], tokens: (String) -> [Int]) -> DualChains {
+  public static func dualChains(
+    of entries: [Entry], tokens: @escaping @Sendable (String) -> [Int]
+  ) -> DualChains {
     var result = DualChains(
       pairs: [], questionsWithoutBoth: 0, repeatedSolutions: 0, repeatedQuestions: 0)
+    let pairing = Pairing.nearest(tokens: tokens)
     var seen: Set<String> = []
     for entry in entries {
       guard seen.insert(entry.question.normalisedText).inserted else {
@@ -77,38 +79,22 @@ public enum GSM8K {
         continue
       }
       var texts: Set<String> = []
-      let candidates = entry.solutions.compactMap {
-        solution -> (chain: ChainOfThought, tokens: [Int])? in
+      let chains = entry.solutions.compactMap { solution -> ChainOfThought? in
         let text = " " + solution.text.trimmingSpace()
         guard texts.insert(text).inserted else {
           result.repeatedSolutions += 1
           return nil
         }
-        let chain = ChainOfThought(
+        return ChainOfThought(
           questionID: entry.question.id, task: entry.question.task, prompt: entry.question.prompt,
-          text: text,
-          answer: AnswerRule.gsm8k.answer(in: text), isCorrect: solution.isCorrect,
-          origin: .recorded,
-          mistake: solution.isCorrect ? nil : Mistake(kind: .unknown))
-        return (chain, tokens(text))
+          text: text, answer: AnswerRule.gsm8k.answer(in: text), isCorrect: solution.isCorrect,
+          origin: .recorded, mistake: solution.isCorrect ? nil : Mistake(kind: .unknown))
       }
-      let chosen = candidates.filter { $0.chain.isCorrect == true }
-      let rejected = candidates.filter { $0.chain.isCorrect == false }
-      let nearest = chosen.flatMap { chosen in
-        rejected.map { rejected in
-          (
-            chosen.chain, rejected.chain,
-            distance: KeyTokens(chosen: chosen.tokens, rejected: rejected.tokens).distance
-          )
-        }
-      }.min { $0.distance < $1.distance }
-      guard let nearest else {
+      if let pair = pairing.pair(chains, goldAnswer: entry.question.answer) {
+        result.pairs.append(pair)
+      } else {
         result.questionsWithoutBoth += 1
-        continue
       }
-      result.pairs.append(
-        DualChainOfThought(
-          chosen: nearest.0, rejected: nearest.1, goldAnswer: entry.question.answer))
     }
     return result
   }

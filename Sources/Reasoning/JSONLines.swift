@@ -1,34 +1,45 @@
 import Files
 import Foundation
 
-/// The JSON-lines files that the toolkit reads and writes, one object a line.
+/// The JSON Lines files that the toolkit reads and writes, one object per line.
 ///
 /// | file | fields | and where known |
 /// | --- | --- | --- |
 /// | pairs | `prompt`, `chosen`, `rejected` (TRL's preference format) | `id`, `task`, `answer`, `chosen_origin`, `rejected_origin`, `mistake`, `mistake_step` |
-/// | chains | `prompt`, `response` | `id`, `task`, `answer`, `is_correct`, `origin`, `mistake`, `mistake_step`, `teacher`, `tries` |
+/// | chains | `prompt`, and `response` or `completion`; or `messages` | `id`, `task`, `answer`, `is_correct`, `origin`, `mistake`, `mistake_step`, `teacher`, `tries` |
 /// | prompts | `prompt` | `id`, `task`, `answer` |
 ///
-/// `answer` is the gold one for pairs and prompts, the chain's own for chains. Other fields are
-/// passed over. Where no `id` is given it is `line 1` and so on. An empty or blank prompt, or side
-/// of a pair, is an error.
+/// `answer` is the gold one for pairs and prompts, a text or a number, and the chain's own for
+/// chains. Other fields are ignored. Without an `id` it is `line 1` and so on. Refused are a blank
+/// prompt, response or gold answer; pairs or prompts with the same `id`; and a file of pairs or
+/// prompts without any. Several chains may have one `id`, that of their question.
+///
+/// Texts are read as they stand: a response follows its prompt without a space between them.
+/// Conversational data is read too: a prompt, `chosen`, `rejected` or `completion` may be a list of
+/// messages, of which `chosen` and `rejected` may begin with those of the prompt. Messages are
+/// written out as plain text (`PromptText`); a message that answers a prompt follows it after a
+/// space.
 public enum JSONLines {
   /// Reads dual chains of thought. Throws a `FileError` that names the line and field.
   public static func pairs(at path: String) throws -> [DualChainOfThought] {
-    try JSONLinesFile.objects(of: path).map { line in
+    try items(at: path, "pair") { line in
       let (id, task) = try identity(line)
-      let prompt = try line.filledString("prompt")
-      return DualChainOfThought(
-        chosen: ChainOfThought(
-          questionID: id, task: task, prompt: prompt, text: try line.filledString("chosen"),
-          isCorrect: true,
-          origin: try line.choice("chosen_origin", of: ChainOfThought.Origin.self) ?? .recorded),
-        rejected: ChainOfThought(
-          questionID: id, task: task, prompt: prompt, text: try line.filledString("rejected"),
-          isCorrect: false,
-          origin: try line.choice("rejected_origin", of: ChainOfThought.Origin.self) ?? .recorded,
-          mistake: try mistake(line)),
-        goldAnswer: try line.optionalString("answer"))
+      let exchange = try Exchange(line, promptKey: "prompt", responses: ["chosen", "rejected"])
+      let details = try PairDetails(line)
+      func chain(_ index: Int, _ origin: ChainOfThought.Origin, _ mistake: Mistake?)
+        -> ChainOfThought
+      {
+        ChainOfThought(
+          questionID: id, task: task, prompt: exchange.prompt.text,
+          text: exchange.responses[index], isCorrect: index == 0, origin: origin, mistake: mistake)
+      }
+      return (
+        id,
+        DualChainOfThought(
+          chosen: chain(0, details.chosenOrigin, nil),
+          rejected: chain(1, details.rejectedOrigin, details.mistake),
+          goldAnswer: details.answer)
+      )
     }
   }
 
@@ -36,44 +47,50 @@ public enum JSONLines {
   public static func chains(at path: String) throws -> [ChainOfThought] {
     try JSONLinesFile.objects(of: path).map { line in
       let (id, task) = try identity(line)
+      let conversation = ["messages", "conversations"].first { line[$0] != nil }
+      let exchange =
+        if let conversation, line["response"] == nil, line["completion"] == nil {
+          try Exchange(conversation: conversation, of: line)
+        } else {
+          try Exchange(
+            line, promptKey: "prompt",
+            responses: [line["completion"] == nil ? "response" : "completion"])
+        }
       return ChainOfThought(
-        questionID: id, task: task, prompt: try line.filledString("prompt"),
-        text: try line.filledString("response"),
-        answer: try line.optionalString("answer"), isCorrect: try line.optionalBool("is_correct"),
+        questionID: id, task: task, prompt: exchange.prompt.text, text: exchange.responses[0],
+        answer: try line.optionalText("answer"), isCorrect: try line.optionalBool("is_correct"),
         origin: try line.choice("origin", of: ChainOfThought.Origin.self) ?? .recorded,
-        mistake: try mistake(line), teacher: try line.optionalString("teacher"),
+        mistake: try line.mistake(), teacher: try line.optionalString("teacher"),
         tries: try line.optionalInteger("tries"))
-    }
-  }
-
-  /// A prompt to be answered, with the gold answer where it is known.
-  public struct Prompt: Hashable, Sendable {
-    public var id: String
-    public var task: String
-    public var text: String
-    public var goldAnswer: String?
-
-    public init(id: String, task: String, text: String, goldAnswer: String?) {
-      self.id = id
-      self.task = task
-      self.text = text
-      self.goldAnswer = goldAnswer
-    }
-
-    public init(_ question: Question) {
-      self.init(
-        id: question.id, task: question.task, text: question.prompt, goldAnswer: question.answer)
     }
   }
 
   /// Reads prompts. Throws a `FileError` that names the line and field.
   public static func prompts(at path: String) throws -> [Prompt] {
-    try JSONLinesFile.objects(of: path).map { line in
+    try items(at: path, "prompt") { line in
       let (id, task) = try identity(line)
-      return Prompt(
-        id: id, task: task, text: try line.filledString("prompt"),
-        goldAnswer: try line.optionalString("answer"))
+      let exchange = try Exchange(line, promptKey: "prompt", responses: [])
+      return (
+        id,
+        Prompt(
+          id: id, task: task, text: exchange.prompt.text,
+          goldAnswer: try line.optionalGoldAnswer("answer"))
+      )
     }
+  }
+
+  /// What `read` makes of each line, with its id. Throws if there is none, or an id is repeated.
+  private static func items<Item>(
+    at path: String, _ name: String, _ read: (JSONNode) throws -> (id: String, item: Item)
+  ) throws -> [Item] {
+    var ids = UniqueIDs()
+    let items = try JSONLinesFile.objects(of: path).map { line in
+      let (id, item) = try read(line)
+      try ids.add(id, at: line)
+      return item
+    }
+    guard !items.isEmpty else { throw FileError(nothingIn: path, expected: name) }
+    return items
   }
 
   /// Writes dual chains of thought, the whole file or nothing.
@@ -172,9 +189,38 @@ public enum JSONLines {
       try line.optionalString("task") ?? "unnamed"
     )
   }
+}
 
-  private static func mistake(_ line: JSONNode) throws -> Mistake? {
-    guard let kind = try line.choice("mistake", of: Mistake.Kind.self) else { return nil }
-    return Mistake(kind: kind, step: try line.optionalInteger("mistake_step"))
+/// What a line of pairs may say beside its texts.
+package struct PairDetails {
+  /// The gold answer.
+  package var answer: String?
+  package var chosenOrigin, rejectedOrigin: ChainOfThought.Origin
+  /// The mistake in the rejected chain.
+  package var mistake: Mistake?
+
+  package init(_ line: JSONNode) throws(FileError) {
+    answer = try line.optionalGoldAnswer("answer")
+    chosenOrigin = try line.choice("chosen_origin", of: ChainOfThought.Origin.self) ?? .recorded
+    rejectedOrigin =
+      try line.choice("rejected_origin", of: ChainOfThought.Origin.self) ?? .recorded
+    mistake = try line.mistake()
+  }
+}
+
+extension JSONNode {
+  fileprivate func mistake() throws(FileError) -> Mistake? {
+    guard let kind = try choice("mistake", of: Mistake.Kind.self) else { return nil }
+    return Mistake(kind: kind, step: try optionalInteger("mistake_step"))
+  }
+
+  /// The text or number at `key` as text; nil where it is absent, null or blank.
+  fileprivate func optionalText(_ key: String) throws(FileError) -> String? {
+    guard let node = self[key] else { return nil }
+    switch node.value {
+    case .string(let text): return text.allSatisfy(\.isWhitespace) ? nil : text
+    case .integer, .number: return node.value.text()
+    default: throw node.error(expected: "a text or a number")
+    }
   }
 }

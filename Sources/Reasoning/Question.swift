@@ -2,7 +2,7 @@
 public struct Question: Hashable, Codable, Sendable {
   /// Unique within its data set.
   public var id: String
-  /// The task it belongs to, by which scores and guessing floors are told apart: `"navigate"`,
+  /// The task it belongs to, by which scores are told apart: `"navigate"`,
   /// `"gsm8k"`.
   public var task: String
   /// What is asked, with its options where it has some.

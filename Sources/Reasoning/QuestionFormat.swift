@@ -13,7 +13,8 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
   /// "label"}`; the task is the file's name.
   case agiEval = "agieval"
   /// Lines of `{"question", "answer"}`, with `id` and `task` where they are known; options are
-  /// written as BIG-Bench Hard's.
+  /// written as BIG-Bench Hard's. Of an answer that is a solution in GSM8K's form the gold answer is
+  /// what follows the last `#### `.
   case jsonLines = "jsonl"
 
   /// Reads the questions of the file at `path`. Ids are the task's name and the question's number
@@ -36,27 +37,28 @@ public enum QuestionFormat: String, CaseIterable, Sendable {
     case .gsm8k:
       return try JSONLinesFile.objects(of: path).enumerated().map { number, line in
         let solution = try line.filledString("answer")
-        guard let mark = solution.ranges(of: "#### ").last else {
-          throw FileError(
-            file: path, location: line.location,
-            expected: "an \"answer\" that ends with \"#### \" and a number",
+        guard solution.contains("#### ") else {
+          throw line.error(
+            "answer", expected: "a solution that ends with \"#### \" and a number",
             found: "\"\(solution.suffix(40))\"")
         }
         return Question(
           id: "gsm8k-\(file)-\(number)", task: "gsm8k", text: try line.filledString("question"),
-          answer: solution[mark.upperBound...].trimmingSpace())
+          answer: try line.goldAnswer("answer"))
       }
     case .agiEval:
       return try JSONLinesFile.objects(of: path).enumerated().map { number, line in
         try agiEvalQuestion(line, id: "\(file)-\(number)", task: file)
       }
     case .jsonLines:
+      var ids = UniqueIDs()
       return try JSONLinesFile.objects(of: path).enumerated().map { number, line in
         let text = try line.filledString("question")
+        let id = try line.optionalIdentifier("id") ?? "\(file)-\(number)"
+        try ids.add(id, at: line)
         return Question(
-          id: try line.optionalIdentifier("id") ?? "\(file)-\(number)",
-          task: try line.optionalString("task") ?? file, text: text,
-          options: Question.options(in: text), answer: try line.filledString("answer"))
+          id: id, task: try line.optionalString("task") ?? file, text: text,
+          options: Question.options(in: text), answer: try line.goldAnswer("answer"))
       }
     }
   }

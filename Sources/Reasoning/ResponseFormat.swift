@@ -1,5 +1,4 @@
 import Files
-import Foundation
 
 /// The files of responses that are scored, each with the rule by which its accuracy was published.
 public enum ResponseFormat: String, CaseIterable, Sendable {
@@ -12,33 +11,26 @@ public enum ResponseFormat: String, CaseIterable, Sendable {
   /// they are known.
   case jsonLines = "jsonl"
 
-  /// The rule that reproduces what was published.
-  public var rule: AnswerRule {
-    switch self {
-    case .bigBenchHard: .bigBenchHard
-    case .gsm8kSolutions: .gsm8k
-    case .jsonLines: .bigBenchHard.matching(.flexible)
-    }
-  }
-
-  /// The rule for responses to questions of `task`: the format's own, but that of the task where
-  /// JSON lines name one that has its own cue; `matching` in place of the rule's where given.
+  /// The rule for responses to questions of `task`: the one that reproduces what was published, or
+  /// for JSON Lines that of `AnswerRule.judging(task:matching:)`. `matching` takes the place of the
+  /// rule's own.
   public func rule(forTask task: String, matching: AnswerRule.Matching? = nil) -> AnswerRule {
-    let usual = self == .jsonLines ? AnswerRule.usual(forTask: task) : rule
-    return usual.matching(matching ?? rule.matching)
+    let published: AnswerRule
+    switch self {
+    case .bigBenchHard: published = .bigBenchHard
+    case .gsm8kSolutions: published = .gsm8k
+    case .jsonLines: return .judging(task: task, matching: matching)
+    }
+    return published.matching(matching ?? published.matching)
   }
 
   /// Reads the responses of the file at `path`. Throws a `FileError` that names the line or output,
   /// and the field.
   public func responses(at path: String) throws -> [Score.Response] {
-    let file = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     switch self {
     case .bigBenchHard:
-      return try JSONNode(path: path).elements("outputs").enumerated().map {
-        number, output in
-        Score.Response(
-          id: "\(file)-\(number)", task: file, text: try output.string("prediction"),
-          gold: try output.filledString("target"))
+      return try BigBenchHardOutput.outputs(at: path).map {
+        Score.Response(id: $0.id, task: $0.task, text: $0.prediction, gold: $0.target)
       }
     case .gsm8kSolutions:
       return try GSM8K.solutions(at: path).flatMap { entry in
@@ -54,7 +46,7 @@ public enum ResponseFormat: String, CaseIterable, Sendable {
         Score.Response(
           id: try line.optionalIdentifier("id") ?? line.line ?? "",
           task: try line.optionalString("task") ?? "unnamed",
-          text: try line.string("response"), gold: try line.filledString("answer"))
+          text: try line.string("response"), gold: try line.goldAnswer("answer"))
       }
     }
   }

@@ -2,8 +2,8 @@
 public struct Score: Hashable, Sendable {
   public var correct: Int
   public var total: Int
-  /// Responses in which no answer was found: those without the cue (strict) or any value of the
-  /// gold answer's kind (flexible).
+  /// Responses in which no answer was found: blank ones, and those without the cue (strict) or any
+  /// value of the gold answer's kind (flexible).
   public var unparsed: Int
   public var items: [Item]
 
@@ -23,6 +23,8 @@ public struct Score: Hashable, Sendable {
     /// The answer that was found; nil where none was.
     public var answer: String?
     public var gold: String
+    /// Whether an answer was told apart from the rest of the response.
+    public var isParsed: Bool
     public var isCorrect: Bool
     /// What the source itself calls it; nil where it does not say.
     public var publishedAsCorrect: Bool?
@@ -33,19 +35,33 @@ public struct Score: Hashable, Sendable {
     self.init(responses) { _ in rule }
   }
 
-  /// Scores `responses`, each by the rule of its task.
+  /// Scores `responses`, each by the rule of its task. A blank response is never correct.
   public init(_ responses: [Response], by rule: (_ task: String) -> AnswerRule) {
-    (correct, total, unparsed, items) = (0, responses.count, 0, [])
-    items.reserveCapacity(responses.count)
-    for response in responses {
-      let reading = rule(response.task).read(
-        response.text, gold: response.gold, options: response.options)
-      if reading.isCorrect { correct += 1 }
-      if !reading.isParsed { unparsed += 1 }
-      items.append(
-        Item(
+    self.init(
+      items: responses.map { response in
+        let isBlank = response.text.allSatisfy(\.isWhitespace)
+        let reading =
+          isBlank
+          ? AnswerRule.Reading(answer: nil, isParsed: false, isCorrect: false)
+          : rule(response.task).read(response.text, gold: response.gold, options: response.options)
+        return Item(
           id: response.id, task: response.task, answer: reading.answer, gold: response.gold,
-          isCorrect: reading.isCorrect, publishedAsCorrect: response.publishedAsCorrect))
+          isParsed: reading.isParsed, isCorrect: reading.isCorrect,
+          publishedAsCorrect: response.publishedAsCorrect)
+      })
+  }
+
+  package init(items: [Item]) {
+    self.items = items
+    total = items.count
+    correct = items.count { $0.isCorrect }
+    unparsed = items.count { !$0.isParsed }
+  }
+
+  /// The score of each task, by name of task.
+  public var byTask: [(task: String, score: Score)] {
+    Dictionary(grouping: items, by: \.task).sorted { $0.key < $1.key }.map {
+      (task: $0.key, score: Score(items: $0.value))
     }
   }
 
@@ -73,40 +89,36 @@ public struct Score: Hashable, Sendable {
   }
 }
 
-/// What a guess of the same answer for each question of a task scores: the share of its most
-/// frequent gold answer.
-public struct GuessingFloor: Hashable, Codable, Sendable {
+/// What answering every question of a task with its most frequent gold answer scores.
+public struct MajorityBaseline: Hashable, Codable, Sendable {
   public var task: String
   /// The most frequent gold answer, of several the first in alphabetical order.
   public var answer: String
-  /// Its share of the task's questions, from 0 to 1.
+  /// Its fraction of the task's questions, from 0 to 1.
   public var accuracy: Double
   public var questions: Int
 
-  /// The floor of each task in `questions`, by name of task. Questions without a gold answer are
-  /// left out.
-  public static func byTask(_ questions: [Question]) -> [GuessingFloor] {
-    byTask(
-      questions.compactMap { question in question.answer.map { (task: question.task, gold: $0) } })
-  }
-
-  /// The floor of each task, by name of task, from the gold answers of all questions.
-  public static func byTask(_ answers: [(task: String, gold: String)]) -> [GuessingFloor] {
+  /// The baseline of each task, by name of task, from the gold answers of all questions.
+  public static func byTask(_ answers: [(task: String, gold: String)]) -> [MajorityBaseline] {
     Dictionary(grouping: answers) { $0.task }.map { task, answers in
       let counts = Dictionary(grouping: answers) { $0.gold }.mapValues(\.count)
       let (answer, count) = counts.max { ($0.value, $1.key) < ($1.value, $0.key) } ?? ("", 0)
-      return GuessingFloor(
+      return MajorityBaseline(
         task: task, answer: answer, accuracy: Double(count) / Double(answers.count),
         questions: answers.count)
     }.sorted { $0.task < $1.task }
   }
 
-  /// What guessing each task's floor answer scores over all questions; 0 where there are none.
-  public static func overall(_ questions: [Question]) -> Double { overall(byTask(questions)) }
+  /// Micro average: over the questions of all tasks, each answered with its task's answer; 0 if
+  /// there are none.
+  public static func overall(_ baselines: [MajorityBaseline]) -> Double {
+    let total = baselines.map(\.questions).reduce(0, +)
+    return baselines.map { $0.accuracy * Double($0.questions) }.reduce(0, +)
+      / Double(max(total, 1))
+  }
 
-  /// What guessing each floor's answer scores over the questions of all of them.
-  public static func overall(_ floors: [GuessingFloor]) -> Double {
-    let total = floors.map(\.questions).reduce(0, +)
-    return floors.map { $0.accuracy * Double($0.questions) }.reduce(0, +) / Double(max(total, 1))
+  /// Macro average: the mean over tasks; 0 if there are none.
+  public static func mean(_ baselines: [MajorityBaseline]) -> Double {
+    baselines.map(\.accuracy).reduce(0, +) / Double(max(baselines.count, 1))
   }
 }

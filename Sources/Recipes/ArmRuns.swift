@@ -22,7 +22,6 @@ extension DistillationSetup {
       metrics = try secondStage(
         student, stage.objective, on: stage.data(data.training), context)
     }
-    let cues = try data.training.tokenizedCues(forTask: data.training.tasks.first ?? "")
-    return metrics + (try measure(student, context, decoding: arm.decoding(cues)))
+    return metrics + (try measure(student, context, asking: arm.decoding))
   }
 }

@@ -1,5 +1,6 @@
 import Distillation
 import Experiments
+import Reasoning
 
 extension Condition {
   /// With `--model`.
@@ -82,6 +83,11 @@ extension DistillationSetup {
     Setting(
       "stage2_steps", count, [.integer(60)], smoke: [.integer(2)], variant: [.integer(20)],
       help: "of the second stage"),
+    Setting(
+      "match", .choice([matchingByTask] + AnswerRule.Matching.allCases.map(\.rawValue)),
+      [.text(matchingByTask)],
+      help: "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
+    ),
     Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs per step"),
     Setting(
       "warmup_ratio", .number(0...1), [.number(0.1)],

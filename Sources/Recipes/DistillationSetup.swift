@@ -23,6 +23,9 @@ public struct DistillationSetup: Sendable {
   /// The setting whose flag selects a pretrained student, the variant of a distillation experiment.
   static let modelSetting = "model"
 
+  /// The value of the setting `match` that leaves the comparison of answers to their tasks.
+  static let matchingByTask = "by-task"
+
   /// Reads or makes the data, and the student where it is a checkpoint.
   public init(_ context: PreparationContext) throws {
     let settings = context.settings
@@ -78,18 +81,18 @@ public struct DistillationSetup: Sendable {
     ) { try run(self, $0) }
   }
 
-  /// What the data is, with the majority baselines.
+  /// What the data is, the majority baselines, and what is known of gold answers.
   public var notes: [String] {
     func percent(_ value: Double) -> String { "\((1000 * value).rounded() / 10) %" }
     let tests = data.tests.map { test in
-      let floors = GuessingFloor.byTask(test.questions)
+      let baselines = test.majorityBaselines
       let byTask =
-        floors.count > 1
+        baselines.count > 1
         ? ", "
-          + floors.map { "\($0.task) \(percent($0.accuracy))" }
-          .joined(separator: ", ") : ""
+          + baselines.map { "\($0.task) \(percent($0.accuracy))" }.joined(separator: ", ") : ""
       return "\(test.name): \(test.questions.count) questions, majority baseline "
-        + percent(test.guessingFloor) + byTask
+        + percent(MajorityBaseline.overall(baselines)) + byTask
+        + (test.goldAnswerNote.map { "; \($0)" } ?? "")
     }
     let training = data.training
     let share =
@@ -303,83 +306,81 @@ public struct DistillationSetup: Sendable {
 
   // MARK: Measuring
 
-  /// Scores the student on validation and, once, on the tests, asked as `decoding` says.
+  /// Scores the student on validation and, once, on the tests, asked plainly or as `asking` says.
   public func measure(
-    _ decoder: Decoder, _ context: RunContext, decoding: ArmDecoding = .plain
+    _ decoder: Decoder, _ context: RunContext, asking: Evaluator.Asking? = nil
   ) throws -> [Metric] {
+    let run = context.settings
+    var settings = EvaluationSettings()
+    settings.maximumNewTokens = run.integer("max_new_tokens")
+    settings.seed = run.seed
+    settings.batch = 64
+    settings.matching = run["match"].flatMap { .init(rawValue: $0.description) }
+    let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.threads)
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
     for (index, split) in splits.enumerated() {
       try context.report("scoring", Double(index) / Double(splits.count))
-      metrics += try measure(decoder, split, context, decoding)
+      let result = try evaluator.evaluate(split.questions, split.pairs, asking: asking)
+      metrics += Self.metrics(of: result, split: split.name)
     }
     return metrics
   }
 
-  private func measure(
-    _ decoder: Decoder, _ test: ExperimentData.Test, _ context: RunContext,
-    _ decoding: ArmDecoding
-  ) throws -> [Metric] {
-    let responses = responses(to: test.prompts, by: decoder, context, decoding)
-    let score = Score(
-      zip(test.questions, responses).map { question, text in
-        Score.Response(
-          id: question.id, task: question.task, text: text, gold: question.answer ?? "")
-      }, by: data.answerRule)
-    func outcomes(_ items: [Score.Item]) -> MetricItems {
-      MetricItems(items.map { (id: $0.id, isTrue: $0.isCorrect) })
+  /// The rows of the CSV that `result` gives.
+  static func metrics(of result: EvaluationResult, split: String) -> [Metric] {
+    var metrics: [Metric] = []
+    func add(
+      _ name: MetricName, group: String = "", unit: MetricUnit = .fraction, _ estimate: Estimate,
+      _ items: MetricItems? = nil
+    ) {
+      metrics.append(
+        Metric(split: split, name, group: group, unit: unit, estimate, items: items))
     }
-    var metrics = [
-      Metric(
-        split: test.name, .accuracy, unit: .fraction, .share(score.correct, of: score.total),
-        items: outcomes(score.items)),
-      Metric(split: test.name, .unparsed, unit: .fraction, .share(score.unparsed, of: score.total)),
-      Metric(split: test.name, .majorityBaseline, unit: .fraction, value: test.guessingFloor),
-    ]
-    let byTask = Dictionary(grouping: score.items, by: \.task)
-    for (task, items) in byTask.sorted(by: { $0.key < $1.key }) where byTask.count > 1 {
+    if let answers = result.answers {
+      for (name, average) in answers.averages {
+        let (prefix, group): (String, String) =
+          switch name {
+          case .micro: ("", "")
+          case .macro: ("macro_", "")
+          case .task(let task): ("", task)
+          }
+        let items: [Score.Item]? =
+          switch name {
+          case .micro: answers.score.items
+          case .macro: nil
+          case .task(let task): answers.score.items.filter { $0.task == task }
+          }
+        func named(_ name: MetricName) -> MetricName { MetricName(prefix + name.rawValue) }
+        add(
+          named(.accuracy), group: group, average.accuracy,
+          items.map { MetricItems($0.map { (id: $0.id, isTrue: $0.isCorrect) }) })
+        add(named(.unparsed), group: group, average.unparsed)
+        metrics.append(
+          Metric(
+            split: split, named(.majorityBaseline), group: group, unit: .fraction,
+            value: average.majorityBaseline))
+      }
+    }
+    if result.derivedGoldAnswers > 0 {
       metrics.append(
         Metric(
-          split: test.name, .accuracy, group: task, unit: .fraction,
-          .share(items.count { $0.isCorrect }, of: items.count), items: outcomes(items)))
+          split: split, .derivedGoldAnswers, unit: .questions,
+          value: Double(result.derivedGoldAnswers)))
     }
-    for floor in GuessingFloor.byTask(test.questions) where byTask.count > 1 {
-      metrics.append(
-        Metric(
-          split: test.name, .majorityBaseline, group: floor.task, unit: .fraction,
-          value: floor.accuracy))
-    }
-    let scores = try PairScore.scores(
-      of: test.pairs, on: decoder, workers: Workers(count: context.threads))
-    let keys = KeyStepMetrics(scores)
-    return metrics + [
-      Metric(
-        split: test.name, .pairwiseAccuracy, unit: .fraction, keys.prefersChosen,
-        items: MetricItems(scores.map { (id: $0.id, isTrue: $0.prefersChosen) })),
-      Metric(split: test.name, .keyTokenAccuracy, unit: .fraction, keys.keyTop1),
-      Metric(
-        split: test.name, .keyTokenNLL, unit: .nats, keys.keyNegativeLogLikelihood,
-        items: MetricItems(
-          scores.map {
+    if let keys = result.keySteps {
+      add(
+        .pairwiseAccuracy, keys.prefersChosen,
+        MetricItems(result.pairs.map { (id: $0.id, isTrue: $0.prefersChosen) }))
+      add(.keyTokenAccuracy, keys.keyTop1)
+      add(
+        .keyTokenNLL, unit: .nats, keys.keyNegativeLogLikelihood,
+        MetricItems(
+          result.pairs.map {
             (id: $0.id, value: $0.key.negativeLogLikelihood, weight: Double($0.key.count))
-          })),
-      Metric(
-        split: test.name, .otherTokenNLL, unit: .nats, keys.otherNegativeLogLikelihood),
-    ]
-  }
-
-  /// The responses as the answer rule is to read them, decoded greedily.
-  private func responses(
-    to prompts: [[Int]], by decoder: Decoder, _ context: RunContext, _ decoding: ArmDecoding
-  ) -> [String] {
-    let stop = data.tokenizer.stopTokens
-    return Generator(workers: context.threads, batch: 64).responses(
-      to: prompts.map { (tokens: $0, decoding: decoding) }, on: decoder,
-      SamplingSettings(
-        temperature: 0, maximumNewTokens: context.settings.integer("max_new_tokens"), stop: stop),
-      seed: context.settings.seed
-    ).map { response in
-      data.tokenizer.tokenizer.decode(response.tokens.filter { !stop.contains($0) })
+          }))
+      add(.otherTokenNLL, unit: .nats, keys.otherNegativeLogLikelihood)
     }
+    return metrics
   }
 }

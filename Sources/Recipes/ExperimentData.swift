@@ -13,11 +13,24 @@ public struct ExperimentData: Sendable {
   public struct Test: Sendable {
     /// `in domain` and so on.
     public var name: String
-    public var questions: [Question]
-    public var prompts: [[Int]]
+    public var questions: [TokenizedPrompt]
     public var pairs: [TokenizedPair]
-    /// What guessing each task's most frequent answer scores.
-    public var guessingFloor: Double { GuessingFloor.overall(questions) }
+
+    /// What answering with each task's most frequent gold answer scores, by name of task.
+    public var majorityBaselines: [MajorityBaseline] {
+      MajorityBaseline.byTask(
+        questions.map(\.prompt).compactMap { prompt in
+          prompt.goldAnswer.map { (task: prompt.task, gold: $0) }
+        })
+    }
+
+    /// How many gold answers were taken from chosen chains, and why accuracy is not measured; nil
+    /// if there is nothing to say.
+    var goldAnswerNote: String? {
+      if let missing = MissingGoldAnswers(questions.map(\.prompt)) { return "\(missing)" }
+      let derived = questions.count { $0.prompt.isGoldAnswerDerived }
+      return derived == 0 ? nil : "\(derived) gold answers taken from chosen chains"
+    }
   }
 
   /// What students learn from.
@@ -27,7 +40,6 @@ public struct ExperimentData: Sendable {
   /// What is scored once for each finished run.
   public var tests: [Test]
   public var tokenizer: ExampleTokenizer
-  public var answerRule: AnswerRule
   /// SHA-256 of what it was made of, by name.
   public var checksums: [String: String]
 }
@@ -46,10 +58,9 @@ extension ExperimentData {
     let tokenizer = try ExampleTokenizer(Tokenizer(path: path))
     func test(_ name: String, _ part: AnnotatedQuestions) throws -> Test {
       Test(
-        name: name, questions: part.questions,
-        prompts: try part.questions.map {
-          try tokenizer.prompt($0.prompt, file: name, place: $0.id)
-        }, pairs: try tokenizer.tokenize(part.pairs, file: name))
+        name: name,
+        questions: try tokenizer.tokenize(part.questions.map(Prompt.init), file: origin),
+        pairs: try tokenizer.tokenize(part.pairs, file: origin))
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -62,7 +73,7 @@ extension ExperimentData {
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),
-      ], tokenizer: tokenizer, answerRule: .procedural,
+      ], tokenizer: tokenizer,
       checksums: [
         "problems": SHA256.hex(of: [UInt8](try encoder.encode(data))),
         "tokenizer": SHA256.hex(of: [UInt8](json)),
@@ -93,19 +104,15 @@ extension ExperimentData {
       return Test(
         name: name,
         questions: indices.map {
-          Question(
-            id: pairs[$0].questionID, task: pairs[$0].task, text: pairs[$0].prompt,
-            answer: pairs[$0].goldAnswer)
-        }, prompts: indices.map { tokenized[$0].prompt }, pairs: indices.map { tokenized[$0] })
+          TokenizedPrompt(Prompt(pairs[$0]), tokens: tokenized[$0].prompt)
+        }, pairs: indices.map { tokenized[$0] })
     }
     let train = indices(split.train).map { tokenized[$0] }
-    let task = pairs.first?.task ?? ""
     self.init(
       training: TrainingData(
         correct: train.map(\.chosenChain), pairs: train, tokenizer: tokenizer, file: path),
       validation: try part("validation", split.validation),
       tests: [try part("in domain", split.test)], tokenizer: tokenizer,
-      answerRule: .usual(forTask: task),
       checksums: [
         "pairs": try SHA256.hex(ofFileAt: path),
         "split": SHA256.hex(

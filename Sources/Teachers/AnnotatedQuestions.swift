@@ -3,22 +3,21 @@ import Reasoning
 /// Questions with what a teacher made of them: EDIT's data, ready to train on or to measure with.
 public struct AnnotatedQuestions: Hashable, Codable, Sendable {
   public let questions: [Question]
-  /// D+: the teacher's first answers that are right.
+  /// D+: the teacher's first answers that are correct.
   public private(set) var correct: [ChainOfThought] = []
-  /// D-: the teacher's first answers that are wrong.
+  /// D-: the teacher's first answers that are incorrect.
   public private(set) var incorrect: [ChainOfThought] = []
-  /// Right chains for the questions of `wrong`, given the gold answer as a hint.
+  /// Correct chains for the questions of `incorrect`, given the gold answer as a hint.
   public private(set) var rectified: [ChainOfThought] = []
-  /// Wrong chains made of `right`.
+  /// Incorrect chains made from those of `correct`.
   public private(set) var corrupted: [ChainOfThought] = []
-  /// Right and wrong chain of one question: an original right one with its corruption, a rectified
-  /// one with the original wrong one; in the questions' order.
+  /// The pairs of each question's two chains (`Pairing.byOrigin`), in the questions' order.
   public private(set) var pairs: [DualChainOfThought] = []
   /// Questions without a pair, because the teacher gave no chain where one was asked for, or one
   /// whose answer was on the wrong side of the gold one.
   public private(set) var withoutPair: [String] = []
 
-  /// All right chains, original and rectified: what stage 1 learns from.
+  /// All correct chains, original and rectified: what stage 1 learns from.
   public var correctAndRectified: [ChainOfThought] { correct + rectified }
 
   /// Sorts a teacher's chains.
@@ -26,9 +25,8 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
   /// - Parameters:
   ///   - first: for each question the teacher's first answer, with `isCorrect` known; nil where it
   ///     gave none.
-  ///   - second: for each question the rectification of a wrong first answer or the corruption of a
-  ///     right one; nil
-  ///     where the teacher gave none.
+  ///   - second: for each question the rectification of an incorrect first answer or the corruption
+  ///     of a correct one; nil where the teacher gave none.
   public init(_ questions: [Question], first: [ChainOfThought?], second: [ChainOfThought?]) {
     precondition(
       first.count == questions.count && second.count == questions.count,
@@ -40,15 +38,15 @@ public struct AnnotatedQuestions: Hashable, Codable, Sendable {
         continue
       }
       if isCorrect { correct.append(first) } else { incorrect.append(first) }
-      guard let second, second.isCorrect == !isCorrect else {
+      let chains = [first, second].compactMap(\.self)
+      guard let second,
+        let pair = Pairing.byOrigin.pair(chains, goldAnswer: question.answer)
+      else {
         withoutPair.append(question.id)
         continue
       }
       if isCorrect { corrupted.append(second) } else { rectified.append(second) }
-      pairs.append(
-        DualChainOfThought(
-          chosen: isCorrect ? first : second, rejected: isCorrect ? second : first,
-          goldAnswer: question.answer))
+      pairs.append(pair)
     }
   }
 }

@@ -25,7 +25,7 @@ public struct RecordedAnnotations: Hashable, Sendable {
       chains.append([])
     }
     let known = questions[index]
-    let reading = AnswerRule.usual(forTask: known.task).matching(.flexible)
+    let reading = AnswerRule.judging(task: known.task)
       .read(text, gold: known.answer ?? "", options: known.options)
     chains[index].append(
       ChainOfThought(
@@ -44,12 +44,13 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
   /// GSM8K's model solutions; see `GSM8K.solutions`.
   case gsm8kSolutions = "gsm8k-solutions"
   /// Lines of `{"instruction", "output", "response"}`, `output` being the gold answer, with
-  /// `task_description` where it is known.
+  /// `task_description` where it is known. Alpaca's `input` follows the instruction after an empty
+  /// line.
   case instructions
   /// Lines of `{"input", "chosen", "rejected"}`.
   case preferences
-  /// TRL's lines of `{"prompt", "chosen", "rejected"}`, each a text or a list of `{"role",
-  /// "content"}`; with the further fields of `JSONLines`' pairs where they are there.
+  /// TRL's lines of `{"prompt", "chosen", "rejected"}`, with the further forms and fields of the
+  /// pairs that `JSONLines` reads.
   case trl
 
   /// Reads the annotations of the file at `path`. Throws a `FileError` that names the line or
@@ -59,14 +60,8 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
     var annotations = RecordedAnnotations()
     switch self {
     case .bigBenchHard:
-      for (number, output) in try JSONNode(path: path).elements("outputs")
-        .enumerated()
-      {
-        let text = try Self.lastQuestion(of: output)
-        let question = Question(
-          id: "\(file)-\(number)", task: file, text: text, options: Question.options(in: text),
-          answer: try output.filledString("target"))
-        annotations.add(try output.string("prediction"), to: question)
+      for output in try BigBenchHardOutput.outputs(at: path) {
+        annotations.add(output.prediction, to: try output.question())
       }
     case .gsm8kSolutions:
       for entry in try GSM8K.solutions(at: path) {
@@ -76,68 +71,46 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
       }
     case .instructions:
       for (number, line) in try JSONLinesFile.objects(of: path).enumerated() {
-        let text = try line.filledString("instruction")
+        let parts = [
+          try line.filledString("instruction"), try line.optionalString("input") ?? "",
+        ].filter { !$0.allSatisfy(\.isWhitespace) }
+        let text = parts.joined(separator: "\n\n")
         let question = Question(
           id: "\(file)-\(number)", task: try line.optionalString("task_description") ?? file,
-          text: text, options: Question.options(in: text), answer: try line.filledString("output"))
+          text: text, options: Question.options(in: text), answer: try line.goldAnswer("output"))
         annotations.add(try line.string("response"), to: question)
       }
     case .preferences, .trl:
+      var ids = UniqueIDs()
       for (number, line) in try JSONLinesFile.objects(of: path).enumerated() {
-        let prompt = try Self.content(self == .trl ? "prompt" : "input", of: line, role: "user")
-        let chosen = try Self.content("chosen", of: line, role: "assistant")
-        let rejected = try Self.content("rejected", of: line, role: "assistant")
-        let (text, description) = Self.question(inPrompt: prompt)
-        let task = try line.optionalString("task") ?? description ?? file
-        let rule = AnswerRule.usual(forTask: task)
-        let question = Question(
-          id: try line.optionalIdentifier("id") ?? "\(file)-\(number)", task: task, text: text,
-          options: Question.options(in: text),
-          answer: try line.optionalString("answer")
-            ?? (rule.read(chosen, gold: "").isParsed ? rule.answer(in: chosen) : nil))
-        func origin(_ key: String) throws -> ChainOfThought.Origin {
-          try line.choice(key, of: ChainOfThought.Origin.self) ?? .recorded
+        let exchange = try Exchange(
+          line, promptKey: self == .trl ? "prompt" : "input", responses: ["chosen", "rejected"])
+        let details = try PairDetails(line)
+        let (asked, description) = Self.question(inPrompt: exchange.prompt.question)
+        let text = exchange.prompt.preamble + asked
+        let id = try line.optionalIdentifier("id") ?? "\(file)-\(number)"
+        try ids.add(id, at: line)
+        var question = Question(
+          id: id, task: try line.optionalString("task") ?? description ?? file, text: text,
+          options: Question.options(in: text), answer: details.answer)
+        if question.answer == nil {
+          question.answer = AnswerRule.statedAnswer(
+            of: ChainOfThought(
+              questionID: id, task: question.task, prompt: question.prompt,
+              text: exchange.responses[0], origin: .recorded))
         }
-        annotations.add(chosen, to: question, isCorrect: true, origin: try origin("chosen_origin"))
-        let mistake = try line.choice("mistake", of: Mistake.Kind.self)
         annotations.add(
-          rejected, to: question, isCorrect: false, origin: try origin("rejected_origin"),
-          mistake: try mistake.map {
-            Mistake(kind: $0, step: try line.optionalInteger("mistake_step"))
-          })
+          exchange.responses[0], to: question, isCorrect: true, origin: details.chosenOrigin)
+        annotations.add(
+          exchange.responses[1], to: question, isCorrect: false, origin: details.rejectedOrigin,
+          mistake: details.mistake)
       }
     }
     return annotations
   }
 
-  /// What stands between the last `Q: ` of the few-shot prompt `input` and the `A:` after it.
-  private static func lastQuestion(of output: JSONNode) throws -> String {
-    let input = try output.filledString("input")
-    guard let start = input.ranges(of: "Q: ").last?.upperBound,
-      let end = input[start...].ranges(of: "\nA:").last?.lowerBound
-    else {
-      throw FileError(
-        file: output.file, location: output.location,
-        expected: "an \"input\" that ends with \"Q: \", a question, \"A:\"",
-        found: "\"\(input.suffix(40))\"")
-    }
-    return input[start..<end].trimmingSpace()
-  }
-
-  /// The text at `key`, or the last message of `role` where a list of messages is there.
-  private static func content(_ key: String, of line: JSONNode, role: String) throws -> String {
-    guard line[key]?.isArray == true else { return try line.filledString(key) }
-    let messages = try line.elements(key)
-    guard let message = try messages.last(where: { try $0.string("role") == role }) else {
-      throw FileError(
-        file: line.file, location: line.location,
-        expected: "\"\(key)\" to have a message of the role \"\(role)\"", found: "none")
-    }
-    return try message.filledString("content")
-  }
-
-  /// The question of a student's prompt, and the task's description where it begins with one: what
-  /// stands between `Q:` and `A:` of `Q: …\nA:` or `Task Description:\n…\nQ:…\n\nA:`; all of any
+  /// The question of a student's prompt, and the task's description if it begins with one: what is
+  /// between `Q:` and `A:` of `Q: …\nA:` or `Task Description:\n…\nQ:…\n\nA:`; all of any
   /// other prompt.
   private static func question(inPrompt prompt: String) -> (text: String, description: String?) {
     var rest = prompt[...]

@@ -1,0 +1,184 @@
+import Distillation
+import Files
+import KeySteps
+import LanguageModel
+import Reasoning
+
+/// A prompt with its token ids.
+public struct TokenizedPrompt: Sendable, Hashable {
+  public var prompt: Prompt
+  public var tokens: [Int]
+
+  public init(_ prompt: Prompt, tokens: [Int]) {
+    self.prompt = prompt
+    self.tokens = tokens
+  }
+}
+
+/// How a student is decoded and its answers are judged.
+public struct EvaluationSettings: Sendable, Hashable {
+  /// The most tokens of a response.
+  public var maximumNewTokens = 256
+  /// 0 takes the most likely token; see `SamplingSettings`.
+  public var temperature: Float = 0
+  public var topK: Int?
+  public var topP: Double?
+  public var seed: UInt64 = 0
+  /// Prompts decoded at once.
+  public var batch = 32
+  /// How answers are compared; by task if nil (`AnswerRule.judging(task:matching:)`).
+  public var matching: AnswerRule.Matching?
+  /// The key tokens of pairs.
+  public var choice = KeyTokenChoice()
+
+  public init() {}
+}
+
+/// What a student makes of questions and dual pairs.
+public struct EvaluationResult: Sendable {
+  /// Its answers; nil if no question was given or a question has no gold answer.
+  public var answers: TaskScores?
+  /// Why there is no accuracy: questions without a gold answer; nil if there is one.
+  public var refusal: MissingGoldAnswers?
+  /// Questions whose gold answer was taken from the chosen chain.
+  public var derivedGoldAnswers = 0
+  /// Its scores on the pairs, in their order.
+  public var pairs: [PairScore] = []
+  /// Nil if no pair was given.
+  public var keySteps: KeyStepMetrics?
+}
+
+/// Questions that cannot be scored.
+public struct MissingGoldAnswers: Error, Hashable, CustomStringConvertible {
+  /// Their ids.
+  public let questions: [String]
+
+  /// Nil if all of `prompts` have a gold answer.
+  public init?(_ prompts: [Prompt]) {
+    questions = prompts.filter { $0.goldAnswer == nil }.map(\.id)
+    if questions.isEmpty { return nil }
+  }
+
+  public var description: String {
+    let shown = questions.prefix(3).joined(separator: ", ") + (questions.count > 3 ? ", …" : "")
+    return """
+      no accuracy: \(questions.count) questions without a gold answer (\(shown)); give each an \
+      "answer", or a chosen chain that states one after the cue of its task ("the answer is")
+      """
+  }
+}
+
+/// Asks a student, scores its answers and its likelihoods. The command line and the experiments
+/// evaluate with this type alone.
+public struct Evaluator {
+  private let decoder: Decoder
+  private let tokenizer: ExampleTokenizer
+  private let settings: EvaluationSettings
+  private let workers: Int
+  private let stop: Set<Int>
+
+  /// - Parameter workers: threads that share the work; results do not depend on their number.
+  public init(
+    _ decoder: Decoder, _ tokenizer: ExampleTokenizer,
+    _ settings: EvaluationSettings = EvaluationSettings(), workers: Int
+  ) {
+    self.decoder = decoder
+    self.tokenizer = tokenizer
+    self.settings = settings
+    self.workers = workers
+    stop = tokenizer.stopTokens
+  }
+
+  /// How the arm that trained a student has it asked, given the cues for a question's task.
+  public typealias Asking = (TokenizedCues) -> ArmDecoding
+
+  /// A response with its text, special tokens left out.
+  public struct Response: Sendable, Hashable {
+    public var response: ArmResponse
+    public var text: String
+  }
+
+  /// The responses to `questions`, in their order, asked plainly or as `asking` says.
+  ///
+  /// Throws a `FileError` if the tokenizer cannot tell the cues of a task apart.
+  public func responses(to questions: [TokenizedPrompt], asking: Asking? = nil) throws
+    -> [Response]
+  {
+    var decodings: [String: ArmDecoding] = [:]
+    let asked = try questions.map { question in
+      let task = question.prompt.task
+      let decoding =
+        try decodings[task]
+        ?? asking.map { try $0(TokenizedCues(.usual(forTask: task), tokenizer)) } ?? .plain
+      decodings[task] = decoding
+      return (tokens: question.tokens, decoding: decoding)
+    }
+    return Generator(workers: workers, batch: settings.batch).responses(
+      to: asked, on: decoder,
+      SamplingSettings(
+        temperature: settings.temperature, topK: settings.topK, topP: settings.topP,
+        maximumNewTokens: settings.maximumNewTokens, stop: stop),
+      seed: settings.seed
+    ).map { response in
+      Response(
+        response: response,
+        text: tokenizer.tokenizer.decode(
+          response.tokens.filter { !stop.contains($0) }, skippingSpecialTokens: true))
+    }
+  }
+
+  /// The accuracy of the responses to `questions`, each judged by the rule of its task.
+  ///
+  /// Throws `MissingGoldAnswers`, and as `responses(to:asking:)`.
+  public func answers(to questions: [TokenizedPrompt], asking: Asking? = nil) throws -> TaskScores {
+    if let missing = MissingGoldAnswers(questions.map(\.prompt)) { throw missing }
+    let responses = try responses(to: questions, asking: asking)
+    return TaskScores(
+      Score(
+        zip(questions.map(\.prompt), responses).map { prompt, response in
+          Score.Response(
+            id: prompt.id, task: prompt.task, text: response.text, gold: prompt.goldAnswer ?? "",
+            options: prompt.options)
+        }
+      ) { AnswerRule.judging(task: $0, matching: settings.matching) })
+  }
+
+  /// The student's likelihoods of `pairs`, in their order.
+  ///
+  /// Throws an `EvaluationError` that names the pair whose likelihood is not a number.
+  public func scores(of pairs: [TokenizedPair]) throws -> [PairScore] {
+    try PairScore.scores(
+      of: pairs, on: decoder, workers: Workers(count: workers), choice: settings.choice)
+  }
+
+  /// Answers and likelihoods. Questions without a gold answer leave out the accuracy, and are named
+  /// in `EvaluationResult.refusal`.
+  public func evaluate(
+    _ questions: [TokenizedPrompt], _ pairs: [TokenizedPair], asking: Asking? = nil
+  ) throws -> EvaluationResult {
+    var result = EvaluationResult()
+    result.derivedGoldAnswers = questions.count { $0.prompt.isGoldAnswerDerived }
+    result.refusal = MissingGoldAnswers(questions.map(\.prompt))
+    if !questions.isEmpty, result.refusal == nil {
+      result.answers = try answers(to: questions, asking: asking)
+    }
+    if !pairs.isEmpty {
+      result.pairs = try scores(of: pairs)
+      result.keySteps = KeyStepMetrics(result.pairs)
+    }
+    return result
+  }
+}
+
+extension ExampleTokenizer {
+  /// The prompts of `file` as token ids. Throws a `FileError` that names the prompt that has no
+  /// token, or more than the model's context.
+  public func tokenize(_ prompts: [Prompt], file: String) throws -> [TokenizedPrompt] {
+    try prompts.enumerated().map { index, prompt in
+      TokenizedPrompt(
+        prompt,
+        tokens: try self.prompt(
+          prompt.text, file: file, place: "prompt \(index + 1) (\(prompt.id))"))
+    }
+  }
+}
