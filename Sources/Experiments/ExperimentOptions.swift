@@ -170,7 +170,8 @@ package struct ExperimentOptions: Sendable {
     let settings = settings.map { setting in
       let values = setting.values.map(\.description).joined(separator: ",")
       return (
-        setting.flag, "\(setting.help) (\(setting.kind.allowed); \(values.isEmpty ? "none" : values))"
+        setting.flag,
+        "\(setting.help) (\(setting.kind.allowed); \(values.isEmpty ? "none" : values))"
       )
     }
     let arms = experiment.arms.map { arm in

@@ -86,7 +86,8 @@ extension DistillationSetup {
     Setting(
       "match", .choice([matchingByTask] + AnswerRule.Matching.allCases.map(\.rawValue)),
       [.text(matchingByTask)],
-      help: "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
+      help:
+        "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
     ),
     Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs per step"),
     Setting(

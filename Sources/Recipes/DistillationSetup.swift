@@ -170,7 +170,8 @@ public struct DistillationSetup: Sendable {
     _ context: RunContext, reads parameters: Set<String> = [], inputs: [String: String],
     _ objective: (RunContext) throws -> Objective
   ) throws -> Decoder {
-    let stage = context.stage("stage 1", reads: Self.firstStageSettings.union(parameters), inputs: inputs)
+    let stage = context.stage(
+      "stage 1", reads: Self.firstStageSettings.union(parameters), inputs: inputs)
     let decoder = try untrained(stage.settings)
     let folder = try stage.folder { folder in
       try train(

@@ -22,7 +22,8 @@ let experiment = Experiment(
       "stage2_steps", [.integer(0), .integer(60)], variant: [.integer(0), .integer(20)]) + [
       Setting(
         "questions", .integer(1...10_000_000), [.integer(1000), .integer(4000)],
-        smoke: [.integer(32)], variant: [.integer(100), .integer(300)], help: "that the student learns from"),
+        smoke: [.integer(32)], variant: [.integer(100), .integer(300)],
+        help: "that the student learns from"),
       Setting(
         "wrong_share", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
     ],
