@@ -293,7 +293,8 @@ public final class EndpointTeacher: Teacher {
       switch error {
       case .unreadable(let expected):
         throw Failure(
-          kind: .passing, status: reply.status, expected: expected, found: reply.text)
+          kind: .passing, status: reply.status, expected: expected,
+          found: reply.status == 200 && !reply.body.isEmpty ? reply.text : reply.description)
       case .failed(let fault):
         throw Failure(
           kind: kind(of: fault, status: fault.status ?? 500, sent), status: reply.status,
@@ -361,13 +362,21 @@ public final class EndpointTeacher: Teacher {
       group.addTask {
         let response = try await client.execute(request, deadline: .distantFuture)
         var body = Data()
-        for try await chunk in response.body {
-          body.append(contentsOf: chunk.readableBytesView)
-          guard body.count <= Self.mostBytes else {
-            throw Failure(
-              kind: .tooLong, expected: "an answer of at most \(Self.mostBytes) bytes",
-              found: "more")
+        do {
+          for try await chunk in response.body {
+            body.append(contentsOf: chunk.readableBytesView)
+            guard body.count <= Self.mostBytes else {
+              throw Failure(
+                kind: .tooLong, status: Int(response.status.code),
+                expected: "an answer of at most \(Self.mostBytes) bytes", found: "more")
+            }
           }
+        } catch let failure as Failure {
+          throw failure
+        } catch {
+          throw Failure(
+            kind: .passing, status: Int(response.status.code), expected: "a whole answer",
+            found: "\(error)")
         }
         return Reply(
           status: Int(response.status.code),

@@ -41,13 +41,13 @@ package struct ResponseText: Hashable {
     for (begin, end) in Self.reasoningMarks {
       var kept = ""
       var rest = text[...]
-      while let close = rest.range(of: end, options: .caseInsensitive) {
-        let open = rest[..<close.lowerBound].range(of: begin, options: .caseInsensitive)
+      while let close = rest.range(of: end, options: .literal) {
+        let open = rest[..<close.lowerBound].range(of: begin, options: .literal)
         // Without a beginning, all that stands before the end is reasoning.
-        kept = open.map { kept + rest[..<$0.lowerBound] } ?? ""
+        if let open { kept += rest[..<open.lowerBound] } else { kept = "" }
         rest = rest[close.upperBound...]
       }
-      if let open = rest.range(of: begin, options: .caseInsensitive) {
+      if let open = rest.range(of: begin, options: .literal) {
         rest = rest[..<open.lowerBound]
         isUnfinished = true
       }

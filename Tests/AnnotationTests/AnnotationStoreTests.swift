@@ -149,7 +149,7 @@ struct AnnotationStoreTests {
     var one: AnnotationStore? = try AnnotationStore(path: folder["store"], claimLife: 2)
     let two = try AnnotationStore(path: folder["store"], claimLife: 2)
     #expect(isGranted(try #require(one).claim(key("1"))))
-    for _ in 0..<7 {
+    for _ in 0..<5 {
       try await Task.sleep(for: .milliseconds(500))
       #expect(!isGranted(try two.claim(key("1"))))
     }

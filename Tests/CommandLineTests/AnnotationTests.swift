@@ -246,6 +246,6 @@ import Testing
       "edit-data", "--teacher", "procedural", "--templates", place.path, "--output",
       place.path + "/data")
     #expect(call.status == 1 && call.output.isEmpty)
-    #expect(call.errors.hasPrefix("Error: \(file), line 2: expected tags of "), "\(call.errors)")
+    #expect(call.errors.hasPrefix("Error: \(file): line 2: expected tags of "), "\(call.errors)")
   }
 }
