@@ -46,23 +46,23 @@ import Testing
     arguments: [
       (
         #"{"index": 0, "chosen_weights": [1, 2]}"#,
-        "weights.jsonl, line 1: expected 3 chosen_weights, one for each token of a, found 2"
+        "weights.jsonl: line 1: expected 3 chosen_weights, one for each token of a, found 2"
       ),
       (
         "{\"index\": 1, \"chosen_weights\": [1]}\n\n{\"id\": \"a\", \"rejected_weights\": [1]}",
-        "weights.jsonl, line 3: expected 2 rejected_weights, one for each token of a, found 1"
+        "weights.jsonl: line 3: expected 2 rejected_weights, one for each token of a, found 1"
       ),
       (
         #"{"index": 2, "chosen_weights": [1]}"#,
-        "weights.jsonl, line 1: expected an index from 0 to 1, found 2"
+        "weights.jsonl: line 1: expected an index from 0 to 1, found 2"
       ),
       (
         #"{"id": "c", "chosen_weights": [1]}"#,
-        #"weights.jsonl, line 1: expected the id of one example, found "c", which 0 examples have"#
+        #"weights.jsonl: line 1: expected the id of one example, found "c", which 0 examples have"#
       ),
       (
         "{\"index\": 1, \"chosen_weights\": [1]}\n{\"id\": \"b\", \"chosen_weights\": [1]}",
-        "weights.jsonl, line 2: expected one line for each example, found b again, after line 1"
+        "weights.jsonl: line 2: expected one line for each example, found b again, after line 1"
       ),
       (
         #"{"index": 1, "chosen_weights": [1]}"#, "weights.jsonl: expected a line for a, found none"

@@ -17,7 +17,7 @@ import Testing
   /// checkpoint.
   private func rows(
     _ arms: [Arm], _ settings: [Setting] = [], of objectives: [ObjectiveEntry] = [.keySteps],
-    _ arguments: [String] = tiny, in folder: TemporaryFolder,
+    with arguments: [String] = tiny, in folder: TemporaryFolder,
     _ run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
   ) throws -> [String] {
     let checkpoint = DistillationSetup.usesCheckpoint(arguments)
@@ -43,7 +43,7 @@ import Testing
     let rows = try rows(
       [.stage1] + objectives.map { Arm(then: $0) },
       of: objectives,
-      Self.tiny + [
+      with: Self.tiny + [
         "--alignment-unit", "step", "--kept-fraction", "0.5", "--preference-beta", "0.2",
         "--reference-steps", "1",
       ], in: folder
@@ -79,7 +79,7 @@ import Testing
     let folder = try TemporaryFolder()
     let rows = try rows(
       [.stage1, Arm(then: .keySteps)],
-      Self.tiny + ["--rejected-tokens", "all,first-run"], in: folder
+      with: Self.tiny + ["--rejected-tokens", "all,first-run"], in: folder
     ) { try $0.run($1, then: ObjectiveEntry(named: $1.settings.arm)) }
     let losses = ["all", "first-run"].map { tokens in
       rows.first { $0.contains(",\(tokens),") && $0.contains(",stage 2 first loss,") }
@@ -126,7 +126,7 @@ import Testing
       [.stage1, Arm(then: .directPreference)],
       DistillationSetup.adapterSettings.with("adapter_rank", [.integer(2)]),
       of: [.directPreference],
-      [
+      with: [
         "--student", try numberedModel(in: folder.path), "--pairs", folder.path + "/pairs.jsonl",
         "--validation-questions", "1", "--test-questions", "2", "--max-new-tokens", "2",
         "--stage1-steps", "2", "--stage2-steps", "2", "--batch-size", "4", "--lora-rank", "3",
