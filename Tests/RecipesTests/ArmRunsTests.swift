@@ -15,11 +15,11 @@ import Tokenizers
     let experiment = Experiment(
       name: "arms", question: "", arms: ArmName.allCases.map { Arm($0) },
       reference: ArmName.standardCoT.rawValue,
-      settings: DistillationSetup.settings(checkpoint: false),
+      settings: DistillationSetup.settings,
       seeds: 1, summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)
-      return Prepared(checksums: setup.checksums, notes: setup.notes, run: setup.run)
+      return setup.prepared { try $0.run($1) }
     }
     let status = experiment.run(
       [
@@ -35,7 +35,7 @@ import Tokenizers
       let own = rows.filter { $0.contains(",\(arm.rawValue),") }
       #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(arm)")
       #expect(
-        own.contains { $0.contains("stage 2 last loss") } == (arm.stages.count == 2), "\(arm)")
+        own.contains { $0.contains("stage2_last_loss") } == (arm.stages.count == 2), "\(arm)")
     }
   }
 
