@@ -158,7 +158,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       name: "keystep-bench",
       dependencies: [
         "Recipes", "Experiments", "Evaluation", "Teachers", "Distillation", "LanguageModel",
-        "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Randomness",
+        "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Files",
+        "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),

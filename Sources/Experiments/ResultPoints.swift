@@ -27,15 +27,14 @@ package struct ResultPoint: Sendable {
     values(MetricKey(split, name, group: group))
   }
 
-  /// The mean over seeds. A fraction of questions has Wilson's interval at the number of questions: seeds answer the
-  /// same ones and add none. Any other figure has Student's t interval over seeds. NaN without seeds.
+  /// The mean over seeds. A fraction of questions or pairs has Wilson's interval at their number: seeds answer the same
+  /// ones and add none. Any other figure has Student's t interval over seeds. NaN without seeds.
   package func mean(_ key: MetricKey) -> Estimate {
     let values = values(key)
-    let figure = seeds.lazy.compactMap { runs[$0]?.figure(key) }.first
-    guard let figure, figure.unit == .fraction, figure.count > 0 else {
-      return .mean(of: values)
-    }
-    return .meanShare(min(1, values.mean), of: figure.count)
+    let count = seeds.lazy.compactMap { runs[$0]?.figure(key)?.count }.first ?? 0
+    let isCounted = [.accuracy, .pairwiseAccuracy, .unparsed].contains(key.name)
+    return isCounted && count > 0
+      ? .meanShare(min(1, values.mean), of: count) : .mean(of: values)
   }
 
   /// Whether its mean accuracy on a test is at most the majority baseline; false if that is not known.

@@ -12,7 +12,7 @@ public enum AvailableCores {
 
   /// The same with `slurm` as the value of `SLURM_CPUS_PER_TASK`; a value that is no positive number
   /// is ignored.
-  static func count(slurm: String?) -> Int {
+  package static func count(slurm: String?) -> Int {
     let limit = slurm.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil } ?? .max
     return max(1, min(affinity, limit))
   }

@@ -58,7 +58,7 @@ public struct DistillationSetup: Sendable {
 
   /// That of a GGUF file, or of all files of a folder that a model is loaded from: weights, their index,
   /// configuration, tokenizer and chat template, with their names.
-  static func checksum(ofModelAt path: String) throws -> String {
+  package static func checksum(ofModelAt path: String) throws -> String {
     guard FileContents.isFolder(path) else { return try SHA256.hex(ofFileAt: path) }
     let names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
       [".safetensors", ".json", ".model", ".jinja"].contains { name.hasSuffix($0) }

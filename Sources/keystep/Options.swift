@@ -8,7 +8,7 @@ import Reasoning
 /// How many threads share the work.
 struct WorkerOptions: ParsableArguments {
   @Option(help: "Workers that share each step; as many as there are cores where left out.")
-  var workers: Int = ProcessInfo.processInfo.activeProcessorCount
+  var workers: Int = AvailableCores.count
 
   func validate() throws {
     guard (1...256).contains(workers) else {

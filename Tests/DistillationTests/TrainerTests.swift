@@ -34,13 +34,28 @@ import Testing
     #expect(
       Array(second.decoder.trainable.buffer.floats) != Array(first.decoder.trainable.buffer.floats))
 
-    // A run with other settings does not go on from it.
+    // A run with other settings or examples, or of another objective, does not go on from it.
     let other = try trainer(adapted, learningRate: 1e-4)
-    #expect(throws: FileError.self) { try other.restore(from: path) }
-    #expect(other.nextStep == 0)
+    let error = #expect(throws: FileError.self) { try other.restore(from: path) }
+    #expect(error?.location == "setting learningRate" && other.nextStep == 0)
+    var changed = first.objective
+    changed.examples[1].tree.segments[1].weights[0] += 0.5
+    let others = Trainer(
+      first.decoder, changed, first.settings, workers: Workers(count: 1))
+    #expect(
+      #expect(throws: FileError.self) { try others.restore(from: path) }?.location
+        == "sha256 examples")
+    try first.save(to: path, provenance: ["objective": "krsl", "beta": "-0.1"])
+    let named = #expect(throws: FileError.self) {
+      try second.restore(from: path, provenance: ["objective": "dpo", "beta": "-0.1"])
+    }
+    #expect(
+      named?.description
+        == "\(path): objective: expected objective=dpo, found objective=krsl")
     if adapted {
       let other = try trainer(adapted, dropout: 0.2)
-      #expect(throws: FileError.self) { try other.restore(from: path) }
+      let error = #expect(throws: FileError.self) { try other.restore(from: path) }
+      #expect(error?.location == "objective" || error?.location == "dropout")
     }
   }
 

@@ -6,7 +6,7 @@ import Synchronization
 func toyExperiment(
   checksums: [String: String] = [:],
   run: @escaping @Sendable (RunContext) throws -> [Metric] = { _ in
-    [Metric("score", unit: "share", value: 0.5)]
+    [Metric(.score, unit: .fraction, value: 0.5)]
   }
 ) -> Experiment {
   Experiment(
@@ -15,14 +15,26 @@ func toyExperiment(
     reference: "without",
     settings: [
       Setting(
-        "rate", .number(-1...1), [.number(0.1), .number(0.2)], smoke: [.integer(0)], help: ""),
+        "rate", .number(-1...1), [.number(0.1), .number(0.2)], smoke: [.integer(0)],
+        variant: [.number(0.3)], help: ""),
       Setting("batch_size", .integer(1...100), [.integer(8)], help: ""),
       Setting("mode", .choice(["plain", "fast"]), [.text("plain")], help: ""),
       Setting("data_seed", .integer(0...9), [.integer(1)], isAxis: false, help: ""),
       Setting("pairs", .file, [], isAxis: false, help: ""),
+      Setting("model", .file, [], isAxis: false, help: ""),
+      Setting("depth", .integer(1...9), [.integer(2)], availability: .inVariant, help: ""),
     ],
-    seeds: 2, summary: ["score"], example: "toy --rate 0.1"
-  ) { _ in Prepared(checksums: checksums, notes: ["a note"], run: run) }
+    seeds: 2, variant: .init(setting: "model", suffix: "checkpoint", seeds: 3),
+    summary: [MetricKey(.score)], example: "toy --rate 0.1"
+  ) { _ in
+    Prepared(
+      checksums: checksums, conditions: ["precision": "double"], machine: ["blas": "toy"],
+      notes: ["a note"], run: run)
+  }
+}
+
+extension MetricName {
+  static let score = MetricName("score")
 }
 
 /// A folder that goes away with this object.

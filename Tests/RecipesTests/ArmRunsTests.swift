@@ -16,11 +16,11 @@ import Tokenizers
       name: "arms", question: "", arms: TrainingArm.all.map { Arm($0) },
       reference: TrainingArm.standardCoT.name,
       settings: DistillationSetup.settings(
-        checkpoint: false, objectives: TrainingArm.all.flatMap { $0.stages.map(\.objective) }),
+        objectives: TrainingArm.all.flatMap { $0.stages.map(\.objective) }),
       seeds: 1, summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)
-      return Prepared(checksums: setup.checksums, notes: setup.notes, run: setup.run)
+      return setup.prepared { try $0.run($1) }
     }
     let status = experiment.run(
       [
@@ -36,7 +36,7 @@ import Tokenizers
       let own = rows.filter { $0.contains(",\(arm.name),") }
       #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(arm)")
       #expect(
-        own.contains { $0.contains("stage 2 last loss") } == (arm.stages.count == 2), "\(arm)")
+        own.contains { $0.contains("stage2_last_loss") } == (arm.stages.count == 2), "\(arm)")
     }
   }
 
