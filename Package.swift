@@ -100,7 +100,10 @@ let package = Package(
       ]),
     tests(
       "Evaluation",
-      ["Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Statistics"]),
+      [
+        "Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Reasoning",
+        "Statistics",
+      ]),
     tests("Experiments", ["Files", "Statistics"]),
     tests(
       "Recipes",

@@ -212,18 +212,13 @@ public struct AnnotationPipeline: Sendable {
     let (question, gold) = (request.question, request.question.answer ?? "")
     let text = " " + text.trimmingSpace()
     guard text != " " else { return .dropped(.empty) }
-    let rule = AnswerRule.usual(forTask: question.task)
-    let strict = rule.read(text, gold: gold)
+    let strict = AnswerRule.usual(forTask: question.task).read(text, gold: gold)
     guard strict.isParsed, let stated = strict.answer, !stated.isEmpty else {
       return .dropped(.noCue)
     }
     if text == request.correct?.text { return .dropped(.identical) }
-    // The procedural tasks have one spelling for each answer; teachers of others write freely.
-    let isExact = ProceduralTask(rawValue: question.task) != nil
-    let reading =
-      isExact
-      ? strict
-      : rule.matching(.flexible).read(text, gold: gold, options: question.options)
+    let reading = AnswerRule.judging(task: question.task)
+      .read(text, gold: gold, options: question.options)
     let origin: ChainOfThought.Origin
     switch request.step {
     case .annotate: origin = .original

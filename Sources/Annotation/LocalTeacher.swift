@@ -114,7 +114,7 @@ public actor LocalTeacher: Teacher {
     SamplingSettings(
       temperature: Float(sampling.temperature), topP: sampling.topP,
       maximumNewTokens: sampling.maximumTokens,
-      stop: Set(student.decoder.configuration.endsOfSequence + [tokenizer.endOfSequence]))
+      stop: tokenizer.stopTokens(of: student.decoder))
   }
 
   /// Decodes on a thread of its own, so that further prompts can arrive.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Distillation
-import Files
 import LanguageModel
 import Reasoning
 
@@ -38,7 +37,6 @@ struct LossCommand: ParsableCommand {
 
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
-    guard !dualPairs.isEmpty else { throw FileError(nothingIn: pairs, expected: "pair") }
     let student = try student.load()
     let tokenized = try student.exampleTokenizer().tokenize(
       dualPairs, file: pairs, unit: choice.unit)

@@ -260,7 +260,14 @@ struct TrainCommand: ParsableCommand {
     let tokenizer = try student.exampleTokenizer()
     let file = pairs ?? chains ?? ""
     let dualPairs = try pairs.map { try JSONLines.pairs(at: $0) } ?? []
-    let correct = try chains.map { try JSONLines.chains(at: $0) } ?? dualPairs.map(\.chosen)
+    var correct = try chains.map { try JSONLines.chains(at: $0) } ?? dualPairs.map(\.chosen)
+    // Weights of one's own go with the lines of the file, incorrect chains included.
+    if weightsFile == nil {
+      let skipped = correct.removeIncorrect()
+      if skipped > 0 {
+        standardError("\(file): skipped \(skipped) chains whose is_correct is false")
+      }
+    }
     if let weightsFile {
       let lines = try JSONLines.tokenWeights(at: weightsFile)
       let negatives = NegativeForm.guarded(above: weights.guardThreshold)
@@ -272,10 +279,7 @@ struct TrainCommand: ParsableCommand {
           tokenizer.tokenize(correct, file: file), by: lines, file: weightsFile,
           negatives: negatives)
     }
-    let task = correct.first?.task ?? ""
-    let data = TeacherChains(
-      correct: correct, pairs: dualPairs, tokenizer: tokenizer, rule: .usual(forTask: task),
-      cues: .usual(forTask: task), file: file)
+    let data = TeacherChains(correct: correct, pairs: dualPairs, tokenizer: tokenizer, file: file)
     return try objective.objective(
       data, objectiveSettings.options(weights, choice, seed: seed)
     ) {

@@ -103,7 +103,7 @@ import Testing
 
   @Test("An arm's student is asked as it was trained")
   func decoding() throws {
-    let cues = try TokenizedCues(teachings.data.cues, teachings.data.tokenizer)
+    let cues = try TokenizedCues(teachings.data.cues("t"), teachings.data.tokenizer)
     #expect(ArmName.edit.decoding(cues) == .plain && ArmName.standardCoT.decoding(cues) == .plain)
     #expect(ArmName.answerSFT.decoding(cues).lead == [60, 61])
     #expect(ArmName.multiTaskRationale.decoding(cues).after == [51])
@@ -136,7 +136,9 @@ import Testing
     }
     #expect(missing?.description.contains("teachings, chain 1 (q)") == true)
     data = teachings.data
-    data.cues.rationale = data.cues.answer
+    var cues = data.cues("t")
+    cues.rationale = cues.answer
+    data.cues = { [cues] _ in cues }
     #expect(throws: FileError.self) {
       try ObjectiveName.multiTaskRationale.objective(data) { throw CancellationError() }
     }
@@ -149,9 +151,30 @@ import Testing
       try ObjectiveName.chains.objective(data) { throw CancellationError() }.examples.count == 2)
     let foreign = try ExampleTokenizer(data.tokenizer.tokenizer, vocabularySize: 61)
     let unknown = #expect(throws: FileError.self) {
-      try TokenizedCues(teachings.data.cues, foreign)
+      try TokenizedCues(teachings.data.cues("t"), foreign)
     }
     #expect(unknown?.description.contains("cue \" 60 61\"") == true)
+  }
+
+  @Test("Each chain is taken apart by the rule and with the cues of its own task")
+  func mixedTasks() throws {
+    var data = teachings.data
+    data.correct.append(data.correct[0])
+    data.correct[1].task = "other"
+    data.correct[1].text = " 20 21 80 22"
+    let (rule, cues) = (data.rule, data.cues)
+    data.rule = { $0 == "other" ? AnswerRule(cue: "80 ", occurrence: .last) : rule($0) }
+    data.cues = { task in
+      var own = cues(task)
+      if task == "other" { own.conclusion = " 70 71" }
+      return own
+    }
+    let pieces = try data.pieces(of: data.correct)
+    #expect(pieces.map(\.cue) == [[90], [80]] && pieces.map(\.answer) == [[22], [22]])
+    #expect(pieces.map(\.cues.conclusion) == [[60, 61], [70, 71]])
+    // Rationale, its end, conclusion cue and answer of CasCoD.
+    let examples = Objective.cascade(pieces).examples
+    #expect(examples.map { $0.tree.segments[3].tokens } == [[60, 61, 22, 2], [70, 71, 22, 2]])
   }
 
   @Test("The answer's tokens alone count after the chain")

@@ -27,7 +27,7 @@ struct Teachings {
     (cues.factual, cues.counterfactual) = ("57 ", "58 ")
     (cues.cascade, cues.conclusion) = (" 59", " 60 61")
     data = TeacherChains(
-      chosen: [chosen], rectified: [chain(" 30 90 22", .rectified)],
+      correct: [chosen], rectified: [chain(" 30 90 22", .rectified)],
       pairs: [
         DualChainOfThought(
           chosen: chosen, rejected: chain(" 20 23 24 90 25", .corrupted), goldAnswer: "22"),
@@ -35,8 +35,8 @@ struct Teachings {
           chosen: chain(" 30 90 22", .rectified), rejected: chain(" 31 90 32", .original),
           goldAnswer: "22"),
       ],
-      tokenizer: tokenizer, rule: AnswerRule(cue: "90 ", occurrence: .last), cues: cues,
-      file: "teachings")
+      tokenizer: tokenizer, rule: { _ in AnswerRule(cue: "90 ", occurrence: .last) },
+      cues: { [cues] _ in cues }, file: "teachings")
   }
 
   /// The segments of the first example of `name`, which compares with nothing.

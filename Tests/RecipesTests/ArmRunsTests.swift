@@ -46,10 +46,9 @@ import Tokenizers
       procedural: .init(
         trainQuestions: 10, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
         seed: 3), folder: folder.path)
-    let cues = try TokenizedCues(data.chains.cues, data.tokenizer)
-    let pieces = try data.tokenizer.pieces(
-      of: data.chains.correct, by: data.chains.rule, cues, file: "train")
+    let pieces = try data.chains.pieces(of: data.chains.correct)
     for (chain, pieces) in zip(data.chains.correct, pieces) {
+      let cues = pieces.cues
       let alone = ArmName.multiTaskRationale.decoding(cues)
       let cascade = ArmName.cascade.decoding(cues)
       for tokens in [
@@ -58,7 +57,7 @@ import Tokenizers
         ArmDecoding.plain.lead + pieces.chain,
       ] {
         let text = data.tokenizer.tokenizer.decode(tokens)
-        #expect(data.answerRule.answer(in: text) == chain.answer, "\(text)")
+        #expect(AnswerRule.judging(task: chain.task).answer(in: text) == chain.answer, "\(text)")
       }
       #expect(
         pieces.chain == data.tokenizer.tokenizer.encode(chain.text), "\(chain.text)")
