@@ -7,7 +7,8 @@ import Statistics
 import TestSupport
 import Testing
 
-/// The one evaluator, on a student whose words are its token ids but for `ans`, which is 91.
+/// The evaluator of command line and experiments, on a student whose words are its token ids, but for
+/// `ans`, which is 91.
 @Suite struct EvaluatorTests {
   private let student: Student
   private let tokenizer: ExampleTokenizer
@@ -41,17 +42,9 @@ import Testing
       }, file: "prompts")
   }
 
-  /// Answers that are read after the word `ans`.
-  private func answerAlone(_: TokenizedCues) -> ArmDecoding {
-    var decoding = ArmDecoding.plain
-    decoding.lead = [91]
-    return decoding
-  }
-
-  /// Of these questions the tasks' cues are words of the tokenizer, or nothing is asked for them.
+  /// What the student answers.
   private func text(_ prompt: String) throws -> String {
-    let response = try evaluator().responses(to: questions([("t", prompt, nil)]))[0]
-    return response.text
+    try evaluator().responses(to: questions([("t", prompt, nil)]))[0].text
   }
 
   @Test("Responses end at every end-of-sequence and end-of-turn id of model and tokenizer")
