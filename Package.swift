@@ -106,7 +106,10 @@ let package = Package(
       ]),
     tests(
       "Evaluation",
-      ["Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Statistics"]),
+      [
+        "Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Reasoning",
+        "Statistics",
+      ]),
     tests("Experiments", ["Files", "Parameters", "Statistics"]),
     tests(
       "Recipes",

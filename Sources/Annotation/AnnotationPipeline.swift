@@ -324,12 +324,8 @@ public struct AnnotationPipeline: Sendable {
       return .dropped(.noCue)
     }
     if text == request.correct?.text { return .dropped(.identical) }
-    // The procedural tasks have one spelling for each answer; teachers of others write freely.
-    let isExact = ProceduralTask(rawValue: question.task) != nil
-    let reading =
-      isExact
-      ? strict
-      : rule.matching(.flexible).read(text, gold: gold, options: question.options)
+    let reading = AnswerRule.judging(task: question.task)
+      .read(text, gold: gold, options: question.options)
     let origin: ChainOfThought.Origin
     switch request.step {
     case .annotate: origin = .original

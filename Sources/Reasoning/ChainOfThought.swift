@@ -52,6 +52,16 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
   }
 }
 
+extension [ChainOfThought] {
+  /// Removes the chains that are known to be incorrect, which fine-tuning must not learn from, and
+  /// returns their number.
+  public mutating func removeIncorrect() -> Int {
+    let count = count
+    removeAll { $0.isCorrect == false }
+    return count - self.count
+  }
+}
+
 /// What first goes wrong in a wrong chain of thought.
 public struct Mistake: Hashable, Codable, Sendable {
   public var kind: Kind

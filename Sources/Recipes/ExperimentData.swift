@@ -26,7 +26,7 @@ public struct ExperimentData: Sendable {
 
     /// How many gold answers were taken from chosen chains, and why accuracy is not measured; nil
     /// if there is nothing to say.
-    var goldAnswerNote: String? {
+    package var goldAnswerNote: String? {
       if let missing = MissingGoldAnswers(questions.map(\.prompt)) { return "\(missing)" }
       let derived = questions.count { $0.prompt.isGoldAnswerDerived }
       return derived == 0 ? nil : "\(derived) gold answers taken from chosen chains"

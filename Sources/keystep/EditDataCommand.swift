@@ -29,7 +29,7 @@ struct EditDataCommand: AsyncParsableCommand {
   func validate() throws {
     for (name, value) in [("validation", validation), ("test", test)] {
       if let value, value < 0 {
-        throw ValidationError("--\(name) wants a number from 0 up, not \(value)")
+        throw ValidationError("--\(name) must be a number from 0 up, not \(value)")
       }
     }
   }
@@ -85,7 +85,7 @@ struct EditDataCommand: AsyncParsableCommand {
       let path = "\(output)/\(part.name)"
       let chains = annotated.correctAndRectified.filter { ids.contains($0.questionID) }
       let pairs = pairs.filter { ids.contains($0.questionID) }
-      try JSONLines.write(part.questions.map(JSONLines.Prompt.init), to: path + ".prompts.jsonl")
+      try JSONLines.write(part.questions.map(Prompt.init), to: path + ".prompts.jsonl")
       try JSONLines.write(chains, to: path + ".chains.jsonl")
       try JSONLines.write(pairs, to: path + ".pairs.jsonl")
       print(

@@ -11,10 +11,18 @@ struct EvaluateCommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Answer accuracy on prompts, and key-step metrics on dual pairs.",
     discussion: """
-      Each figure with its 95 % interval; with --json one line, \
-      {"metric","unit","value","low_95","high_95","count"}, for each. Those of --prompts have the \
-      "arm" they were asked as too, plain without --arm. A student that was trained with --objective \
-      answer-sft, mt-re, mt-cot, mt-ra, scott or cascod wants --arm with the same name.
+      Each metric with its 95 % interval; with --json one line, \
+      {"metric","unit","value","low_95","high_95","count"}, for each.
+
+      --prompts gives accuracy, unparsed (responses without an answer) and majority_baseline (the \
+      accuracy of each task's most frequent gold answer) over all prompts; with several tasks also \
+      their means over tasks (macro_accuracy and so on), and each task's own, with "task". Every \
+      prompt is asked and its answer compared by the rule of its task. The lines name the "arm", \
+      plain without --arm, and the "match", by-task without --match. A student that was trained with \
+      --objective answer-sft, mt-re, mt-cot, mt-ra, scott or cascod needs --arm with the same name.
+
+      --pairs gives pairwise_accuracy (pairs whose chosen chain is more likely per token), \
+      key_token_accuracy (top-1), key_token_nll and other_token_nll of the chosen chains.
 
       \(KeyTokenOptions.help)
 
@@ -25,9 +33,10 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var student: StudentOptions
   @Option(help: "Prompts as JSON lines with prompt and answer, to be answered.")
   var prompts: String?
-  @Option(help: "Dual pairs as JSON lines, to be scored as they stand.")
+  @Option(help: "Dual pairs as JSON lines, to be scored as they are.")
   var pairs: String?
   @OptionGroup var decoding: DecodingOptions
+  @OptionGroup var match: MatchOptions
   @OptionGroup var choice: KeyTokenOptions
   @OptionGroup var workers: WorkerOptions
   @Flag(help: "Print JSON lines.")
@@ -39,12 +48,14 @@ struct EvaluateCommand: ParsableCommand {
     var value: Double?
     var low95: Double?
     var high95: Double?
-    var count: Int
+    var count: Int?
+    var task: String?
     var arm: String?
+    var match: String?
 
-    // The strategy for snake case does not part letters from digits.
+    // The strategy for snake case does not separate letters from digits.
     enum CodingKeys: String, CodingKey {
-      case metric, unit, value, count, arm
+      case metric, unit, value, count, task, arm, match
       case low95 = "low_95"
       case high95 = "high_95"
     }
@@ -52,73 +63,84 @@ struct EvaluateCommand: ParsableCommand {
 
   func validate() throws {
     if prompts == nil, pairs == nil { throw ValidationError("give --prompts, --pairs or both") }
-    if prompts == nil, decoding.arm != nil { throw ValidationError("--arm wants --prompts") }
+    if prompts == nil, decoding.arm != nil { throw ValidationError("--arm needs --prompts") }
+    if prompts == nil, match.match != nil { throw ValidationError("--match needs --prompts") }
   }
 
   func run() throws {
-    let prompts = try prompts.map(JSONLines.prompts(at:))
-    let pairs = try pairs.map(JSONLines.pairs(at:))
-    if let prompts, prompts.isEmpty, let file = self.prompts {
-      throw FileError(nothingIn: file, expected: "prompt")
-    }
-    if let pairs, pairs.isEmpty, let file = self.pairs {
-      throw FileError(nothingIn: file, expected: "pair")
+    let prompts = try prompts.map(JSONLines.prompts(at:)) ?? []
+    let pairs = try pairs.map(JSONLines.pairs(at:)) ?? []
+    if let missing = MissingGoldAnswers(prompts), let file = self.prompts {
+      // Without pairs there is nothing to report.
+      guard !pairs.isEmpty else {
+        throw FileError(
+          file: file, location: missing.questions[0], expected: "an \"answer\" to score by",
+          found: "none")
+      }
+      standardError("\(file): \(missing)")
     }
     let student = try student.load()
-    if let prompts, let file = self.prompts { try answer(prompts, file, student) }
-    if let pairs, let file = self.pairs {
-      let scores = try PairScore.scores(
-        of: try student.exampleTokenizer().tokenize(pairs, file: file), on: student.decoder,
-        workers: Workers(count: workers.workers), choice: choice.choice)
-      let metrics = KeyStepMetrics(scores)
-      try show("prefers right chain", "share", metrics.prefersChosen)
-      try show("key tokens top-1", "share", metrics.keyTop1)
-      try show("key tokens -log p", "nats", metrics.keyNegativeLogLikelihood)
-      try show("other tokens -log p", "nats", metrics.otherNegativeLogLikelihood)
+    let tokenizer = try student.exampleTokenizer()
+    var settings = decoding.settings
+    settings.matching = match.match
+    settings.choice = choice.choice
+    let result = try Evaluator(student.decoder, tokenizer, settings, workers: workers.workers)
+      .evaluate(
+        tokenizer.tokenize(prompts, file: self.prompts ?? ""),
+        tokenizer.tokenize(pairs, file: self.pairs ?? "", unit: choice.unit),
+        asking: decoding.asking)
+    if let answers = result.answers {
+      if !json {
+        print(
+          "asked \(decoding.arm.map { "as \($0.rawValue)" } ?? "plainly"), answers matched \(match.name)"
+        )
+      }
+      for (name, average) in answers.averages { try show(average, name) }
+    }
+    if let metrics = result.keySteps {
+      try show("pairwise_accuracy", "fraction", metrics.prefersChosen)
+      try show("key_token_accuracy", "fraction", metrics.keyTop1)
+      try show("key_token_nll", "nats", metrics.keyNegativeLogLikelihood)
+      try show("other_token_nll", "nats", metrics.otherNegativeLogLikelihood)
     }
   }
 
-  private func answer(_ prompts: [JSONLines.Prompt], _ file: String, _ student: Student) throws {
-    if let index = prompts.firstIndex(where: { $0.goldAnswer == nil }) {
-      throw FileError(
-        file: file, location: "prompt \(index + 1)", expected: "an \"answer\" to score by",
-        found: "none")
+  /// The three lines of accuracy over all prompts, over tasks, or of one task.
+  private func show(_ average: TaskScores.Average, _ name: TaskScores.Name) throws {
+    let prefix = name == .macro ? "macro_" : ""
+    let task: String? = if case .task(let task) = name { task } else { nil }
+    for (metric, estimate) in [("accuracy", average.accuracy), ("unparsed", average.unparsed)] {
+      try show(prefix + metric, "fraction", estimate, task: task, isAnswer: true)
     }
-    let answers = try decoding.responses(
-      to: prompts, of: file, by: student, workers: workers.workers)
-    let responses = zip(prompts, answers).map { prompt, answer in
-      Score.Response(
-        id: prompt.id, task: prompt.task,
-        text: student.tokenizer.decode(answer.tokens, skippingSpecialTokens: true),
-        gold: prompt.goldAnswer ?? "")
-    }
-    let arm = decoding.arm?.name
-    if !json { print("asked \(arm.map { "as \($0)" } ?? "plainly")") }
-    for (task, responses) in Dictionary(grouping: responses, by: \.task).sorted(by: {
-      $0.key < $1.key
-    }) {
-      let score = Score(responses, by: .usual(forTask: task))
-      let name = task.isEmpty ? "" : " (\(task))"
-      try show(
-        "accuracy\(name)", "share", .share(score.correct, of: score.total), arm: arm ?? "plain")
-      try show(
-        "unparsed\(name)", "share", .share(score.unparsed, of: score.total), arm: arm ?? "plain")
-    }
+    try show(
+      Line(
+        metric: prefix + "majority_baseline", unit: "fraction", value: average.majorityBaseline,
+        task: task, arm: armName, match: match.name))
   }
+
+  private var armName: String { decoding.arm?.name ?? "plain" }
 
   private func show(
-    _ metric: String, _ unit: String, _ estimate: Estimate, arm: String? = nil
+    _ metric: String, _ unit: String, _ estimate: Estimate, task: String? = nil,
+    isAnswer: Bool = false
   ) throws {
     func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
-    if json {
-      try printJSONLine(
-        Line(
-          metric: metric, unit: unit, value: finite(estimate.value), low95: finite(estimate.low),
-          high95: finite(estimate.high), count: estimate.count, arm: arm))
-    } else {
-      print(
-        "\(metric): \(estimate.value) \(unit), 95 % interval \(estimate.low) … \(estimate.high) (\(estimate.count))"
-      )
-    }
+    try show(
+      Line(
+        metric: metric, unit: unit, value: finite(estimate.value), low95: finite(estimate.low),
+        high95: finite(estimate.high), count: estimate.count, task: task,
+        arm: isAnswer ? armName : nil, match: isAnswer ? match.name : nil))
+  }
+
+  private func show(_ line: Line) throws {
+    if json { return try printJSONLine(line) }
+    func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "not defined" }
+    let interval =
+      line.count.map {
+        ", 95 % interval \(text(line.low95)) … \(text(line.high95)) (\($0))"
+      } ?? ""
+    print(
+      "\(line.metric)\(line.task.map { " (\($0))" } ?? ""): \(text(line.value)) \(line.unit)\(interval)"
+    )
   }
 }

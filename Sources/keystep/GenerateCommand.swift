@@ -1,7 +1,7 @@
 import ArgumentParser
 import Distillation
+import Evaluation
 import LanguageModel
-import LinearAlgebra
 import Reasoning
 
 struct GenerateCommand: ParsableCommand {
@@ -10,7 +10,7 @@ struct GenerateCommand: ParsableCommand {
     discussion: """
       With --json a line for each prompt, in their order: {"index","prompt_tokens","tokens","text",\
       "reason"}; the reason is stop, length or context. With --arm the prompt is given with the \
-      arm's cues, and an answer that is asked for alone with the cue that leads to it.
+      arm's cues, and the text of an answer without a chain begins with the cue before the answer.
 
       Example: keystep generate --model models/SmolLM2-135M-Instruct.Q4_1.gguf \
       --prompts prompts.jsonl --batch 32 --max-new-tokens 64 --json
@@ -35,17 +35,19 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     let prompts = try JSONLines.prompts(at: prompts)
     let student = try student.load()
-    let answers = try decoding.responses(
-      to: prompts, of: self.prompts, by: student, workers: workers.workers)
-    for (index, answer) in answers.enumerated() {
-      let text = student.tokenizer.decode(answer.tokens, skippingSpecialTokens: true)
+    let tokenizer = try student.exampleTokenizer()
+    let responses = try Evaluator(
+      student.decoder, tokenizer, decoding.settings, workers: workers.workers
+    ).responses(
+      to: tokenizer.tokenize(prompts, file: self.prompts), asking: decoding.asking)
+    for (index, answer) in responses.enumerated() {
       if json {
         try printJSONLine(
           Line(
-            index: index, promptTokens: answer.prompt, tokens: answer.tokens, text: text,
-            reason: answer.reason.rawValue))
+            index: index, promptTokens: answer.response.prompt, tokens: answer.response.tokens,
+            text: answer.text, reason: answer.response.reason.rawValue))
       } else {
-        print("\(prompts[index].text)\(text)\n")
+        print("\(prompts[index].text)\(answer.text)\n")
       }
     }
   }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Distillation
-import Files
 import LanguageModel
 import Parameters
 import Reasoning
@@ -48,7 +47,6 @@ struct LossCommand: ParsableCommand {
 
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
-    guard !dualPairs.isEmpty else { throw FileError(nothingIn: pairs, expected: "pair") }
     let student = try student.load()
     let tokenizer = try student.exampleTokenizer()
     let data = TrainingData(

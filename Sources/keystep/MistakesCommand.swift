@@ -1,6 +1,5 @@
 import ArgumentParser
 import Evaluation
-import Files
 import Reasoning
 import Statistics
 
@@ -58,7 +57,6 @@ struct MistakesCommand: ParsableCommand {
 
   func run() throws {
     var pairs = try JSONLines.pairs(at: pairs)
-    guard !pairs.isEmpty else { throw FileError(nothingIn: self.pairs, expected: "pair") }
     var stated: [(kind: Mistake.Kind, guess: Mistake.Kind)] = []
     for index in pairs.indices {
       let guess = pairs[index].guessedMistake

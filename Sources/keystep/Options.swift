@@ -46,21 +46,21 @@ struct StudentOptions: ParsableArguments {
 struct DecodingOptions: ParsableArguments {
   @Option(
     help: """
-      Ask as a student that this arm trained is asked: with its cues for the prompt's task, cascod's \
-      in two passes. Plainly where left out.
+      Ask with the cues for each prompt's task that this arm's student was trained with, cascod's in \
+      two passes. If omitted, prompts are given as they are.
       """)
   var arm: TrainingArm?
   @Option(help: "Prompts decoded at once.")
   var batch = 32
   @Option(help: "The most tokens of an answer.")
   var maxNewTokens = 256
-  @Option(help: "0 takes the likeliest token; above, tokens are drawn.")
+  @Option(help: "0 takes the most likely token; above 0, tokens are sampled.")
   var temperature: Float = 0
-  @Option(help: "Draw from the likeliest so many tokens alone.")
+  @Option(help: "Sample from this many of the most likely tokens.")
   var topK: Int?
-  @Option(help: "Draw from the likeliest tokens that hold this much of the probability.")
+  @Option(help: "Sample from the most likely tokens that hold this much of the probability.")
   var topP: Double?
-  @Option(help: "Seed of the drawing; each prompt has its own stream.")
+  @Option(help: "Seed of the sampling; each prompt has its own stream.")
   var seed: UInt64 = 0
 
   func validate() throws {
@@ -76,25 +76,29 @@ struct DecodingOptions: ParsableArguments {
     if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
 
-  /// The responses to the prompts of `file`, in their order.
-  func responses(
-    to prompts: [JSONLines.Prompt], of file: String, by student: Student, workers: Int
-  ) throws -> [ArmResponse] {
-    let tokenizer = try student.exampleTokenizer()
-    let asked = try prompts.enumerated().map { index, prompt in
-      (
-        tokens: try tokenizer.prompt(prompt.text, file: file, place: "prompt \(index + 1)"),
-        decoding: try arm?.decoding(TokenizedCues(.usual(forTask: prompt.task), tokenizer))
-          ?? .plain
-      )
-    }
-    return Generator(workers: workers, batch: batch).responses(
-      to: asked, on: student.decoder,
-      SamplingSettings(
-        temperature: temperature, topK: topK, topP: topP, maximumNewTokens: maxNewTokens,
-        stop: tokenizer.stopTokens),
-      seed: seed)
+  var settings: EvaluationSettings {
+    var settings = EvaluationSettings()
+    settings.maximumNewTokens = maxNewTokens
+    (settings.temperature, settings.topK, settings.topP) = (temperature, topK, topP)
+    (settings.seed, settings.batch) = (seed, batch)
+    return settings
   }
+
+  /// How the arm asks; nil for plain prompts.
+  var asking: Evaluator.Asking? { arm.map { arm in { arm.decoding($0) } } }
+}
+
+/// How answers are compared with gold answers.
+struct MatchOptions: ParsableArguments {
+  @Option(
+    help: """
+      strict compares texts, flexible values ((B) and B, $18 and 18, YES and yes). If omitted, \
+      published formats and the procedural tasks are compared strictly, all others by value.
+      """)
+  var match: AnswerRule.Matching?
+
+  /// As results record it.
+  var name: String { match?.rawValue ?? "by-task" }
 }
 
 extension TrainingArm: ExpressibleByArgument {
@@ -102,3 +106,4 @@ extension TrainingArm: ExpressibleByArgument {
   public var defaultValueDescription: String { name }
   public static var allValueStrings: [String] { all.map(\.name) }
 }
+extension AnswerRule.Matching: ExpressibleByArgument {}

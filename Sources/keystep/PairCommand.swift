@@ -5,7 +5,7 @@ import Reasoning
 
 /// Which pairs are left out.
 struct PairFilterOptions: ParsableArguments {
-  @Option(help: "Drop pairs whose ROUGE-2 (F1, from 0 to 1) is above it; 1.01 drops none.")
+  @Option(help: "Drop pairs whose ROUGE-2 (F1, from 0 to 1) is above this; 1.01 drops none.")
   var maxRouge = 1.01
 
   func filter(limit: ChainLimitOptions) throws -> PairFilter {
@@ -16,11 +16,12 @@ struct PairFilterOptions: ParsableArguments {
 struct PairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pair",
-    abstract: "Make dual pairs of a teacher's chains, or of published right and wrong solutions.",
+    abstract:
+      "Make dual pairs of a teacher's chains, or of published correct and incorrect solutions.",
     discussion: """
-      Of chains: each right first answer with its corruption, each rectified one with the wrong first \
-      answer. Of solutions: for each question with a right and a wrong one the two with the smallest \
-      edit distance. Writes JSON lines {"prompt","chosen","rejected",…} (TRL's preference format).
+      Of chains: each correct first answer with its corruption, each rectified one with the incorrect \
+      first answer. Of solutions: for each question with a correct and an incorrect one, the two with \
+      the smallest edit distance. Writes JSON lines {"prompt","chosen","rejected",…} (TRL's preference format).
 
       Example: keystep pair --chains annotated.jsonl --chains rectified.jsonl --chains corrupted.jsonl \
       --output pairs.jsonl
@@ -43,7 +44,7 @@ struct PairCommand: ParsableCommand {
   var chains: [String] = []
   @OptionGroup var filter: PairFilterOptions
   @OptionGroup var limit: ChainLimitOptions
-  @Option(help: "Where the pairs go; standard output where left out.")
+  @Option(help: "Where the pairs go; standard output if omitted.")
   var output: String?
 
   func validate() throws {
@@ -61,13 +62,14 @@ struct PairCommand: ParsableCommand {
       standardError(
         """
         \(pairs.count) dual pairs; dropped: \(result.questionsWithoutBoth) questions without a \
-        right and a wrong solution, \(result.repeatedSolutions) repeated solutions, \
+        correct and an incorrect solution, \(result.repeatedSolutions) repeated solutions, \
         \(result.repeatedQuestions) repeated questions
         """)
       if pairs.count < result.pairs.count { standardError("\(ClosingTable([tally]))") }
     } else {
       let all = try chains.flatMap(JSONLines.chains(at:))
-      let made = try PairFilter.pairs(of: all, file: chains.joined(separator: ", "))
+      let made = try Pairing.byOrigin.pairs(
+        of: all, file: chains.joined(separator: ", "))
       let (pairs, tally) = filter.kept(of: made.pairs, unpaired: made.unpaired)
       try JSONLines.write(pairs, to: output ?? "/dev/stdout")
       standardError("\(ClosingTable([tally]))")

@@ -7,17 +7,18 @@ import Statistics
 struct ScoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "score",
-    abstract: "Find the answers in written responses and count the right ones.",
+    abstract: "Find the answers in written responses and count the correct ones.",
     discussion: """
-      The formats bbh and gsm8k-solutions are matched as their accuracies were published; \
-      --match flexible compares values instead of texts ((B) and B, 1,000 and 1000.0, YES and yes). \
-      Accuracies are shares with Wilson's 95 % interval; the floor is what the most frequent gold \
-      answer of each task scores.
+      The formats bbh and gsm8k-solutions are matched as their accuracies were published, jsonl as \
+      evaluate does. Accuracies are fractions with Wilson's 95 % interval; the majority baseline is \
+      the accuracy of each task's most frequent gold answer.
 
       With --json a line for each file, {"file","correct","total","accuracy","low_95","high_95",\
-      "unparsed","floor"}, unparsed counting the responses without a cue or a value; \
-      "published_agreement" where the file says itself which are correct. With --per-item a line \
-      before them for each response: {"file","id","task","answer","gold","is_correct"}.
+      "unparsed","majority_baseline","match"}, unparsed counting the responses without a cue or a \
+      value; "published_agreement" if the file says itself which are correct. A file with several \
+      tasks has "macro_accuracy", the mean over tasks, and is followed by a line for each "task". \
+      With --per-item a line before them for each response: \
+      {"file","id","task","answer","gold","is_correct"}.
 
       Example: keystep score --format bbh navigate.json word_sorting.json --json
       """)
@@ -28,8 +29,7 @@ struct ScoreCommand: ParsableCommand {
     help:
       "bbh: BIG-Bench Hard's published outputs; gsm8k-solutions: GSM8K's; jsonl: response, answer.")
   var format: ResponseFormat
-  @Option(help: "strict or flexible; the format's own where left out.")
-  var match: AnswerRule.Matching?
+  @OptionGroup var match: MatchOptions
   @Flag(help: "Show each response too.")
   var perItem = false
   @Flag(help: "Print JSON lines.")
@@ -37,18 +37,22 @@ struct ScoreCommand: ParsableCommand {
 
   private struct Line: Encodable {
     var file: String
+    var task: String?
     var correct: Int
     var total: Int
     var accuracy: Double
     var low95: Double
     var high95: Double
     var unparsed: Int
-    var floor: Double
+    var majorityBaseline: Double
+    var macroAccuracy: Double?
+    var match: String
     var publishedAgreement: Int?
 
-    // The strategy for snake case does not part letters from digits.
+    // The strategy for snake case does not separate letters from digits.
     enum CodingKeys: String, CodingKey {
-      case file, correct, total, accuracy, unparsed, floor, publishedAgreement
+      case file, task, correct, total, accuracy, unparsed, majorityBaseline, macroAccuracy, match
+      case publishedAgreement
       case low95 = "low_95"
       case high95 = "high_95"
     }
@@ -64,48 +68,41 @@ struct ScoreCommand: ParsableCommand {
   }
 
   func run() throws {
-    var all: [Score.Response] = []
+    var all: [Score.Item] = []
     for file in files {
       let responses = try format.responses(at: file)
       guard !responses.isEmpty else { throw FileError(nothingIn: file, expected: "response") }
-      let score = score(responses)
-      if perItem { try show(score.items, of: file) }
-      if json {
-        let accuracy = Estimate.share(score.correct, of: score.total)
-        try printJSONLine(
-          Line(
-            file: file, correct: score.correct, total: score.total, accuracy: score.accuracy,
-            low95: accuracy.low, high95: accuracy.high, unparsed: score.unparsed,
-            floor: floor(of: responses), publishedAgreement: score.publishedAgreement))
-      } else {
-        show(score, named: file, floor: floor(of: responses))
-        let tasks = byTask(responses)
-        if tasks.count > 1 {
-          for (task, responses) in tasks {
-            show(self.score(responses), named: "  \(task)", floor: floor(of: responses))
-          }
-        }
-      }
-      all += responses
+      let scores = TaskScores(
+        Score(responses) { format.rule(forTask: $0, matching: match.match) })
+      if perItem { try show(scores.score.items, of: file) }
+      try show(scores, file)
+      all += scores.score.items
     }
     guard files.count > 1, !json else { return }
-    show(score(all), named: "all \(files.count) files", floor: floor(of: all))
-    let tasks = byTask(all).map { score($1).items.map(\.isCorrect) }
-    print("  mean of \(tasks.count) tasks: \(shown(.macroAccuracy(tasks)))")
+    let scores = TaskScores(Score(items: all))
+    show(scores.score, scores.micro, named: "all \(files.count) files")
+    print("  mean of \(scores.tasks.count) tasks: \(shown(scores.macro.accuracy))")
   }
 
-  private func score(_ responses: [Score.Response]) -> Score {
-    Score(responses) { format.rule(forTask: $0, matching: match) }
-  }
-
-  private func floor(of responses: [Score.Response]) -> Double {
-    GuessingFloor.overall(GuessingFloor.byTask(responses.map { (task: $0.task, gold: $0.gold) }))
-  }
-
-  private func byTask(_ responses: [Score.Response]) -> [(String, [Score.Response])] {
-    Dictionary(grouping: responses, by: \.task).sorted { $0.key < $1.key }.map {
-      ($0.key, $0.value)
+  /// A file's scores, and if it has several tasks those of each.
+  private func show(_ scores: TaskScores, _ file: String) throws {
+    let parts = scores.tasks.count > 1 ? Array(zip(scores.score.byTask, scores.tasks)) : []
+    guard json else {
+      show(scores.score, scores.micro, named: file)
+      for (part, task) in parts { show(part.score, task.average, named: "  \(task.task)") }
+      return
     }
+    func line(_ score: Score, _ average: TaskScores.Average, _ task: String? = nil) -> Line {
+      Line(
+        file: file, task: task, correct: score.correct, total: score.total,
+        accuracy: score.accuracy, low95: average.accuracy.low, high95: average.accuracy.high,
+        unparsed: score.unparsed, majorityBaseline: average.majorityBaseline, match: match.name,
+        publishedAgreement: score.publishedAgreement)
+    }
+    var whole = line(scores.score, scores.micro)
+    if !parts.isEmpty { whole.macroAccuracy = scores.macro.accuracy.value }
+    try printJSONLine(whole)
+    for (part, task) in parts { try printJSONLine(line(part.score, task.average, task.task)) }
   }
 
   private func show(_ items: [Score.Item], of file: String) throws {
@@ -122,14 +119,13 @@ struct ScoreCommand: ParsableCommand {
     }
   }
 
-  private func show(_ score: Score, named name: String, floor: Double) {
+  private func show(_ score: Score, _ average: TaskScores.Average, named name: String) {
     print(
-      "\(name): \(score.correct) of \(score.total) correct, accuracy "
-        + "\(shown(.share(score.correct, of: score.total))), unparsed "
-        + "\(rounded(Double(score.unparsed) / Double(score.total))), floor \(rounded(floor))"
+      "\(name): \(score.correct) of \(score.total) correct, accuracy \(shown(average.accuracy)), "
+        + "unparsed \(rounded(average.unparsed.value)), "
+        + "majority baseline \(rounded(average.majorityBaseline))"
         + (score.publishedAgreement.map { ", as published in \($0)" } ?? ""))
   }
 }
 
 extension ResponseFormat: ExpressibleByArgument {}
-extension AnswerRule.Matching: ExpressibleByArgument {}

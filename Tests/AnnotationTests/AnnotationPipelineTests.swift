@@ -77,7 +77,7 @@ struct AnnotationPipelineTests {
     let seconds = await pipeline.run(second)
     #expect(firsts.failure == nil && seconds.failure == nil)
     let chains = (firsts.outcomes + seconds.outcomes).compactMap { $0?.chain }
-    let made = try PairFilter.pairs(of: chains, file: "chains")
+    let made = try Pairing.byOrigin.pairs(of: chains, file: "chains")
     let (pairs, pairTally) = PairFilter(bigramOverlap: 0.85).kept(
       of: made.pairs, unpaired: made.unpaired)
     var tallies = AnnotationStep.allCases.map {
@@ -197,10 +197,10 @@ struct AnnotationPipelineTests {
         questionID: "q", task: "puzzle", prompt: prompt, text: " \(isCorrect)", answer: "(A)",
         isCorrect: isCorrect, origin: .recorded)
     }
-    let made = try PairFilter.pairs(of: [chain(false), chain(true), chain(true)], file: "f")
+    let made = try Pairing.byOrigin.pairs(of: [chain(false), chain(true), chain(true)], file: "f")
     #expect(made.pairs.count == 1 && made.unpaired == 0 && made.pairs[0].goldAnswer == "(A)")
     #expect(throws: FileError.self) {
-      try PairFilter.pairs(of: [chain(false), chain(true, prompt: "Q: p\nA:")], file: "f")
+      try Pairing.byOrigin.pairs(of: [chain(false), chain(true, prompt: "Q: p\nA:")], file: "f")
     }
   }
 }

@@ -140,11 +140,12 @@ import Testing
     }
     for (name, arguments, accuracy) in [(arm, ["--arm", arm], 1.0), ("plain", [], 0)] {
       let objects = try evaluate(arguments + ["--json"]).objects()
-      #expect(objects.map { $0["arm"] as? String } == [name, name])
-      #expect(objects.map { $0["value"] as? Double } == [accuracy, 1 - accuracy])
+      #expect(objects.map { $0["arm"] as? String } == [name, name, name])
+      #expect(objects.map { $0["match"] as? String } == ["by-task", "by-task", "by-task"])
+      #expect(objects.map { $0["value"] as? Double } == [accuracy, 1 - accuracy, 1])
     }
-    #expect(try evaluate(["--arm", arm]).output.hasPrefix("asked as \(arm)\n"))
-    #expect(try evaluate([]).output.hasPrefix("asked plainly\n"))
+    #expect(try evaluate(["--arm", arm]).output.hasPrefix("asked as \(arm), "))
+    #expect(try evaluate([]).output.hasPrefix("asked plainly, "))
   }
 
   @Test("A name of no arm is a usage error that lists the names, and --arm goes with prompts")
@@ -179,20 +180,84 @@ import Testing
     #expect(call.status == 0, "\(call.errors)")
     let objects = try call.objects()
     let names = objects.compactMap { $0["metric"] as? String }
-    #expect(names.count == 6 && names[0].hasPrefix("accuracy") && names[1].hasPrefix("unparsed"))
     #expect(
-      names.dropFirst(2) == [
-        "prefers right chain", "key tokens top-1", "key tokens -log p", "other tokens -log p",
+      names == [
+        "accuracy", "unparsed", "majority_baseline", "pairwise_accuracy", "key_token_accuracy",
+        "key_token_nll", "other_token_nll",
       ])
     for (index, object) in objects.enumerated() {
-      let keys: Set = ["metric", "unit", "value", "low_95", "high_95", "count"]
-      #expect(Set(object.keys) == (index < 2 ? keys.union(["arm"]) : keys))
+      let isBaseline = index == 2
+      let keys: Set = ["metric", "unit", "value"]
+      #expect(
+        Set(object.keys)
+          == keys.union(isBaseline ? [] : ["low_95", "high_95", "count"])
+          .union(index < 3 ? ["arm", "match"] : []))
       let value = try #require(object["value"] as? Double)
+      if isBaseline { continue }
       let low = try #require(object["low_95"] as? Double)
       let high = try #require(object["high_95"] as? Double)
       #expect(low <= value && value <= high)
     }
-    #expect(objects.map { $0["count"] as? Int } == [2, 2, 4, 4, 4, 4])
+    #expect(objects.compactMap { $0["count"] as? Int } == [2, 2, 4, 4, 4, 4])
+  }
+
+  @Test(
+    "evaluate reports several tasks one by one, micro and macro, each by its own rule or --match")
+  func tasks() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let asked = try place.file("asked.jsonl", #"{"prompt": "10 11"}"#)
+    let generated = try keystep(
+      "generate", "--model", model, "--prompts", asked, "--max-new-tokens", "6", "--json")
+    let words = (try generated.objects()[0]["text"] as? String ?? "").split(separator: " ")
+    let last = String(try #require(words.last))
+    let prompts = try place.file(
+      "prompts.jsonl",
+      #"{"prompt": "10 11", "answer": "\#(last)", "task": "pens"}"# + "\n"
+        + #"{"prompt": "10 11", "answer": \#(last), "task": "arithmetic"}"#)
+    func evaluate(_ arguments: String...) throws -> [[String: Any]] {
+      let call = try runExecutable(
+        executable("keystep"),
+        ["evaluate", "--model", model, "--prompts", prompts, "--max-new-tokens", "6", "--json"]
+          + arguments)
+      #expect(call.status == 0, "\(call.errors)")
+      return try call.objects()
+    }
+    let objects = try evaluate()
+    #expect(
+      objects.compactMap { $0["metric"] as? String } == [
+        "accuracy", "unparsed", "majority_baseline", "macro_accuracy", "macro_unparsed",
+        "macro_majority_baseline", "accuracy", "unparsed", "majority_baseline", "accuracy",
+        "unparsed", "majority_baseline",
+      ])
+    #expect(
+      objects.map { $0["task"] as? String }.suffix(6).compactMap(\.self)
+        == ["arithmetic", "arithmetic", "arithmetic", "pens", "pens", "pens"])
+    // The procedural task needs its cue, the other one only the value.
+    let accuracies = objects.enumerated().filter { $0.offset % 3 == 0 }
+    #expect(accuracies.map { $0.element["value"] as? Double } == [0.5, 0.5, 0, 1])
+    let flexible = try evaluate("--match", "flexible")
+    #expect(flexible[0]["value"] as? Double == 1 && flexible[0]["match"] as? String == "flexible")
+    #expect(try evaluate("--match", "strict")[0]["value"] as? Double == 0)
+  }
+
+  @Test("evaluate names the prompt without an answer, and scores pairs beside it")
+  func noAnswer() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let prompts = try place.file(
+      "prompts.jsonl", #"{"prompt": "10", "answer": "5"}"# + "\n" + #"{"prompt": "10 11"}"#)
+    let alone = try keystep("evaluate", "--model", model, "--prompts", prompts)
+    #expect(
+      alone.status == 1 && alone.errors.contains("\(prompts): line 2: expected an \"answer\""))
+    let both = try keystep(
+      "evaluate", "--model", model, "--prompts", prompts, "--pairs", place.pairs(somePairs),
+      "--json")
+    #expect(both.status == 0 && both.errors.contains("\(prompts): no accuracy: 1 questions"))
+    #expect(try both.objects().count == 4)
+    let blank = try place.file("blank.jsonl", #"{"prompt": "10", "answer": " "}"#)
+    let refused = try keystep("evaluate", "--model", model, "--prompts", blank)
+    #expect(refused.status == 1 && refused.errors.contains("\(blank): line 1, answer: expected"))
   }
 }
 

@@ -19,7 +19,7 @@ import Testing
       #expect(object["accuracy"] as? Double == 0.4 && object["unparsed"] as? Int == 2)
       let (low, high) = (object["low_95"] as? Double ?? 1, object["high_95"] as? Double ?? 0)
       #expect(low < 0.4 && 0.4 < high)
-      #expect(object["floor"] is Double && object["published_agreement"] == nil)
+      #expect(object["majority_baseline"] is Double && object["published_agreement"] == nil)
     }
     let flexible = try keystep(
       "score", "--format", "bbh", outputs, "--match", "flexible", "--json", "--per-item")
@@ -50,7 +50,7 @@ import Testing
     #expect(call.lines[0].hasPrefix("\(file): 2 of 3 correct, accuracy 0.6667 (95 % interval 0.2"))
     #expect(call.lines[1].hasPrefix("  arithmetic: 0 of 1 correct, accuracy 0.0 "))
     #expect(call.lines[8].hasPrefix("all 2 files: 4 of 6 correct"))
-    #expect(call.lines[8].hasSuffix("unparsed 0.0, floor 1.0"))
+    #expect(call.lines[8].hasSuffix("unparsed 0.0, majority baseline 1.0"))
     #expect(call.lines[9].hasPrefix("  mean of 3 tasks: 0.6667 (95 % interval "))
   }
 
@@ -60,7 +60,7 @@ import Testing
     let empty = try place.file("empty.jsonl", "")
     for (format, file, text) in [
       ("bbh", place.path + "/no.json", "no such file"), ("jsonl", empty, "at least one response"),
-      ("bbh", solutions, "valid JSON"),
+      ("bbh", solutions, "the end of the JSON text"),
     ] {
       let call = try keystep("score", "--format", format, file)
       #expect(call.status == 1 && call.errors.contains(file) && call.errors.contains(text))

@@ -83,6 +83,36 @@ import Testing
     #expect(scored.status == 0, "\(scored.errors)")
   }
 
+  @Test("Chains that are known to be incorrect are skipped and counted, unless they have weights")
+  func incorrectChains() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let chains = try place.file(
+      "chains.jsonl",
+      #"{"prompt": "10", "response": "20 21"}"# + "\n"
+        + #"{"prompt": "11", "response": "22", "is_correct": false}"# + "\n"
+        + #"{"prompt": "12", "response": "23", "is_correct": true}"# + "\n")
+    func train(_ arguments: String...) throws -> Call {
+      try runExecutable(
+        executable("keystep"),
+        [
+          "train", "--model", model, "--chains", chains, "--objective", "sft", "--steps", "1",
+          "--json",
+        ] + arguments)
+    }
+    let call = try train()
+    #expect(call.status == 0)
+    #expect(call.errors.contains("\(chains): skipped 1 chains whose is_correct is false"))
+    // One prompt and two responses of 3 and 2 tokens, each with its end of sequence.
+    #expect(try call.objects()[0]["useful_tokens"] as? Int == 1 + 3 + 1 + 2)
+    let weights = try place.file(
+      "weights.jsonl",
+      #"{"index": 0, "weights": [1, 1, 1]}"# + "\n" + #"{"index": 1, "weights": [-1, 0]}"# + "\n"
+        + #"{"index": 2, "weights": [1, 1]}"# + "\n")
+    let weighted = try train("--weights", weights)
+    #expect(weighted.status == 0 && weighted.errors.isEmpty, "\(weighted.errors)")
+  }
+
   @Test("A run that was killed goes on bit for bit")
   func resume() throws {
     let place = try Workplace()

@@ -172,16 +172,4 @@ struct AnswerRuleTests {
     #expect(score.items.map(\.answer) == ["5", "6", nil])
     #expect(Score([], by: .gsm8k).accuracy == 0)
   }
-
-  @Test("have a guessing floor: each task's most frequent one")
-  func floor() {
-    let questions = [("a", "x"), ("a", "x"), ("a", "y"), ("b", "z"), ("b", "w"), ("b", nil)].map {
-      Question(id: "", task: $0, text: "", answer: $1)
-    }
-    let floors = GuessingFloor.byTask(questions)
-    #expect(floors.map(\.task) == ["a", "b"])
-    #expect(floors.map(\.answer) == ["x", "w"])
-    #expect(floors.map(\.accuracy) == [2.0 / 3, 0.5])
-    #expect(abs(GuessingFloor.overall(questions) - 0.6) < 1e-12)
-  }
 }

@@ -34,9 +34,9 @@ struct DataFileTests {
   @Test("of BIG-Bench Hard's outputs are scored as they were published")
   func outputs() throws {
     let responses = try ResponseFormat.bigBenchHard.responses(at: fixture("bbh-outputs.json"))
-    let strict = Score(responses, by: ResponseFormat.bigBenchHard.rule)
+    let strict = Score(responses, by: .bigBenchHard)
     #expect((strict.correct, strict.total, strict.unparsed) == (2, 5, 2))
-    let flexible = Score(responses, by: ResponseFormat.bigBenchHard.rule.matching(.flexible))
+    let flexible = Score(responses, by: .bigBenchHard.matching(.flexible))
     #expect((flexible.correct, flexible.total, flexible.unparsed) == (4, 5, 1))
   }
 
@@ -51,7 +51,7 @@ struct DataFileTests {
   func solutionScores() throws {
     let responses = try ResponseFormat.gsm8kSolutions.responses(
       at: fixture("gsm8k-solutions.jsonl"))
-    let score = Score(responses, by: ResponseFormat.gsm8kSolutions.rule)
+    let score = Score(responses, by: .gsm8k)
     #expect(score.items.map(\.isCorrect) == responses.map(\.publishedAsCorrect))
     #expect((score.correct, score.total, score.unparsed) == (5, 9, 1))
   }
@@ -117,8 +117,8 @@ struct DataFileTests {
         return try JSONLines.chains(at: path)
       } == [pair.chosen, pair.rejected])
     let prompts = [
-      JSONLines.Prompt(id: "1", task: "sums", text: prompt, goldAnswer: "2"),
-      JSONLines.Prompt(id: "2", task: "sums", text: prompt, goldAnswer: nil),
+      Prompt(id: "1", task: "sums", text: prompt, goldAnswer: "2"),
+      Prompt(id: "2", task: "sums", text: prompt, goldAnswer: nil),
     ]
     #expect(
       try withFile("") { path in
@@ -141,42 +141,15 @@ struct DataFileTests {
     #expect(pairs[0].chosen.origin == .recorded && pairs[0].rejected.mistake == nil)
   }
 
-  struct Bad: CustomTestStringConvertible {
-    let text, place, expected, found: String
-    var testDescription: String { expected }
-  }
-
-  @Test(
-    "that are damaged are refused with the line, what was expected and what was found",
-    arguments: [
-      Bad(
-        text: #"{"prompt":"p","chosen":"c","rejected":"r"}"# + "\n"
-          + #"{"prompt":"p","chosen":"c"}"#, place: "line 2",
-        expected: #"the field "rejected" (a string)"#, found: #"only "chosen", "prompt""#),
-      Bad(
-        text: #"{"prompt":"p","chosen":"","rejected":"r"}"#, place: "line 1",
-        expected: #"a "chosen" with text in it"#, found: #""""#),
-      Bad(
-        text: "\n" + #"{"prompt":"p","chosen":"c","rejected":" \n"}"#, place: "line 2",
-        expected: #"a "rejected" with text in it"#, found: "only space"),
-      Bad(
-        text: #"{"prompt":7,"chosen":"c","rejected":"r"}"#, place: "line 1",
-        expected: #""prompt" to be a string"#,
-        found: "7"),
-      Bad(
-        text: #"{"prompt":"p","#, place: "line 1", expected: "valid JSON",
-        found: #""{"prompt":"p",""#),
-      Bad(text: "[1]", place: "line 1", expected: "a JSON object", found: "an array"),
-      Bad(
-        text: #"{"prompt":"p","chosen":"c","rejected":"r","mistake":"typo"}"#, place: "line 1",
-        expected: #""mistake" to be one of "logical", "knowledge", "calculation", "unknown""#,
-        found: #""typo""#),
-    ])
-  func damaged(bad: Bad) throws {
-    try withFile(bad.text) { path in
+  @Test("of pairs with a mistake of no known kind are refused with the kinds")
+  func mistakeKind() throws {
+    let line = #"{"prompt":"p","chosen":"c","rejected":"r","mistake":"typo"}"#
+    try withFile(line) { path in
       let error = try #require(throws: FileError.self) { try JSONLines.pairs(at: path) }
       #expect(
-        error.description == "\(path): \(bad.place): expected \(bad.expected), found \(bad.found)")
+        error.description
+          == #"\#(path): line 1, mistake: expected one of "logical", "knowledge", "calculation", "#
+          + #""unknown", found "typo""#)
     }
   }
 
@@ -194,6 +167,6 @@ struct DataFileTests {
     let error = try #require(throws: FileError.self) {
       try QuestionFormat.bigBenchHard.questions(at: fixture("bbh-outputs.json"))
     }
-    #expect(error.expected == #"the field "examples" (an array)"#)
+    #expect(error.location == "examples" && error.expected == "an array")
   }
 }

@@ -24,7 +24,7 @@ struct PublishedAccuracyTests {
       )
       let published = try #require((metrics as? [String: Double])?["accuracy"])
       let score = Score(
-        try ResponseFormat.bigBenchHard.responses(at: file), by: ResponseFormat.bigBenchHard.rule)
+        try ResponseFormat.bigBenchHard.responses(at: file), by: .bigBenchHard)
       // Published are percentages whose last bit depends on how they were summed.
       #expect(abs(100 * score.accuracy - published) < 1e-12 * published, "\(file)")
     }
@@ -34,7 +34,7 @@ struct PublishedAccuracyTests {
   func gsm8k() throws {
     let score = Score(
       try ResponseFormat.gsm8kSolutions.responses(at: "\(data)/gsm8k/model_solutions.jsonl"),
-      by: ResponseFormat.gsm8kSolutions.rule)
+      by: .gsm8k)
     #expect(score.total == 3600 && score.publishedAgreement == 3600)
   }
 

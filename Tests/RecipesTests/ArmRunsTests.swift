@@ -57,7 +57,7 @@ import Tokenizers
         ArmDecoding.plain.lead + pieces.chain,
       ] {
         let text = data.tokenizer.tokenizer.decode(tokens)
-        #expect(data.answerRule.answer(in: text) == chain.answer, "\(text)")
+        #expect(AnswerRule.judging(task: chain.task).answer(in: text) == chain.answer, "\(text)")
       }
       #expect(
         pieces.chain == data.tokenizer.tokenizer.encode(chain.text), "\(chain.text)")

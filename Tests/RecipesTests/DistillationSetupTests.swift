@@ -34,9 +34,10 @@ import Testing
     #expect(data.training.chains.count <= 12 && !data.training.correct.isEmpty)
     let trained = Set(data.training.chains.map(\.prompt) + data.training.pairs.map(\.prompt))
     for test in [data.validation] + data.tests {
-      #expect(trained.isDisjoint(with: test.prompts))
+      #expect(trained.isDisjoint(with: test.questions.map(\.tokens)))
       #expect(trained.isDisjoint(with: test.pairs.map(\.prompt)))
-      #expect(test.prompts.count == test.questions.count && test.guessingFloor > 0)
+      #expect(test.majorityBaselines.allSatisfy { $0.accuracy > 0 })
+      #expect(test.questions.allSatisfy { !$0.prompt.isGoldAnswerDerived })
     }
   }
 
@@ -74,6 +75,35 @@ import Testing
     #expect(first.training.correct.map(\.response) == first.training.pairs.map(\.chosen))
     let error = #expect(throws: FileError.self) { try data(1, test: 14) }
     #expect(error?.description.contains("more than 16 questions") == true)
+  }
+
+  /// Pairs of eight questions of the task `pens`, without gold answers.
+  private func data(chosen: (Int) -> String, in folder: TemporaryFolder) throws -> ExperimentData {
+    let lines = (0..<8).map { index in
+      #"{"prompt": "\#(10 + index) 4", "chosen": "\#(chosen(index))", "rejected": "6 7", "#
+        + #""task": "pens", "id": "q\#(index)"}"#
+    }
+    try folder.write(lines.joined(separator: "\n"), to: "no-answers.jsonl")
+    return try ExperimentData(
+      pairs: folder.path + "/no-answers.jsonl",
+      for: Student(path: numberedModel(in: folder.path)), validation: 2, test: 4, splitSeed: 1)
+  }
+
+  @Test("Pairs without gold answers take them from their chosen chains, and say so")
+  func derivedGoldAnswers() throws {
+    let folder = try TemporaryFolder()
+    let derived = try data(chosen: { "5 The answer is \(20 + $0)" }, in: folder)
+    let test = derived.tests[0]
+    #expect(
+      test.questions.map(\.prompt.goldAnswer)
+        == test.questions.map { question in
+          Int(question.prompt.id.dropFirst()).map { "\(20 + $0)" }
+        })
+    #expect(test.questions.allSatisfy { $0.prompt.isGoldAnswerDerived })
+    #expect(test.goldAnswerNote == "4 gold answers taken from chosen chains")
+    let missing = try data(chosen: { "5 \($0)" }, in: folder).tests[0]
+    #expect(missing.questions.allSatisfy { $0.prompt.goldAnswer == nil })
+    #expect(missing.goldAnswerNote?.hasPrefix("no accuracy: 4 questions without") == true)
   }
 
   /// Both stages at a size that takes no time.

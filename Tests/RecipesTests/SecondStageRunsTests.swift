@@ -22,7 +22,8 @@ import Testing
   ) throws -> [String] {
     let experiment = Experiment(
       distillation: "rules", question: "", arms: arms,
-      settings: DistillationSetup.settings(objectives: objectives) + settings, seeds: 1, summary: [], example: "", run: run)
+      settings: DistillationSetup.settings(objectives: objectives) + settings, seeds: 1,
+      summary: [], example: "", run: run)
     // The pretrained student's three seeds are not needed.
     let arguments = arguments + ["--seeds", "1"]
     let output = ["--output", folder.path + "/rules.csv"]

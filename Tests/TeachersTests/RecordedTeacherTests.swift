@@ -46,7 +46,7 @@ struct RecordedTeacherTests {
       try annotations(
         .bigBenchHard, #"{"outputs": [{"input": "Which?", "prediction": "", "target": "x"}]}"#)
     }
-    #expect(error.location == "output 0" && error.expected.contains("\"input\""))
+    #expect(error.location == "outputs[0].input" && error.expected.contains("\"Q: \""))
   }
 
   @Test(
@@ -96,7 +96,7 @@ struct RecordedTeacherTests {
       {"prompt": "Q: 1 + 1 is\nA:", "chosen": "the answer is 2", "rejected": "the answer is 3", "id": "x", "task": "sums", "answer": "2", "chosen_origin": "rectified", "rejected_origin": "original", "mistake": "calculation", "mistake_step": 0}
       {"prompt": [{"role": "system", "content": "Add."}, {"role": "user", "content": "2 + 2 is"}], "chosen": [{"role": "assistant", "content": "the answer is 4"}], "rejected": [{"role": "assistant", "content": "no idea"}]}
       """#)
-    #expect(trl.questions.map(\.text) == ["1 + 1 is", "2 + 2 is"])
+    #expect(trl.questions.map(\.text) == ["1 + 1 is", "Add.\n\n2 + 2 is"])
     #expect(trl.questions[0].id == "x" && trl.questions[1].answer == "4")
     let teacher = RecordedTeacher(trl, name: "pairs")
     #expect(text(teacher, .annotate, trl.questions[0]) == " the answer is 3")
@@ -108,28 +108,67 @@ struct RecordedTeacherTests {
       teacher.mistake(in: " the answer is 3", prompt) == Mistake(kind: .calculation, step: 0))
   }
 
+  @Test("of instructions with an input ask about both, so that shared instructions stay apart")
+  func alpaca() throws {
+    let made = try annotations(
+      .instructions,
+      #"""
+      {"instruction": "Solve.", "input": "x is 2. x + 1?", "output": "3", "response": "The answer is 3"}
+      {"instruction": "Solve.", "input": "x is 5. x + 1?", "output": "6", "response": "The answer is 7"}
+      {"instruction": "Solve 1 + 1.", "input": "", "output": "#### 2", "response": "The answer is 2"}
+      """#)
+    #expect(
+      made.questions.map(\.text) == [
+        "Solve.\n\nx is 2. x + 1?", "Solve.\n\nx is 5. x + 1?", "Solve 1 + 1.",
+      ])
+    #expect(made.questions.map(\.answer) == ["3", "6", "2"])
+    #expect(made.chains.map { $0.map(\.isCorrect) } == [[true], [false], [true]])
+  }
+
+  @Test("of conversations keep the system message and earlier turns in the question")
+  func conversations() throws {
+    let made = try annotations(
+      .trl,
+      #"""
+      {"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Q: 2 + 2 is\nA:"}], "chosen": "The answer is 4", "rejected": "The answer is 5"}
+      {"prompt": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "2 + 2 is"}], "chosen": "The answer is 4", "rejected": "The answer is 5"}
+      """#)
+    #expect(
+      made.questions.map(\.text) == [
+        "Be brief.\n\n2 + 2 is", "User: Hi\n\nAssistant: Hello\n\nUser: 2 + 2 is",
+      ])
+    #expect(made.questions.map(\.answer) == ["4", "4"])
+  }
+
   @Test(
     "that are malformed are refused, with line and field",
     arguments: [
       (
-        RecordedFormat.instructions, #"{"instruction": "q", "output": "1"}"#, "line 2",
-        "\"response\""
+        RecordedFormat.instructions, #"{"instruction": "q", "output": "1"}"#, "line 2, response",
+        "a string"
       ),
       (
-        .instructions, #"{"instruction": " ", "output": "1", "response": ""}"#, "line 2",
-        "\"instruction\""
+        .instructions, #"{"instruction": " ", "output": "1", "response": ""}"#,
+        "line 2, instruction", "text"
       ),
-      (.preferences, #"{"prompt": "q", "chosen": "a", "rejected": "b"}"#, "line 2", "\"input\""),
-      (.trl, #"{"prompt": "q", "chosen": 3, "rejected": "b"}"#, "line 2", "\"chosen\""),
+      (
+        .instructions, #"{"instruction": "q", "output": " ", "response": "1"}"#, "line 2, output",
+        "an answer"
+      ),
+      (
+        .preferences, #"{"prompt": "q", "chosen": "a", "rejected": "b"}"#, "line 2, input",
+        "a string"
+      ),
+      (.trl, #"{"prompt": "q", "chosen": 3, "rejected": "b"}"#, "line 2, chosen", "a string"),
       (
         .trl, #"{"prompt": [{"role": "user"}], "chosen": "a", "rejected": "b"}"#,
-        "line 2, \"prompt\", message 0", "\"content\""
+        "line 2, prompt[0].content", "a string"
       ),
-      (.trl, #"{"prompt": "q", "chosen": [], "rejected": "b"}"#, "line 2", "\"assistant\""),
-      (.trl, #"{"prompt": "q""#, "line 2", "valid JSON"),
+      (.trl, #"{"prompt": "q", "chosen": [], "rejected": "b"}"#, "line 2, chosen", "assistant"),
+      (.trl, #"{"prompt": "q""#, "line 2, byte 14", "',' or '}'"),
       (
-        .trl, #"{"prompt": "q", "chosen": "a", "rejected": "b", "mistake": "typo"}"#, "line 2",
-        "\"mistake\""
+        .trl, #"{"prompt": "q", "chosen": "a", "rejected": "b", "mistake": "typo"}"#,
+        "line 2, mistake", "\"calculation\""
       ),
     ])
   func malformed(format: RecordedFormat, line: String, place: String, expected: String) throws {
