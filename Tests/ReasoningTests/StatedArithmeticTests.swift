@@ -72,7 +72,7 @@ struct StatedArithmeticTests {
   func failing(text: String, left: String, chosen: String) {
     let failing = StatedArithmetic.equations(in: text).filter { !$0.holds }
     #expect(
-      !failing.isEmpty && failing.allSatisfy { $0.left == left && $0.chosen == chosen },
+      !failing.isEmpty && failing.allSatisfy { $0.left == left && $0.right == chosen },
       "\(failing)")
   }
 
