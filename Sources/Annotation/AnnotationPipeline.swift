@@ -283,6 +283,9 @@ public struct AnnotationPipeline: Sendable {
     return .dropped(last)
   }
 
+  /// The most bytes of a text that is read: hundreds of thousands of tokens.
+  private static let mostBytes = 1 << 20
+
   private struct Defect: Error { var reason: DropReason }
 
   /// The text of `answer` that can be judged, or why there is none.
@@ -296,6 +299,7 @@ public struct AnnotationPipeline: Sendable {
     case .complete, .truncated, nil: break
     }
     guard let raw = answer.texts.first else { return .failure(Defect(reason: .noText)) }
+    guard raw.utf8.count <= mostBytes else { return .failure(Defect(reason: .overLength)) }
     let response = ResponseText(raw, stop: sampling.stop)
     // A server that does not say how a text ended may count its tokens.
     let isCut =
@@ -315,7 +319,7 @@ public struct AnnotationPipeline: Sendable {
     guard text != " " else { return .dropped(.empty) }
     let rule = AnswerRule.usual(forTask: question.task)
     // Base models go on with a question of their own.
-    if let next = text.firstRange(of: /\n\s*(Q|Question):/)?.lowerBound {
+    if let next = text.firstRange(of: /\n[ \t]*(Q|Question):/)?.lowerBound {
       let response = " " + text[..<next].trimmingSpace()
       if rule.read(response, gold: gold).isParsed { text = response }
     }

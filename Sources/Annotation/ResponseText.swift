@@ -37,21 +37,29 @@ package struct ResponseText: Hashable {
     ("◁think▷", "◁/think▷"),
   ]
 
+  /// In time linear in the text, however many blocks it has.
   private mutating func removeReasoning() {
-    for (begin, end) in Self.reasoningMarks {
-      var kept = ""
-      var rest = text[...]
-      while let close = rest.range(of: end, options: .literal) {
-        let open = rest[..<close.lowerBound].range(of: begin, options: .literal)
-        // Without a beginning, all that stands before the end is reasoning.
-        if let open { kept += rest[..<open.lowerBound] } else { kept = "" }
-        rest = rest[close.upperBound...]
+    for (begin, end) in Self.reasoningMarks where text.contains(begin) || text.contains(end) {
+      let (bytes, begin, end) = (Array(text.utf8), Array(begin.utf8), Array(end.utf8))
+      var kept: [UInt8] = []
+      // Where the text after the last block starts, and where a block that is not closed does.
+      var (start, open): (Int, Int?) = (0, nil)
+      var place = 0
+      while place < bytes.count {
+        if bytes[place...].starts(with: end) {
+          // Without a beginning, all that stands before the end is reasoning.
+          if let open { kept += bytes[start..<open] } else { kept = [] }
+          place += end.count
+          (start, open) = (place, nil)
+        } else if open == nil, bytes[place...].starts(with: begin) {
+          open = place
+          place += begin.count
+        } else {
+          place += 1
+        }
       }
-      if let open = rest.range(of: begin, options: .literal) {
-        rest = rest[..<open.lowerBound]
-        isUnfinished = true
-      }
-      text = kept + rest
+      isUnfinished = isUnfinished || open != nil
+      text = String(decoding: kept + bytes[start..<(open ?? bytes.count)], as: UTF8.self)
     }
   }
 

@@ -176,6 +176,12 @@ struct EndpointReplyTests {
     #expect(outcome == .dropped(reason) && requests == tries)
   }
 
+  @Test("with a text beyond all limits is dropped as over length")
+  func giant() async throws {
+    let body = Self.message(#""content": "\#(String(repeating: "<think>", count: 200_000))""#)
+    #expect(try await outcome(.answer(200, body)).0 == .dropped(.overLength))
+  }
+
   @Test("with bytes that are not UTF-8 in its text is dropped as garbled")
   func badText() async throws {
     let body = Self.message(#""content": "3 # pens. The answer is 6""#)
