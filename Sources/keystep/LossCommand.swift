@@ -52,10 +52,10 @@ struct LossCommand: ParsableCommand {
     let data = TrainingData(
       correct: [], pairs: try tokenizer.tokenize(dualPairs, file: pairs), tokenizer: tokenizer,
       file: pairs)
-    let objective = try ObjectiveEntry.keySteps.objective(data, values().values) {
-      ReferenceModels(student: student.decoder, workers: Workers(count: workers.workers))
-    }
     let workers = Workers(count: workers.workers)
+    let objective = try ObjectiveEntry.keySteps.objective(data, values().values) {
+      ReferenceModels(student: student.decoder, workers: workers)
+    }
     var sum = 0.0
     var index = 0
     // A few pairs at a time, so that lines come as they are known.

@@ -70,7 +70,7 @@ import Testing
       (#"{"chosen_weights": [1]}"#, "line 1: expected either \"id\" or \"index\", found neither"),
       (#"{"index": 0, "id": "a"}"#, "expected either \"id\" or \"index\", found both"),
       (#"{"index": 0}"#, "of a pair, found neither"),
-      (#"{"index": 0, "weights": [true]}"#, "expected \"weights\" to be an array of numbers"),
+      (#"{"index": 0, "weights": [true]}"#, "weights[0]: expected a number"),
       (#"{"index": 0, "chosen_weights": [1e300, 0, 0]}"#, "expected finite chosen_weights"),
     ])
   func errors(text: String, message: String) {

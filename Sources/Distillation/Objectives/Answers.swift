@@ -3,8 +3,8 @@ import LanguageModel
 extension ObjectiveEntry {
   public static let answers = ObjectiveEntry(
     "answer-sft", stage: .first, data: .chains, help: "the answer alone",
-    decoding: { ArmDecoding(lead: $0.conclusion) }
-  ) { .answers(try $0.data.pieces) }
+    decoding: { ArmDecoding(lead: $0.conclusion) },
+    build: { .answers(try $0.data.pieces) })
 }
 
 extension Objective {

@@ -5,8 +5,8 @@ extension ObjectiveEntry {
   public static let cascade = ObjectiveEntry(
     "cascod", stage: .first, data: .chains, parameters: [.lambda],
     help: "CasCoD: rationale, then answer given the rationale",
-    decoding: { ArmDecoding(after: $0.cascade, continuation: $0.conclusion) }
-  ) { .cascade(try $0.data.pieces, lambda: $0.parameters.float(.lambda)) }
+    decoding: { ArmDecoding(after: $0.cascade, continuation: $0.conclusion) },
+    build: { .cascade(try $0.data.pieces, lambda: $0.parameters.float(.lambda)) })
 }
 
 extension Objective {

@@ -1,15 +1,20 @@
 import Parameters
 
 extension ObjectiveEntry {
-  /// The objectives by stage and data, each with its parameters, as `keystep train --help` shows them.
+  /// The objectives by stage and data, each with its flags, and the parameters that those set, as
+  /// `keystep train --help` shows them.
   public static var help: String {
-    groups.map { title, entries in
+    let lists = groups.map { title, entries in
       let lines = entries.flatMap { entry in
-        let parameters = entry.parameters.help.split(separator: "\n").map { "  \($0)" }
-        return ["  \(entry.name): \(entry.help)"] + parameters
+        let flags = entry.parameters.map(\.flag).joined(separator: ", ")
+        return ["  \(entry.name): \(entry.help)"] + (flags.isEmpty ? [] : ["    \(flags)"])
       }
-      return ([title] + lines).joined(separator: "\n")
-    }.joined(separator: "\n\n")
+      return ([title.replacing("`", with: "")] + lines).joined(separator: "\n")
+    }
+    let rows = parameters.map { parameter in
+      "  \(parameter.flag): \(parameter.help) (\(parameter.kind.allowed); \(standard(parameter)))"
+    }
+    return (lists + [(["Parameters"] + rows).joined(separator: "\n")]).joined(separator: "\n\n")
   }
 
   /// The same as Markdown: what `docs/objectives.md` holds.
@@ -28,14 +33,12 @@ extension ObjectiveEntry {
           ]
         })
     }
-    var names: Set<String> = []
-    let parameters = all.flatMap(\.parameters).filter { names.insert($0.name).inserted }
     let last = table(
       "Parameters", ["flag", "setting", "", "values", "default"],
       parameters.map { parameter in
         [
           "`\(parameter.flag)`", "`\(parameter.name)`", parameter.help, parameter.kind.allowed,
-          defaults(of: parameter).count > 1 ? "the objective's" : "\(parameter.default)",
+          standard(parameter),
         ]
       })
     return (tables + [last]).joined(separator: "\n\n") + "\n"
@@ -46,6 +49,24 @@ extension ObjectiveEntry {
       "| " + cells.joined(separator: " | ") + " |"
     }
     return (["### \(title)", ""] + lines).joined(separator: "\n")
+  }
+
+  /// Every parameter of some objective, once.
+  private static var parameters: [Parameter] {
+    var names: Set<String> = []
+    return all.flatMap(\.parameters).filter { names.insert($0.name).inserted }
+  }
+
+  /// A parameter's default, in words where it differs between objectives.
+  private static func standard(_ parameter: Parameter) -> String {
+    let defaults = defaults(of: parameter)
+    guard defaults.count > 1 else { return "\(parameter.default)" }
+    let own = all.flatMap { entry in
+      entry.parameters.filter { $0.name == parameter.name }.map { (entry.name, $0.default) }
+    }
+    return defaults.map { value in
+      "\(value) in \(own.filter { $0.1 == value }.map(\.0).joined(separator: ", "))"
+    }.sorted().joined(separator: "; ")
   }
 
   /// The defaults that a parameter has in different objectives.

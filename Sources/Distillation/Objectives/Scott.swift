@@ -5,14 +5,14 @@ extension ObjectiveEntry {
   public static let scott = ObjectiveEntry(
     "scott", stage: .first, data: .pairs, parameters: [.lambda],
     help: "correct chains, and incorrect answers after incorrect rationales",
-    decoding: { ArmDecoding(before: $0.factual) }
-  ) { input in
-    let data = input.data
-    return .scott(
-      chosen: try data.pieces(of: data.pairs.map(\.chosenChain)),
-      rejected: try data.pieces(of: data.pairs.map(\.rejectedChain)),
-      lambda: input.parameters.float(.lambda))
-  }
+    decoding: { ArmDecoding(before: $0.factual) },
+    build: { input in
+      let data = input.data
+      return .scott(
+        chosen: try data.pieces(of: data.pairs.map(\.chosenChain)),
+        rejected: try data.pieces(of: data.pairs.map(\.rejectedChain)),
+        lambda: input.parameters.float(.lambda))
+    })
 }
 
 extension Objective {
