@@ -106,6 +106,9 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
           mistake: details.mistake)
       }
     }
+    guard !annotations.questions.isEmpty else {
+      throw FileError(nothingIn: path, expected: "annotation")
+    }
     return annotations
   }
 
