@@ -3,6 +3,7 @@ import Experiments
 import Reasoning
 import Recipes
 import Teachers
+import TestSupport
 import Testing
 
 /// Parts of a teacher's chains.
@@ -24,32 +25,32 @@ import Testing
   @Test("A number of questions has those of a smaller number, with all their chains and pairs")
   func size() {
     let (few, more) = (chains.ofQuestions(10, seed: 1), chains.ofQuestions(25, seed: 1))
-    #expect(questions(few.chosen + few.rectified).count == 10)
-    #expect(questions(more.chosen + more.rectified).count == 25)
+    #expect(questions(few.correct + few.rectified).count == 10)
+    #expect(questions(more.correct + more.rectified).count == 25)
     #expect(
-      questions(few.chosen + few.rectified).isSubset(of: questions(more.chosen + more.rectified)))
+      questions(few.correct + few.rectified).isSubset(of: questions(more.correct + more.rectified)))
     for part in [few, more] {
       let kept = questions(part.correct + part.rectified)
       #expect(part.correct == chains.correct.filter { kept.contains($0.prompt) })
       #expect(part.pairs == chains.pairs.filter { kept.contains($0.prompt) })
     }
-    #expect(chains.ofQuestions(10, seed: 2).chosen != few.chosen)
+    #expect(chains.ofQuestions(10, seed: 2).correct != few.correct)
     let all = chains.ofQuestions(1000, seed: 1)
-    #expect(all.chosen == chains.correct && all.rectified == chains.rectified)
+    #expect(all.correct == chains.correct && all.rectified == chains.rectified)
   }
 
   @Test("Wrong chains stand in for the right ones of a share of the questions, whose pairs go")
   func noise() {
     let noisy = chains.takingWrongForRight(share: 0.3, seed: 1)
     let all = chains.correct + chains.rectified
-    #expect(questions(noisy.chosen + noisy.rectified) == questions(all))
-    let rejected = noisy.chosen.filter { $0.isCorrect == false }
+    #expect(questions(noisy.correct + noisy.rectified) == questions(all))
+    let rejected = noisy.correct.filter { $0.isCorrect == false }
     #expect(rejected.count == Int((0.3 * Double(chains.pairs.count)).rounded()))
-    #expect(noisy.chosen.count + noisy.rectified.count == all.count)
+    #expect(noisy.correct.count + noisy.rectified.count == all.count)
     #expect(questions(rejected).isDisjoint(with: questions(noisy.pairs.map(\.chosen))))
     #expect(noisy.pairs.count == chains.pairs.count - rejected.count)
     let same = chains.takingWrongForRight(share: 0, seed: 1)
-    #expect(same.chosen == chains.correct && same.pairs == chains.pairs)
+    #expect(same.correct == chains.correct && same.pairs == chains.pairs)
   }
 
   @Test("Pairs are told apart by the kind of mistake that is stated, else by the guessed one")
@@ -71,7 +72,7 @@ import Testing
   func drawn() {
     let few = chains.with(5, of: chains.pairs, seed: 1)
     #expect(few.pairs.count == 5 && Set(few.pairs).isSubset(of: chains.pairs))
-    #expect(few.chosen == chains.correct)
+    #expect(few.correct == chains.correct)
     #expect(chains.with(5, of: chains.pairs, seed: 1).pairs == few.pairs)
     #expect(chains.with(5, of: chains.pairs, seed: 2).pairs != few.pairs)
   }

@@ -19,7 +19,7 @@ import Testing
     let again = try ExperimentData(procedural: Self.settings, folder: folder.path + "/again")
     #expect(
       data.checksums == again.checksums && Set(data.checksums.keys) == ["problems", "tokenizer"])
-    #expect(data.pairs == again.pairs && data.correct == again.chosen)
+    #expect(data.pairs == again.pairs && data.correct == again.correct)
     var other = Self.settings
     other.seed = 4
     let others = try ExperimentData(procedural: other, folder: folder.path + "/other")
