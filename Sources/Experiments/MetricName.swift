@@ -13,6 +13,7 @@ public enum MetricUnit: String, Sendable, CaseIterable {
   case fraction
   case nats
   case pairs
+  case questions
   case tokensPerSecond = "tokens/s"
   case directions
   case ratio
@@ -26,12 +27,17 @@ extension MetricName {
 
   /// Fraction of questions that are answered correctly.
   public static let accuracy = MetricName("accuracy")
-  /// Mean of the tasks' accuracies. Computed from those by reports; no run records it.
+  /// Mean of the tasks' accuracies. Reports compute it from those.
   public static let macroAccuracy = MetricName("macro_accuracy")
   /// Fraction of responses without an answer; they count as wrong.
   public static let unparsed = MetricName("unparsed")
   /// Accuracy of each task's most frequent gold answer.
   public static let majorityBaseline = MetricName("majority_baseline")
+  /// Means of the tasks' values.
+  public static let macroUnparsed = MetricName("macro_unparsed")
+  public static let macroMajorityBaseline = MetricName("macro_majority_baseline")
+  /// Questions whose gold answer was taken from the chosen chain.
+  public static let derivedGoldAnswers = MetricName("derived_gold_answers")
   /// Fraction of dual pairs whose chosen chain has the higher mean log-likelihood.
   public static let pairwiseAccuracy = MetricName("pairwise_accuracy")
   /// Fraction of the chosen chains' key tokens that are the most likely token (top-1).
