@@ -33,6 +33,11 @@ extension MetricName {
   public static let unparsed = MetricName("unparsed")
   /// Accuracy of each task's most frequent gold answer.
   public static let majorityBaseline = MetricName("majority_baseline")
+  /// Means of the tasks' values.
+  public static let macroUnparsed = MetricName("macro_unparsed")
+  public static let macroMajorityBaseline = MetricName("macro_majority_baseline")
+  /// Questions whose gold answer was taken from the chosen chain.
+  public static let derivedGoldAnswers = MetricName("derived_gold_answers")
   /// Fraction of dual pairs whose chosen chain has the higher mean log-likelihood.
   public static let pairwiseAccuracy = MetricName("pairwise_accuracy")
   /// Fraction of the chosen chains' key tokens that are the most likely token (top-1).
@@ -41,9 +46,6 @@ extension MetricName {
   public static let keyTokenNLL = MetricName("key_token_nll")
   /// Mean -log p of the chosen chains' other tokens.
   public static let otherTokenNLL = MetricName("other_token_nll")
-
-  /// Questions whose gold answer was taken from the chosen chain, because the data states none.
-  public static let derivedGoldAnswers = MetricName("derived_gold_answers")
 
   // MARK: Training
 

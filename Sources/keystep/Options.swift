@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distillation
 import Evaluation
+import Files
 import Foundation
 import LanguageModel
 import Reasoning

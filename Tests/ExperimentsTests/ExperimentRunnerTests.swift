@@ -2,6 +2,7 @@ import Experiments
 import Files
 import Foundation
 import Statistics
+import TestSupport
 import Testing
 
 @Suite struct ExperimentRunnerTests {
@@ -69,7 +70,7 @@ import Testing
     let experiment = toyExperiment(checksums: ["data": "abc"]) { _ in
       [
         Metric(
-          split: "test", .accuracy, group: "a task", unit: .fraction, .share(1, of: 3),
+          split: "test", .accuracy, group: "a task", unit: .fraction, .share(1, of: 2),
           items: MetricItems([(id: "a", isTrue: true), (id: "b", isTrue: false)])),
         Metric(MetricName("over_nothing"), unit: .nats, value: .nan),
         Metric(MetricName("too_much"), unit: .nats, value: -.infinity),
@@ -98,7 +99,7 @@ import Testing
     let accuracy = record.metrics[0]
     #expect(accuracy.key == MetricKey("test", .accuracy, group: "a task"))
     #expect(accuracy.items?.ids == ["a", "b"] && accuracy.items?.values == [1, 0])
-    #expect(accuracy.low == Estimate.share(1, of: 3).low && accuracy.count == 3)
+    #expect(accuracy.low == Estimate.share(1, of: 2).low && accuracy.count == 2)
     #expect(record.metrics[1].value.isNaN && record.metrics[2].value == -.infinity)
 
     var failed = record
@@ -219,7 +220,7 @@ import Testing
       }
       let text = try String(contentsOfFile: path + "/x", encoding: .utf8)
       #expect(text == "made")
-      return []
+      return [Metric(.score, unit: .fraction, value: 0.5)]
     }
     #expect(run(experiment, in: folder, "--jobs", "3") == 0)
     #expect(log.all.filter { $0.hasPrefix("make") }.sorted() == ["make 0", "make 1"])

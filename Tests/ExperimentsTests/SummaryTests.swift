@@ -1,6 +1,7 @@
 import Experiments
 import Foundation
 import Statistics
+import TestSupport
 import Testing
 
 /// The CSV that is written of records, and the summary of it.

@@ -1,6 +1,4 @@
 import Experiments
-import Foundation
-import Synchronization
 
 /// An experiment whose runs take no time: two arms, the second of which has no `rate`.
 func toyExperiment(
@@ -35,37 +33,4 @@ func toyExperiment(
 
 extension MetricName {
   static let score = MetricName("score")
-}
-
-/// A folder that goes away with this object.
-final class TemporaryFolder: Sendable {
-  let path = NSTemporaryDirectory() + "keystep-\(UUID().uuidString)"
-
-  init() throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// The names in the folder `name`, sorted; none where it does not exist.
-  func names(_ name: String = "", ending: String = "") -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)")) ?? [])
-      .filter { $0.hasSuffix(ending) }.sorted()
-  }
-
-  func text(_ name: String) throws -> String {
-    try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8)
-  }
-
-  func write(_ text: String, to name: String) throws {
-    try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
-  }
-}
-
-/// What happened, in the order in which threads say so.
-final class Log: Sendable {
-  private let lines = Mutex<[String]>([])
-
-  func add(_ line: String) { lines.withLock { $0.append(line) } }
-  var all: [String] { lines.withLock { $0 } }
 }

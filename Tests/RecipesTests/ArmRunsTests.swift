@@ -4,6 +4,7 @@ import Foundation
 import Reasoning
 import Recipes
 import Teachers
+import TestSupport
 import Testing
 import Tokenizers
 

@@ -3,6 +3,7 @@ import Experiments
 import Reasoning
 import Recipes
 import Teachers
+import TestSupport
 import Testing
 
 /// Parts of a teacher's chains.
