@@ -204,7 +204,6 @@ struct TrainCommand: ParsableCommand {
     let trainer = Trainer(
       student.decoder, objective, settings, workers: Workers(count: workers.workers))
     let state = output.map { $0 + "/training_state.safetensors" }
-    let provenance = provenance
     if resume, let state { try trainer.restore(from: state, provenance: provenance()) }
     // A folder that cannot be written is found before any work is lost.
     if let output { try student.write(to: output) }
