@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Randomness
 import Testing
 
