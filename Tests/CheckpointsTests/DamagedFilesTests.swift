@@ -66,7 +66,7 @@ struct DamagedSafetensors {
         try SafetensorsFile(path: folder + "/x.safetensors")
       }
       #expect(error?.file == folder + "/x.safetensors")
-      #expect(error?.location.hasPrefix(place) == true, "\(String(describing: error))")
+      #expect(error?.location?.hasPrefix(place) == true, "\(String(describing: error))")
     }
   }
 
@@ -181,7 +181,7 @@ struct DamagedGGUF {
       try write(file, folder + "/x.gguf")
       let error = #expect(throws: FileError.self) { try GGUFFile(path: folder + "/x.gguf") }
       #expect(error?.file == folder + "/x.gguf")
-      #expect(error?.location.hasPrefix(place) == true, "\(String(describing: error))")
+      #expect(error?.location?.hasPrefix(place) == true, "\(String(describing: error))")
     }
   }
 }
