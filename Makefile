@@ -2,7 +2,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build test experiment list student notebooks bench bench-peers coverage interop format lint
-export NAME ARGS STUDENT PAIRS
+export NAME ARGS MODEL PAIRS
 
 SOURCES := Package.swift Sources Tests experiments benchmarks
 
@@ -19,7 +19,7 @@ build: setup ## build the command: .build/release/keystep
 test: setup ## build and run the tests
 	swift test -c release --disable-testable-imports # the same build as the command's and the experiments'
 
-experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--seeds 5"] [STUDENT=model PAIRS=pairs.jsonl]
+experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--seeds 5"] [MODEL=model PAIRS=pairs.jsonl]
 	@scripts/experiment.sh
 
 list: ## name the experiments and the question of each

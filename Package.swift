@@ -20,7 +20,9 @@ func tests(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
 func experiment(_ name: String) -> Target {
   .executableTarget(
     name: name,
-    dependencies: ["Distillation", "Experiments", "KeySteps", "Recipes", "Reasoning"],
+    dependencies: [
+      "Distillation", "Experiments", "Files", "KeySteps", "Parameters", "Recipes", "Reasoning",
+    ],
     path: "experiments/\(name)",
     exclude: ["README.md"])
 }
@@ -35,7 +37,8 @@ let package = Package(
   name: "KeyStep",
   platforms: [.macOS(.v15)],
   products: [
-    "Files", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints", "Tokenizers",
+    "Files", "Parameters", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints",
+    "Tokenizers",
     "LanguageModel", "Reasoning", "Teachers", "Distillation", "Evaluation", "Experiments",
     "Recipes", "Reports",
   ].map { .library(name: $0, targets: [$0]) },
@@ -45,6 +48,7 @@ let package = Package(
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     library("CKernels"),
     library("Files"),
+    library("Parameters"),
     library("Randomness"),
     library("KeySteps"),
     library("LinearAlgebra", ["COpenBLAS"]),
@@ -59,7 +63,7 @@ let package = Package(
       "Distillation",
       [
         "LanguageModel", "LinearAlgebra", "CKernels", "Checkpoints", "Tokenizers", "Reasoning",
-        "KeySteps", "Files", "Randomness",
+        "KeySteps", "Files", "Parameters", "Randomness",
       ]),
     library(
       "Evaluation",
@@ -67,12 +71,13 @@ let package = Package(
         "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Reasoning", "KeySteps",
         "Statistics", "Files", "Randomness",
       ]),
-    library("Experiments", ["Files", "Statistics", "LinearAlgebra", "LanguageModel"]),
+    library("Experiments", ["Files", "Parameters", "Statistics"]),
     library(
       "Recipes",
       [
         "Experiments", "Evaluation", "Teachers", "Distillation", "LanguageModel", "LinearAlgebra",
-        "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Statistics", "Files", "Randomness",
+        "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Statistics", "Files", "Parameters",
+        "Randomness",
       ]),
     library(
       "Reports",
@@ -83,6 +88,7 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),
     tests("Files"),
+    tests("Parameters"),
     tests("Randomness"),
     tests("KeySteps", ["Randomness"]),
     tests("LinearAlgebra", ["Randomness"]),
@@ -95,8 +101,8 @@ let package = Package(
     tests(
       "Distillation",
       [
-        "Checkpoints", "Files", "KeySteps", "LanguageModel", "Randomness", "Reasoning",
-        "Tokenizers",
+        "Checkpoints", "Files", "KeySteps", "LanguageModel", "Parameters", "Randomness",
+        "Reasoning", "Tokenizers",
       ]),
     tests(
       "Evaluation",
@@ -104,12 +110,12 @@ let package = Package(
         "Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Reasoning",
         "Statistics",
       ]),
-    tests("Experiments", ["Files", "Statistics"]),
+    tests("Experiments", ["Files", "Parameters", "Statistics"]),
     tests(
       "Recipes",
       [
-        "Distillation", "Experiments", "Files", "LanguageModel", "Reasoning", "Teachers",
-        "Tokenizers",
+        "Distillation", "Experiments", "Files", "LanguageModel", "Parameters", "Reasoning",
+        "Teachers", "Tokenizers",
       ]),
     tests(
       "Reports",
@@ -148,14 +154,15 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       dependencies: [
         "Annotation", "Recipes", "Reports", "Experiments", "Evaluation", "Teachers", "Distillation",
         "LanguageModel", "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps",
-        "Statistics", "Files", "Randomness",
+        "Statistics", "Files", "Parameters", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "keystep-bench",
       dependencies: [
         "Recipes", "Experiments", "Evaluation", "Teachers", "Distillation", "LanguageModel",
-        "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Randomness",
+        "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Files",
+        "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/keystep-bench"),

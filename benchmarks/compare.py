@@ -76,7 +76,7 @@ class Run:
 def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
     def training(model: Path, examples: Path, objective: str, batch: int, steps: int, *settings: str):
         """The settings that both programs know, and those of ours alone."""
-        both = ["--model", f"{model}", "--pairs", f"{examples}", "--objective", objective, "--batch-pairs", f"{batch}",
+        both = ["--model", f"{model}", "--pairs", f"{examples}", "--objective", objective, "--batch-size", f"{batch}",
                 "--steps", f"{steps}", *settings]
         ours = [keystep, "train", *both, "--tokenizer", f"{model}/tokenizer.json", "--lora-dropout", "0",
                 "--no-shuffle", "--json"]
@@ -130,7 +130,7 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
         chosen.append(Work("workers", "KRSL step, SmolLM2, LoRA, GSM8K pairs", "keystep, one worker", ours,
                            [*ours, "--workers", "1"], 1.9))
     _, peer = training(smollm2, shared, "krsl", 1, 1, "--tuning", "lora")
-    ours = [keystep, "train", "--model", quantized, "--pairs", f"{shared}", "--objective", "krsl", "--batch-pairs", "1",
+    ours = [keystep, "train", "--model", quantized, "--pairs", f"{shared}", "--objective", "krsl", "--batch-size", "1",
             "--steps", "1", "--no-shuffle", "--json"]
     chosen += [
         Work("start", "start to first step, SmolLM2 (ours from GGUF)", fp32, ours, peer, 1.5, kind="start",

@@ -1,4 +1,4 @@
-"""What the experiments' notebooks share: a results CSV as a table, its settings held against a reference, figures.
+"""What the experiments' notebooks share: a results CSV as a table, its settings compared with a reference, figures.
 
 A *setting* is what is compared: an arm, in a sweep with its values. Shares are in per cent, their differences in
 percentage points.
@@ -15,10 +15,34 @@ from scipy import stats
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "axes.titlesize": 10, "axes.spines.top": False,
                      "axes.spines.right": False, "figure.constrained_layout.use": True})
 
-PAIR_METRICS = ["prefers right chain", "key tokens top-1", "key tokens -log p", "other tokens -log p"]
+PAIR_METRICS = ["pairwise_accuracy", "key_token_accuracy", "key_token_nll", "other_token_nll"]
 METRICS = ["accuracy"] + PAIR_METRICS
-TITLES = {"prefers right chain": "right chain preferred", "key tokens top-1": "key tokens top-1",
-          "key tokens -log p": "−log p, key tokens", "other tokens -log p": "−log p, other tokens"}
+TITLES = {"pairwise_accuracy": "pairwise accuracy", "key_token_accuracy": "key tokens top-1",
+          "key_token_nll": "−log p, key tokens", "other_token_nll": "−log p, other tokens"}
+
+# The names of metrics and units in CSVs of earlier versions, which MetricName.swift reads alike.
+EARLIER = {
+    "guessing floor": "majority_baseline", "prefers right chain": "pairwise_accuracy",
+    "key tokens top-1": "key_token_accuracy", "key tokens -log p": "key_token_nll",
+    "other tokens -log p": "other_token_nll", "effective rank": "effective_rank", "stable rank": "stable_rank",
+    "update over weight": "update_over_weight", "overlap with stage 1, outputs": "output_overlap_with_stage1",
+    "overlap with stage 1, inputs": "input_overlap_with_stage1", "singular values": "singular_values",
+    "stage 2 pairs": "stage2_pairs", "stage 2 key tokens": "stage2_key_tokens",
+    "stage 2 first loss": "stage2_first_loss", "stage 2 last loss": "stage2_last_loss",
+    "stage 2 mean gradient norm": "stage2_mean_gradient_norm", "stage 2 speed": "stage2_speed",
+    **{f"stage 2 {when} gradient norm, {old} tokens": f"stage2_{when}_{new}_gradient_norm"
+       for when in ("first", "last") for old, new in (("right", "chosen"), ("wrong", "rejected"))},
+}
+EARLIER_UNITS = {"share": "fraction", "useful tokens/s": "tokens/s"}
+
+
+def renamed(table):
+    """A results CSV with the present names of metrics and units; a metric's group is appended: `accuracy: arithmetic`."""
+    parts = table["metric"].str.split(": ", n=1, expand=True).reindex(columns=[0, 1])
+    name = parts[0].replace(EARLIER)
+    group = table["group"] if "group" in table else parts[1]
+    return table.assign(metric=name.where(group.isna(), name + ": " + group.fillna("")),
+                        unit=table["unit"].replace(EARLIER_UNITS))
 
 
 def number(value, form="g"):
@@ -36,7 +60,7 @@ def say(lines):
 
 def statement(row, unit, sign="+"):
     """A difference with its interval."""
-    form = sign + (".1f" if unit == "share" else ".4f")
+    form = sign + (".1f" if unit == "fraction" else ".4f")
     return f"{number(row['mean'], form)} ({number(row['low'], form)} … {number(row['high'], form)})"
 
 
@@ -94,14 +118,14 @@ def tallied(rows):
 class Results:
     """One student's CSV of an experiment.
 
-    `reference` is the setting that the others are held against, the first in order where none is named. `label` names
+    `reference` is the setting that the others are compared with, the first in order where none is named. `label` names
     the setting of a row, `order` is the key that sorts settings, `mark` gives one its shape and colour; `swept` are
     columns that may have several values.
     """
 
     def __init__(self, path, order, mark, reference=None, label=lambda row: row.arm, swept=()):
         self.path, self.order, self.mark, self.swept = path, order, mark, list(swept)
-        table = pd.read_csv(path, dtype={"run": str, "commit": str, "items": str})
+        table = renamed(pd.read_csv(path, dtype={"run": str, "commit": str, "items": str, "group": str}))
         first, last = table.columns.get_loc("arm") + 1, table.columns.get_loc("seed")
         self.settings_columns = table.columns[first:last].difference(self.swept, sort=False)
         varied = [name for name in self.settings_columns if table[name].nunique() > 1]
@@ -110,7 +134,7 @@ class Results:
         table["setting"] = [label(row) for row in table.itertuples()]
         self.reference = reference = reference or self.ordered(set(table["setting"]))[0]
         table["split"] = table["split"].fillna("training")
-        table.loc[table["unit"] == "share", ["value", "low_95", "high_95"]] *= 100
+        table.loc[table["unit"] == "fraction", ["value", "low_95", "high_95"]] *= 100
         values = table.pivot(index=["split", "metric", "setting"], columns="seed", values="value")
         # Pairing wants every setting of a seed; what a sweep that was broken off left of other seeds is not read.
         complete = values.columns[values.drop("training", level="split", errors="ignore").notna().all()]
@@ -130,7 +154,7 @@ class Results:
             scored = table[table["split"] != "training"].dropna(subset="items")
             for key, rows in scored.groupby(["split", "metric", "setting"]):
                 items = np.stack([decoded(text) for text in rows.sort_values("seed")["items"]], axis=1)
-                self.resampled[key] = (100 if self.units[key[1]] == "share" else 1) * resampled(*items)
+                self.resampled[key] = (100 if self.units[key[1]] == "fraction" else 1) * resampled(*items)
 
     def ordered(self, settings):
         return sorted(settings, key=self.order)
@@ -205,15 +229,15 @@ class Results:
             first = accuracy[accuracy["setting"] == self.reference]
             rows[split] = {
                 "questions": int(accuracy["count"].iloc[0]),
-                "dual pairs": int(of("prefers right chain")["count"].iloc[0]),
-                "guessing floor, %": of("guessing floor")["value"].iloc[0],
+                "dual pairs": int(of("pairwise_accuracy")["count"].iloc[0]),
+                "majority baseline, %": of("majority_baseline")["value"].iloc[0],
                 f"{self.reference} accuracy, %": first["value"].mean(),
                 "sd over seeds": first["value"].std(),
                 "half interval of one run over its questions": (first["high_95"] - first["low_95"]).mean() / 2,
             }
         return pd.DataFrame(rows).T.astype({"questions": int, "dual pairs": int}).round(1)
 
-    def levels(self, columns=("accuracy", "guessing floor", "unparsed", *PAIR_METRICS)):
+    def levels(self, columns=("accuracy", "majority_baseline", "unparsed", *PAIR_METRICS)):
         """Mean over seeds of each setting, in per cent or nats."""
         means = self.values.mean(axis=1).unstack("metric")
         return means.loc[[(split, name) for split in self.tests for name in self.names], list(columns)].round(3)
@@ -241,6 +265,8 @@ class Results:
             say(f"`results/{path.name}` is not there: `keystep report` writes it.")
             return
         found = pd.read_csv(path)
+        found["metric"] = found["metric"].replace({**EARLIER, "macro accuracy": "macro_accuracy"})
+        found["unit"] = found["unit"].replace(EARLIER_UNITS)
         # A point's name there is its arm with the settings that vary.
         varying = [name for name in self.table if name in self.swept and name in found]
 
@@ -252,7 +278,7 @@ class Results:
         names = {spelled(row): row.setting for row in self.table.drop_duplicates("setting").itertuples()}
         found["arm"] = [names.get(spelled(row)) for row in found.itertuples()]
         found["reference"] = found["reference"].map(names)
-        scale = np.where(found["unit"] == "share", 100, 1)
+        scale = np.where(found["unit"] == "fraction", 100, 1)
         for name in ("difference", "low_95", "high_95", "smallest_detectable"):
             found[name] *= scale
         known = found[["arm", "reference"]].notna().all(axis=None)
@@ -267,16 +293,18 @@ class Results:
             for row in found.itertuples()]
         cells["q"] = found["q"].map("{:.3g}".format)
         cells["detectable"] = found["smallest_detectable"].round(4)
-        cells["questions for : against"] = [
-            "" if np.isnan(row.questions_for) else f"{row.questions_for:.0f} : {row.questions_against:.0f}"
-            for row in found.itertuples()]
+        if "equivalence_margin" in found:
+            cells["within ±"] = (found["equivalence_margin"] * scale).round(4)
+        if "wins" in found and found["wins"].notna().any():
+            cells["wins : losses"] = ["" if np.isnan(row.wins) else f"{row.wins:.0f} : {row.losses:.0f}"
+                                      for row in found.itertuples()]
         with pd.option_context("display.max_rows", None):
             display(cells.set_index(place))
 
     def at_floor(self, split):
         """A sentence where the reference answers no more than guessing does; None elsewhere."""
         first, floor = [self.values.loc[(split, metric, self.reference)].mean()
-                        for metric in ("accuracy", "guessing floor")]
+                        for metric in ("accuracy", "majority_baseline")]
         return None if first > floor else (
             f"**{split}**: {self.reference} answers {number(first, '.1f')} % of the questions, guessing "
             f"{number(floor, '.1f')} %. Accuracy says nothing of any claim there.")
@@ -317,7 +345,7 @@ class Results:
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
         axis.set_title(f"{split}\n{TITLES.get(metric, metric)}")
-        axis.locator_params(axis="x", nbins=5 if self.units[metric] == "share" else 3)
+        axis.locator_params(axis="x", nbins=5 if self.units[metric] == "fraction" else 3)
         axis.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
 
     def panels(self, panels, names):
@@ -351,17 +379,17 @@ class Results:
             self.panel(axis, split, metric, names)
             if not seeds.loc[(split, metric)].loc[names].to_numpy().any():
                 axis.set_xlim(-1.2, 1.2)  # nothing differs: a scale of its own would magnify nothing
-            axis.set_xlabel("percentage points" if self.units[metric] == "share" else self.units[metric])
+            axis.set_xlabel("percentage points" if self.units[metric] == "fraction" else self.units[metric])
         figure.suptitle(f"Difference to {to or self.reference}: "
                         "mean over seeds, 95 % interval, single seeds (open circles)", fontsize=10)
         plt.show()
 
     def ladder(self, panels, names=None):
-        """Each setting's own level, with its 95 % t interval over seeds and, for accuracy, the guessing floor."""
+        """Each setting's own level, with its 95 % t interval over seeds and, for accuracy, the majority baseline."""
         names = names or self.names
         figure, axes = self.panels(panels, names)
         for axis, (split, metric) in zip(axes.flat, sum(panels, [])):
-            floor = metric.replace("accuracy", "guessing floor")
+            floor = metric.replace("accuracy", "majority_baseline")
             if floor != metric:
                 axis.axvline(self.values.loc[(split, floor)].iloc[0, 0], color="#555555", linewidth=1, linestyle="--")
             for y, name in enumerate(names):
@@ -373,10 +401,10 @@ class Results:
                 axis.plot(single, [y + 0.33] * len(single), "o", color="#555555", markerfacecolor="white", markersize=3,
                           markeredgewidth=0.7)
             self.panel(axis, split, metric, names)
-            axis.set_xlabel("%" if self.units[metric] == "share" else self.units[metric])
-            if self.units[metric] == "share":
+            axis.set_xlabel("%" if self.units[metric] == "fraction" else self.units[metric])
+            if self.units[metric] == "fraction":
                 axis.set_xlim(-3, 103)
-        figure.suptitle("Mean over seeds, 95 % interval, single seeds (open circles); dashed: the guessing floor",
+        figure.suptitle("Mean over seeds, 95 % interval, single seeds (open circles); dashed: the majority baseline",
                         fontsize=10)
         plt.show()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs experiments/$NAME from the repository's root, with the words of $ARGS (quotes group, nothing expands)
-# and, where they are given, the student $STUDENT and the dual pairs $PAIRS. NAME=all runs every experiment in turn, each
+# and, where they are given, the pretrained student $MODEL and the dual pairs $PAIRS. NAME=all runs every experiment in turn, each
 # with one line and its output in runs/<name>/log.txt, goes on where one fails, and then ends with status 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ fi
 words=$(xargs -rn1 printf '%s\n' <<<"${ARGS:-}")
 arguments=()
 [ -z "$words" ] || mapfile -t arguments <<<"$words"
-[ -z "${STUDENT:-}" ] || arguments+=(--student "$STUDENT")
+[ -z "${MODEL:-}" ] || arguments+=(--model "$MODEL")
 [ -z "${PAIRS:-}" ] || arguments+=(--pairs "$PAIRS")
 products=$(swift build -c release --show-bin-path)
 

@@ -27,7 +27,7 @@ pairs=$data/procedural/train.pairs.jsonl
 "$python" benchmarks/interop/preferences.py "$pairs" "$data/smollm2" "$data"
 
 printf '== adapter in PEFT\n'
-"$keystep" train --model "$gguf" --pairs "$pairs" --objective krsl --tuning lora --batch-pairs 4 --steps 1 \
+"$keystep" train --model "$gguf" --pairs "$pairs" --objective krsl --tuning lora --batch-size 4 --steps 1 \
   --learning-rate 1e-3 --output "$data/adapter"
 head -n 4 "$pairs" >"$data/some.pairs.jsonl"
 "$keystep" align --model "$gguf" --adapter "$data/adapter" --pairs "$data/some.pairs.jsonl" --json >"$data/tokens.jsonl"

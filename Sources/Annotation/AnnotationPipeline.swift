@@ -45,9 +45,9 @@ public struct ChainLimit: Sendable {
 
 /// Asks a teacher for chains of thought and judges what it says.
 ///
-/// A response without its cue is asked for again, the temperature rising with each try. That prefers
-/// questions the teacher answers readily, and later tries are drawn more freely than first ones: each
-/// chain says how many it took.
+/// A response without its cue, or one that was cut off, is asked for again, the temperature rising with
+/// each try. That prefers questions the teacher answers readily, and later tries are drawn more freely
+/// than first ones: each chain says how many it took.
 public struct AnnotationPipeline: Sendable {
   public struct Settings: Hashable, Sendable {
     /// The first try's temperature.
@@ -117,6 +117,15 @@ public struct AnnotationPipeline: Sendable {
     public var outcomes: [AnnotationOutcome?]
     /// Why the rest was not asked for: a spent budget, a cancelled task, an error of the teacher.
     public var failure: (any Error)?
+    /// The first error for each reason for which a question was dropped after an error.
+    public var causes: [DropReason: EndpointError] = [:]
+
+    /// `causes` in words, a line for each.
+    public var causeLines: [String] {
+      DropReason.allCases.compactMap { reason in
+        causes[reason].map { "first question dropped as \"\(reason.rawValue)\": \($0)" }
+      }
+    }
 
     /// That none of `count` requests was sent, because of `failure` if there is one.
     public init(unfinished count: Int, failure: (any Error)? = nil) {
@@ -127,11 +136,32 @@ public struct AnnotationPipeline: Sendable {
 
   /// A result that tasks write side by side.
   private final class SharedResult: Sendable {
-    private let state: Mutex<(result: Result, finished: Int)>
+    private struct State {
+      var result: Result
+      var finished = 0
+      /// Whether the teacher has answered at all.
+      var hasAnswered = false
+      /// Questions dropped since the last answer that may not be to blame: whether they are shows
+      /// in whether others are answered.
+      var unclear: [Int] = []
+      var unclearError: EndpointError?
 
-    init(_ result: Result) { state = Mutex((result: result, finished: 0)) }
+      mutating func drop(_ index: Int, _ reason: DropReason, _ error: EndpointError) {
+        result.outcomes[index] = .dropped(reason)
+        result.causes[reason] = result.causes[reason] ?? error
+        finished += 1
+      }
+    }
 
-    var result: Result { state.withLock { $0.result } }
+    private let state: Mutex<State>
+    /// So many unclear failures without an answer between them are the endpoint's.
+    private let mostUnclear: Int
+
+    init(_ result: Result, mostUnclear: Int) {
+      state = Mutex(State(result: result))
+      self.mostUnclear = mostUnclear
+    }
+
     var finished: Int { state.withLock { $0.finished } }
     var hasFailed: Bool { state.withLock { $0.result.failure != nil } }
 
@@ -139,27 +169,65 @@ public struct AnnotationPipeline: Sendable {
       state.withLock {
         $0.result.outcomes[index] = outcome
         $0.finished += 1
+        // These two are dropped without a request.
+        if [.dropped(.noGoldAnswer), .dropped(.promptOverLength)].contains(outcome) { return }
+        $0.hasAnswered = true
+        $0.unclear = []
       }
     }
 
-    /// The first failure counts.
-    func fail(_ error: any Error) {
-      state.withLock { $0.result.failure = $0.result.failure ?? error }
+    /// Drops the question where the error is its own, and ends the run where it is not; then the first
+    /// failure counts.
+    func fail(_ index: Int, _ error: any Error) {
+      state.withLock { state in
+        guard let error = error as? EndpointError, error.scope != .endpoint else {
+          state.result.failure = state.result.failure ?? error
+          return
+        }
+        switch error.scope {
+        case .endpoint: break
+        case .question(let reason): state.drop(index, reason, error)
+        case .unclear(let reason):
+          state.drop(index, reason, error)
+          // An endpoint that rejects a request at once is not down.
+          if reason == .rejected, state.hasAnswered { return }
+          if state.unclear.isEmpty { state.unclearError = error }
+          state.unclear.append(index)
+          if state.unclear.count >= mostUnclear {
+            state.result.failure = state.result.failure ?? state.unclearError
+          }
+        }
+      }
+    }
+
+    /// The result after the last task: questions that may not be to blame are not finished.
+    func end() -> Result {
+      state.withLock {
+        if !$0.unclear.isEmpty, !$0.hasAnswered || $0.result.failure != nil {
+          for index in $0.unclear { $0.result.outcomes[index] = nil }
+          let outcomes = Set($0.result.outcomes)
+          $0.result.causes = $0.result.causes.filter { outcomes.contains(.dropped($0.key)) }
+          $0.result.failure = $0.result.failure ?? $0.unclearError
+        }
+        return $0.result
+      }
     }
   }
 
   /// Asks for all of `requests`, some at the same time.
   ///
-  /// After an error, or when the task is cancelled, nothing more is asked; what is under way is
+  /// A question that the endpoint rejects, or does not answer while it answers others, is dropped.
+  /// After any other error, or when the task is cancelled, nothing more is asked; what is under way is
   /// waited for. `progress` is called with the number of requests that are finished.
   public func run(
     _ requests: [AnnotationRequest], progress: @Sendable (Int) -> Void = { _ in }
   ) async -> Result {
     // Tasks write what came of them here and return nothing: swiftc 6.3, optimising, misreads an
     // index and an outcome that a task returns together.
-    let shared = SharedResult(Result(unfinished: requests.count))
+    let shared = SharedResult(
+      Result(unfinished: requests.count), mostUnclear: max(settings.concurrency, 4))
     await withTaskGroup(of: Void.self) { group in
-      var (next, underWay) = (0, 0)
+      var (next, underWay, reported) = (0, 0, 0)
       while true {
         while underWay < settings.concurrency, next < requests.count, !Task.isCancelled,
           !shared.hasFailed
@@ -170,7 +238,7 @@ public struct AnnotationPipeline: Sendable {
               let outcome = try await outcome(of: request)
               shared.finish(index, outcome)
             } catch {
-              shared.fail(error)
+              shared.fail(index, error)
             }
           }
           next += 1
@@ -178,15 +246,21 @@ public struct AnnotationPipeline: Sendable {
         }
         guard await group.next() != nil else { return }
         underWay -= 1
-        progress(shared.finished)
+        let finished = shared.finished
+        if finished > reported {
+          progress(finished)
+          reported = finished
+        }
       }
     }
-    var result = shared.result
-    if Task.isCancelled, result.outcomes.contains(nil) { result.failure = CancellationError() }
+    var result = shared.end()
+    if Task.isCancelled, result.outcomes.contains(nil) {
+      result.failure = result.failure ?? CancellationError()
+    }
     return result
   }
 
-  /// The teacher's response to `request`, asked for again while it lacks its cue.
+  /// The teacher's response to `request`, asked for again while it is cut off or lacks its cue.
   func outcome(of request: AnnotationRequest) async throws -> AnnotationOutcome {
     guard request.question.answer != nil else { return .dropped(.noGoldAnswer) }
     let prompt = prompts.prompt(
@@ -194,25 +268,62 @@ public struct AnnotationPipeline: Sendable {
     guard teacher.fits(prompt) else { return .dropped(.promptOverLength) }
     var last = DropReason.noText
     for attempt in 0..<settings.tries {
-      let answer = try await teacher.answer(
-        prompt, settings.sampling(request.step, attempt: attempt))
-      guard let text = answer.texts.first else { break }
-      let judged = judge(text, request, prompt, tries: attempt + 1)
-      guard case .dropped(let reason) = judged, [.empty, .noCue].contains(reason) else {
-        return judged
-      }
+      let sampling = settings.sampling(request.step, attempt: attempt)
+      let answer = try await teacher.answer(prompt, sampling)
+      let judged =
+        switch Self.response(in: answer, sampling) {
+        case .success(let text): judge(text, request, prompt, tries: attempt + 1)
+        case .failure(let defect): AnnotationOutcome.dropped(defect.reason)
+        }
+      guard case .dropped(let reason) = judged,
+        [.empty, .noCue, .truncated, .toolCall, .garbled].contains(reason)
+      else { return judged }
       last = reason
     }
     return .dropped(last)
+  }
+
+  /// The most bytes of a text that is read: hundreds of thousands of tokens.
+  private static let mostBytes = 1 << 20
+
+  private struct Defect: Error { var reason: DropReason }
+
+  /// The text of `answer` that can be judged, or why there is none.
+  private static func response(in answer: TeacherAnswer, _ sampling: TeacherSampling)
+    -> Swift.Result<String, Defect>
+  {
+    switch answer.ending {
+    case .filtered: return .failure(Defect(reason: .filtered))
+    case .refused: return .failure(Defect(reason: .refused))
+    case .toolCall: return .failure(Defect(reason: .toolCall))
+    case .complete, .truncated, nil: break
+    }
+    guard let raw = answer.texts.first else { return .failure(Defect(reason: .noText)) }
+    guard raw.utf8.count <= mostBytes else { return .failure(Defect(reason: .overLength)) }
+    let response = ResponseText(raw, stop: sampling.stop)
+    // A server that does not say how a text ended may count its tokens.
+    let isCut =
+      answer.ending == .truncated
+      || answer.ending == nil && answer.completionTokens ?? 0 >= sampling.maximumTokens
+    if response.isUnfinished || isCut && !response.hasEnd {
+      return .failure(Defect(reason: .truncated))
+    }
+    return response.isGarbled ? .failure(Defect(reason: .garbled)) : .success(response.text)
   }
 
   private func judge(
     _ text: String, _ request: AnnotationRequest, _ prompt: TeacherPrompt, tries: Int
   ) -> AnnotationOutcome {
     let (question, gold) = (request.question, request.question.answer ?? "")
-    let text = " " + text.trimmingSpace()
+    var text = " " + text.trimmingSpace()
     guard text != " " else { return .dropped(.empty) }
-    let strict = AnswerRule.usual(forTask: question.task).read(text, gold: gold)
+    let rule = AnswerRule.usual(forTask: question.task)
+    // Base models go on with a question of their own.
+    if let next = text.firstRange(of: /\n[ \t]*(Q|Question):/)?.lowerBound {
+      let response = " " + text[..<next].trimmingSpace()
+      if rule.read(response, gold: gold).isParsed { text = response }
+    }
+    let strict = rule.read(text, gold: gold)
     guard strict.isParsed, let stated = strict.answer, !stated.isEmpty else {
       return .dropped(.noCue)
     }

@@ -22,15 +22,15 @@ public struct StoredAnswer: Hashable, Sendable {
 
 /// Every answer that a teacher gave, in one SQLite file, each under its `AnnotationKey`.
 ///
-/// An answer is on disk when `record` returns. Several threads and processes may share a file: who
-/// wants to ask takes a claim first, which its store renews while it lives, so that no two ask the
+/// An answer is on disk when `record` returns. Several threads and processes may share a file: whoever
+/// asks takes a claim first, which its store renews while it lives, so that no two ask the
 /// same at the same time and the claims of a killed process lapse.
 ///
 /// The methods throw a `FileError` that names the file where it is damaged or can't be used.
 public final class AnnotationStore: Sendable {
   /// "KeyS", in the file's header where SQLite keeps what a file is for.
   private static let applicationID = 0x4b65_7953
-  private static let schemaVersion = 1
+  private static let schemaVersion = 2
 
   public let path: String
   private let database: DatabaseQueue
@@ -58,8 +58,11 @@ public final class AnnotationStore: Sendable {
         try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
       }
       try database.write { connection in
-        guard try Self.checkSchema(of: connection, path) == .empty else { return }
-        try connection.execute(sql: Self.schema)
+        switch try Self.checkSchema(of: connection, path) {
+        case .empty: try connection.execute(sql: Self.schema)
+        case .firstVersion: try connection.execute(sql: Self.upgrade)
+        case .current: break
+        }
       }
       return database
     }
@@ -86,13 +89,14 @@ public final class AnnotationStore: Sendable {
           sql: """
             INSERT OR IGNORE INTO answers
               (key, teacher, step, question, prompt, sampling, texts, prompt_tokens,
-               completion_tokens, seconds, date)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               completion_tokens, ending, omitted, seconds, date)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
           arguments: [
             key.hash, key.teacher, key.prompt.step.rawValue, key.prompt.question.id,
             key.prompt.text, try Self.json(key.sampling), try Self.json(answer.texts),
-            answer.promptTokens, answer.completionTokens, seconds, date,
+            answer.promptTokens, answer.completionTokens, answer.ending?.rawValue,
+            answer.omitted.isEmpty ? nil : try Self.json(answer.omitted), seconds, date,
           ])
         try deleteClaim(key.hash, in: connection)
         return try Self.answer(key, in: connection, path)
@@ -168,7 +172,8 @@ public final class AnnotationStore: Sendable {
     let row = try Row.fetchOne(
       connection,
       sql: """
-        SELECT texts, prompt_tokens, completion_tokens, seconds, date FROM answers WHERE key = ?
+        SELECT texts, prompt_tokens, completion_tokens, ending, omitted, seconds, date
+        FROM answers WHERE key = ?
         """, arguments: [key.hash])
     guard let row else { return nil }
     // Row's own subscript stops the program where a value is of another type.
@@ -192,14 +197,30 @@ public final class AnnotationStore: Sendable {
       }
       return value
     }
-    let json: String = try value("texts")
-    guard let texts = try? JSONDecoder().decode([String].self, from: Data(json.utf8)) else {
+    func strings(_ column: String) throws -> [String]? {
+      guard let json: String = try optional(column) else { return nil }
+      guard let strings = try? JSONDecoder().decode([String].self, from: Data(json.utf8)) else {
+        throw wrong(column, expected: "a JSON array of strings")
+      }
+      return strings
+    }
+    guard let texts = try strings("texts") else {
       throw wrong("texts", expected: "a JSON array of strings")
+    }
+    let ending = try (optional("ending") as String?).map { name in
+      guard let ending = TextEnding(rawValue: name) else {
+        throw wrong(
+          "ending",
+          expected: "NULL or one of "
+            + TextEnding.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
+      }
+      return ending
     }
     return StoredAnswer(
       answer: TeacherAnswer(
         texts: texts, promptTokens: try optional("prompt_tokens"),
-        completionTokens: try optional("completion_tokens")),
+        completionTokens: try optional("completion_tokens"), ending: ending,
+        omitted: try strings("omitted") ?? []),
       seconds: try value("seconds"), date: try value("date"))
   }
 
@@ -216,7 +237,9 @@ public final class AnnotationStore: Sendable {
       prompt_tokens INTEGER,
       completion_tokens INTEGER,
       seconds REAL NOT NULL,
-      date TEXT NOT NULL
+      date TEXT NOT NULL,
+      ending TEXT,
+      omitted TEXT
     );
     CREATE TABLE claims (
       key TEXT PRIMARY KEY,
@@ -227,9 +250,16 @@ public final class AnnotationStore: Sendable {
     PRAGMA user_version = \(schemaVersion);
     """
 
-  private enum Contents { case empty, store }
+  /// Version 1 did not record how a text ended or which settings were left out.
+  private static let upgrade = """
+    ALTER TABLE answers ADD COLUMN ending TEXT;
+    ALTER TABLE answers ADD COLUMN omitted TEXT;
+    PRAGMA user_version = \(schemaVersion);
+    """
 
-  /// Throws where the file holds anything but this version's store.
+  private enum Contents { case empty, firstVersion, current }
+
+  /// Throws where the file holds anything but a store of this version or an earlier one.
   private static func checkSchema(of connection: Database, _ path: String) throws -> Contents {
     func number(_ sql: String) throws -> Int { try Int.fetchOne(connection, sql: sql) ?? 0 }
     let application = try number("PRAGMA application_id")
@@ -242,12 +272,14 @@ public final class AnnotationStore: Sendable {
         file: path, expected: "an annotation store",
         found: "an SQLite database of something else")
     }
-    guard version == schemaVersion else {
+    switch version {
+    case schemaVersion: return .current
+    case 1: return .firstVersion
+    default:
       throw FileError(
-        file: path, expected: "an annotation store of version \(schemaVersion)",
+        file: path, expected: "an annotation store of version 1 or \(schemaVersion)",
         found: "version \(version)")
     }
-    return .store
   }
 
   /// Runs `body` again while the database is busy, for ten seconds at most.

@@ -1,3 +1,5 @@
+import Files
+
 /// Why a question, a response or a pair was left out.
 public enum DropReason: String, CaseIterable, Codable, Sendable {
   /// An earlier question asks the same.
@@ -6,10 +8,24 @@ public enum DropReason: String, CaseIterable, Codable, Sendable {
   case noGoldAnswer = "no gold answer"
   /// The prompt is longer than the teacher reads.
   case promptOverLength = "prompt over length"
+  /// The endpoint rejects the request for this question alone (status 400 or 422).
+  case rejected
+  /// No try brought an answer that can be read, while other questions are answered.
+  case unanswered
+  /// A content filter withheld the response or rejected the prompt.
+  case filtered = "content filter"
+  /// The teacher refused to answer.
+  case refused
+  /// The teacher called a tool instead of answering.
+  case toolCall = "tool call"
   /// The teacher had no text.
   case noText = "no text"
   /// The text holds white space alone.
   case empty
+  /// The response was cut off at the most tokens allowed, or its reasoning block is not closed.
+  case truncated
+  /// The text holds replacement or control characters.
+  case garbled
   /// The text states no answer after its cue.
   case noCue = "no cue"
   /// The corruption repeats the right response, or a pair's two sides are the same.
@@ -82,15 +98,9 @@ public struct ClosingTable: CustomStringConvertible {
     }
     rows.append(("not finished", steps.map(\.unfinished)))
     rows = rows.prefix(2) + rows.dropFirst(2).filter { $0.1.contains { $0 ?? 0 > 0 } }
-    let lines =
-      [("", steps.map(\.name))] + rows.map { ($0.0, $0.1.map { $0.map(String.init) ?? "" }) }
-    let first = lines.map(\.0.count).max() ?? 0
-    let widths = steps.indices.map { column in lines.map { $0.1[column].count }.max() ?? 0 }
-    return lines.map { title, cells in
-      let cells = zip(cells, widths).map { String(repeating: " ", count: 2 + $1 - $0.count) + $0 }
-      var line = title + String(repeating: " ", count: first - title.count) + cells.joined()
-      while line.last == " " { line.removeLast() }
-      return line
-    }.joined(separator: "\n")
+    let cells = rows.map { [$0.0] + $0.1.map { $0.map(String.init) ?? "" } }
+    return TextTable(
+      [[""] + steps.map(\.name)] + cells, alignments: [.left] + steps.map { _ in .right }
+    ).text
   }
 }

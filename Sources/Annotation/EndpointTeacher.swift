@@ -8,8 +8,9 @@ import Teachers
 
 /// A language model behind an OpenAI-compatible endpoint (OpenAI, vLLM, llama.cpp, Ollama).
 ///
-/// Sends one request for each question and tries again where that may help: after status 408, 429 or
-/// 5xx, a broken connection, a timeout, and an answer that can't be read. TLS certificates are
+/// Sends one request for each question and tries again where that may help: after status 408, 409, 425,
+/// 429 or 5xx, a broken connection, a timeout, and a reply that can't be read. A sampling setting that
+/// the endpoint rejects by name is left out from then on, and the answers say so. TLS certificates are
 /// verified and redirects not followed. How many questions are asked at the same time is for the
 /// caller to bound.
 ///
@@ -40,7 +41,7 @@ public final class EndpointTeacher: Teacher {
     /// to all of it, drawn at random, is waited.
     public var firstWait: Duration
     public var longestWait: Duration
-    /// The longest wait that an endpoint may ask for (`Retry-After`); it fails where it wants more.
+    /// The longest wait that an endpoint may ask for (`Retry-After`); a longer one is a failure.
     public var longestRetryAfter: Duration
 
     public init(
@@ -73,23 +74,41 @@ public final class EndpointTeacher: Teacher {
   private let patience: Patience
   private let jitter: Mutex<SeededGenerator>
   private let onRetry: @Sendable (Retry) -> Void
+  private let onNotice: @Sendable (String) -> Void
+  /// What was learnt of the endpoint.
+  private let learnt = Mutex(Learnt())
   private let client: HTTPClient
 
-  /// The most bytes of an answer's body.
+  private struct Learnt {
+    /// The settings that it does not take.
+    var omitted: Set<Setting> = []
+    /// Whether it named a model that is not the one asked for.
+    var hasOtherModel = false
+  }
+
+  /// The settings that a request can do without, by their names in it.
+  private enum Setting: String, CaseIterable {
+    case seed, stop, temperature
+    case topP = "top_p"
+  }
+
+  /// The most bytes of a reply's body, decompressed.
   package static let mostBytes = 16 << 20
 
   /// - Parameters:
   ///   - baseURL: What stands before `/chat/completions`, as OpenAI's own clients take it; `/v1` is
   ///     filled in where it has no path. A query goes along with each request.
-  ///   - key: Sent as a bearer token, and nowhere else; nil for an endpoint that wants none.
+  ///   - key: Sent as a bearer token, and nowhere else; nil for an endpoint that needs none.
   ///   - seed: Of the random part of the waits.
   ///   - onRetry: Called before each wait.
+  ///   - onNotice: Called with what a user must know: a setting that is left out, another model.
   ///
   /// Throws a `FileError` where `baseURL` is none. Precondition: at least one try.
   public init(
     baseURL: String, model: String, kind: Kind = .chat, key: APIKey? = nil,
     tokenLimit: TokenLimit = .maxTokens, patience: Patience = Patience(), seed: UInt64 = 0,
-    onRetry: @escaping @Sendable (Retry) -> Void = { _ in }
+    onRetry: @escaping @Sendable (Retry) -> Void = { _ in },
+    onNotice: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
     precondition(patience.tries >= 1, "\(patience.tries) tries")
     address = try Address(baseURL: baseURL, kind: kind)
@@ -100,11 +119,13 @@ public final class EndpointTeacher: Teacher {
     self.tokenLimit = tokenLimit
     self.patience = patience
     self.onRetry = onRetry
+    self.onNotice = onNotice
     jitter = Mutex(SeededGenerator(seed: seed, stream: "jitter"))
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     // Tries are counted here, and as many connections are opened as questions are asked.
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
+    configuration.decompression = .enabled(limit: .size(Self.mostBytes))
     client = HTTPClient(configuration: configuration)
   }
 
@@ -113,7 +134,7 @@ public final class EndpointTeacher: Teacher {
     client.shutdown { _ in }
   }
 
-  /// Throws an `EndpointError` where the endpoint refuses or no try brought an answer, and
+  /// Throws an `EndpointError` where the endpoint rejects the request or no try brought an answer, and
   /// `BudgetSpent` where a further try is not in the budget.
   ///
   /// A request that was sent is heard out, since it is paid for, even where the task is cancelled;
@@ -121,23 +142,74 @@ public final class EndpointTeacher: Teacher {
   public func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws
     -> TeacherAnswer
   {
-    let body = try body(prompt, sampling)
-    var tries = 1
+    var (requests, failures) = (0, 0)
     while true {
+      let sent = settings(sampling)
+      let body = try body(prompt, sampling, sending: sent)
+      requests += 1
       do {
-        return try await Task { try await self.exchange(body) }.value
+        var answer = try await Task { try await self.exchange(body, sent) }.value
+        answer.omitted = settings(sampling, omitting: []).subtracting(sent).map(\.rawValue).sorted()
+        return answer
       } catch let failure as Failure {
+        if case .setting(let names) = failure.kind {
+          omit(names)
+          try Spending.current?.drawRequest()
+          continue
+        }
+        failures += 1
+        let (again, scope) = scope(of: failure)
         let error = EndpointError(
-          url: address.shown, tries: tries, expected: failure.expected,
-          found: redacted(failure.found))
-        guard failure.isPassing, tries < patience.tries else { throw error }
-        let wait = wait(after: tries, atLeast: failure.retryAfter)
+          url: address.shown, tries: requests, status: failure.status, expected: failure.expected,
+          found: redacted(failure.found), scope: scope)
+        guard again, failures < patience.tries else { throw error }
+        let wait = wait(after: failures, atLeast: failure.retryAfter)
         guard failure.retryAfter ?? .zero <= patience.longestRetryAfter else { throw error }
         try Spending.current?.drawRequest()
         onRetry(Retry(failure: error, wait: wait))
         try await Task.sleep(for: wait)
-        tries += 1
       }
+    }
+  }
+
+  /// Whether another try may help, and whom the failure concerns if it does not.
+  private func scope(of failure: Failure) -> (again: Bool, EndpointError.Scope) {
+    switch failure.kind {
+    // Proxies in front of a server that is down or overloaded.
+    case .passing where [502, 503, 529].contains(failure.status): (true, .endpoint)
+    case .passing: (true, .unclear(.unanswered))
+    case .limited, .unreachable: (true, .endpoint)
+    case .tooLong: (false, .unclear(.unanswered))
+    case .question(let reason): (false, .question(reason))
+    case .rejected: (false, .unclear(.rejected))
+    case .final, .setting: (false, .endpoint)
+    }
+  }
+
+  /// The settings that a request for `sampling` states.
+  private func settings(_ sampling: TeacherSampling) -> Set<Setting> {
+    settings(sampling, omitting: learnt.withLock { $0.omitted })
+  }
+
+  private func settings(_ sampling: TeacherSampling, omitting omitted: Set<Setting>)
+    -> Set<Setting>
+  {
+    var settings: Set<Setting> = [.seed, .temperature]
+    if sampling.topP != nil { settings.insert(.topP) }
+    if !sampling.stop.isEmpty { settings.insert(.stop) }
+    return settings.subtracting(omitted)
+  }
+
+  /// Leaves `settings` out of all further requests.
+  private func omit(_ settings: Set<Setting>) {
+    let new = learnt.withLock { learnt in
+      let new = settings.subtracting(learnt.omitted)
+      learnt.omitted.formUnion(settings)
+      return new
+    }
+    if !new.isEmpty {
+      let names = new.map(\.rawValue).sorted().joined(separator: ", ")
+      onNotice("\(address.shown) does not take \(names); asking without")
     }
   }
 
@@ -145,24 +217,43 @@ public final class EndpointTeacher: Teacher {
   private func wait(after tries: Int, atLeast retryAfter: Duration?) -> Duration {
     let longest = min(
       patience.firstWait * (1 << min(tries - 1, 20)), patience.longestWait)
-    let share = jitter.withLock { 0.5 + $0.uniform() / 2 }
+    let fraction = jitter.withLock { 0.5 + $0.uniform() / 2 }
     // Whoever was sent away until the same moment comes back at different ones.
-    guard let retryAfter else { return longest * share }
-    return retryAfter + patience.firstWait * (share - 0.5)
+    guard let retryAfter else { return longest * fraction }
+    return retryAfter + patience.firstWait * (fraction - 0.5)
   }
 
   /// A try without an answer.
   private struct Failure: Error {
-    /// Whether another try may help.
-    var isPassing: Bool
+    enum Kind {
+      /// Another try may help.
+      case passing
+      /// Too many requests were sent; another try may help.
+      case limited
+      /// There is no connection; another try may help.
+      case unreachable
+      /// The reply has no end, or is longer than any answer.
+      case tooLong
+      /// The prompt is at fault.
+      case question(DropReason)
+      /// The request is at fault, for a reason that the endpoint states in its own words.
+      case rejected
+      /// These settings are at fault, without which the request can be made.
+      case setting(Set<Setting>)
+      /// Every request would fail.
+      case final
+    }
+
+    var kind: Kind
+    var status: Int?
     var expected: String
     /// As it came: the key may be in it.
     var found: String
     var retryAfter: Duration?
   }
 
-  /// One request and its answer.
-  private func exchange(_ body: Data) async throws -> TeacherAnswer {
+  /// One request, which states the settings in `sent`, and its answer.
+  private func exchange(_ body: Data, _ sent: Set<Setting>) async throws -> TeacherAnswer {
     var request = HTTPClientRequest(url: address.request)
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
@@ -179,36 +270,90 @@ public final class EndpointTeacher: Teacher {
       // What a certificate lacks it lacks the next time too.
       let found = "\(error)"
       let isCertificate = found.lowercased().contains("certificate")
+      // The endpoint that cuts a connection took the request, unlike one that can't be reached.
+      let isCut = (error as? HTTPClientError) == .remoteConnectionClosed
       throw Failure(
-        isPassing: !isCertificate,
+        kind: isCertificate ? .final : isCut ? .passing : .unreachable,
         expected: isCertificate ? "a TLS certificate that can be verified" : "an answer",
         found: found)
     }
     guard (200..<300).contains(reply.status) else {
+      let fault = EndpointFault(body: reply.body)
       throw Failure(
-        isPassing: [408, 429].contains(reply.status) || reply.status >= 500,
-        expected: "status 200", found: reply.description,
-        retryAfter: reply.retryAfter.flatMap { retryDelay($0, now: Date()) })
+        kind: kind(of: fault, status: reply.status, sent), status: reply.status,
+        expected: "status 200", found: reply.description, retryAfter: reply.delay)
     }
     do {
-      let completion = try JSONDecoder().decode(Completion.self, from: reply.body)
-      return TeacherAnswer(
-        texts: completion.texts.map { key?.redacted(fromText: $0) ?? $0 },
-        promptTokens: completion.usage?.promptTokens,
-        completionTokens: completion.usage?.completionTokens)
-    } catch let error as DecodingError {
-      throw Failure(isPassing: true, expected: error.expected, found: reply.text)
+      let read = try EndpointReply(reply.body)
+      compare(read.model)
+      var answer = read.answer
+      answer.texts = answer.texts.map { key?.redacted(fromText: $0) ?? $0 }
+      return answer
+    } catch {
+      switch error {
+      case .unreadable(let expected):
+        throw Failure(
+          kind: .passing, status: reply.status, expected: expected,
+          found: reply.status == 200 && !reply.body.isEmpty ? reply.text : reply.description)
+      case .failed(let fault):
+        throw Failure(
+          kind: kind(of: fault, status: fault.status ?? 500, sent), status: reply.status,
+          expected: "an answer", found: reply.text, retryAfter: reply.delay)
+      }
+    }
+  }
+
+  private func kind(of fault: EndpointFault, status: Int, _ sent: Set<Setting>) -> Failure.Kind {
+    if [401, 402].contains(status) || fault.isFinal { return .final }
+    if fault.isContextLength { return .question(.promptOverLength) }
+    if [400, 403, 422, 451].contains(status), fault.isContentFilter { return .question(.filtered) }
+    switch status {
+    case 429: return .limited
+    case 408, 409, 425, 500...: return .passing
+    case 413: return .question(.promptOverLength)
+    case 400, 422:
+      let rejected = fault.rejected(of: sent.map(\.rawValue))
+      if !rejected.isEmpty { return .setting(Set(rejected.compactMap(Setting.init))) }
+      return fault.rejected(of: ["model", "messages", "prompt", tokenLimit.rawValue]).isEmpty
+        ? .rejected : .final
+    default: return .final
+    }
+  }
+
+  /// Tells, once, where the endpoint says that another model answered than the one asked for.
+  private func compare(_ answering: String?) {
+    guard let answering = answering?.prefix(200), !answering.isEmpty else { return }
+    let (one, other) = (model.lowercased(), answering.lowercased())
+    // Endpoints add a version or an owner.
+    if one.contains(other) || other.contains(one) { return }
+    let isNew = learnt.withLock { learnt in
+      defer { learnt.hasOtherModel = true }
+      return !learnt.hasOtherModel
+    }
+    if isNew {
+      onNotice(
+        redacted("\(address.shown) was asked for the model \(model) and names \(answering)"))
     }
   }
 
   private struct Reply {
     var status: Int
     var retryAfter: String?
+    var retryAfterMilliseconds: String?
     var body: Data
-    var text: String { String(decoding: body, as: UTF8.self) }
+    var text: String { String(decoding: body.prefix(16_000), as: UTF8.self) }
     var description: String {
       "status \(status)" + (retryAfter.map { ", Retry-After: \($0)" } ?? "")
         + (body.isEmpty ? "" : ": \(text)")
+    }
+    /// How long the endpoint asks to wait; OpenAI's says it in milliseconds too.
+    var delay: Duration? {
+      if let text = retryAfterMilliseconds, let milliseconds = Double(text),
+        (0...1e12).contains(milliseconds)
+      {
+        return .milliseconds(milliseconds)
+      }
+      return retryAfter.flatMap { retryDelay($0, now: Date()) }
     }
   }
 
@@ -217,30 +362,42 @@ public final class EndpointTeacher: Teacher {
       group.addTask {
         let response = try await client.execute(request, deadline: .distantFuture)
         var body = Data()
-        for try await chunk in response.body {
-          body.append(contentsOf: chunk.readableBytesView)
-          guard body.count <= Self.mostBytes else {
-            throw Failure(
-              isPassing: false, expected: "an answer of at most \(Self.mostBytes) bytes",
-              found: "more")
+        do {
+          for try await chunk in response.body {
+            body.append(contentsOf: chunk.readableBytesView)
+            guard body.count <= Self.mostBytes else {
+              throw Failure(
+                kind: .tooLong, status: Int(response.status.code),
+                expected: "an answer of at most \(Self.mostBytes) bytes", found: "more")
+            }
           }
+        } catch let failure as Failure {
+          throw failure
+        } catch {
+          throw Failure(
+            kind: .passing, status: Int(response.status.code), expected: "a whole answer",
+            found: "\(error)")
         }
         return Reply(
           status: Int(response.status.code),
-          retryAfter: response.headers.first(name: "Retry-After"), body: body)
+          retryAfter: response.headers.first(name: "Retry-After"),
+          retryAfterMilliseconds: response.headers.first(name: "retry-after-ms"), body: body)
       }
       group.addTask {
         try await Task.sleep(for: patience.timeout)
         throw Failure(
-          isPassing: true, expected: "an answer within \(patience.timeout)", found: "none")
+          kind: .passing, expected: "an answer within \(patience.timeout)", found: "none")
       }
       defer { group.cancelAll() }
-      return try await group.next()!
+      guard let first = try await group.next() else { throw CancellationError() }
+      return first
     }
   }
 
   /// What is sent, in JSON.
-  private func body(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) throws -> Data {
+  private func body(
+    _ prompt: TeacherPrompt, _ sampling: TeacherSampling, sending settings: Set<Setting>
+  ) throws -> Data {
     struct Message: Encodable {
       var role = "user"
       var content: String
@@ -249,12 +406,12 @@ public final class EndpointTeacher: Teacher {
       var model: String
       var messages: [Message]?
       var prompt: String?
-      var temperature: Double
+      var temperature: Double?
       var topP: Double?
       var maxTokens: Int?
       var maxCompletionTokens: Int?
       var stop: [String]?
-      var seed: UInt64
+      var seed: UInt64?
     }
     // A further try draws anew; 31 bits are what every server takes.
     var random = SeededGenerator(seed: sampling.seed, stream: "attempt \(sampling.attempt)")
@@ -267,10 +424,12 @@ public final class EndpointTeacher: Teacher {
         model: model,
         messages: kind == .chat ? [Message(content: prompt.text)] : nil,
         prompt: kind == .completion ? prompt.text : nil,
-        temperature: sampling.temperature, topP: sampling.topP,
+        temperature: settings.contains(.temperature) ? sampling.temperature : nil,
+        topP: settings.contains(.topP) ? sampling.topP : nil,
         maxTokens: tokenLimit == .maxTokens ? sampling.maximumTokens : nil,
         maxCompletionTokens: tokenLimit == .maxCompletionTokens ? sampling.maximumTokens : nil,
-        stop: sampling.stop.isEmpty ? nil : sampling.stop, seed: seed & 0x7fff_ffff))
+        stop: settings.contains(.stop) ? sampling.stop : nil,
+        seed: settings.contains(.seed) ? seed & 0x7fff_ffff : nil))
   }
 
   /// `found` without the key, and short.
@@ -285,19 +444,37 @@ public final class EndpointTeacher: Teacher {
 
 /// That an endpoint gave no answer.
 public struct EndpointError: Error, Hashable, CustomStringConvertible {
+  /// Whom a failure concerns.
+  public enum Scope: Hashable, Sendable {
+    /// Every question: the key, the model, the connection.
+    case endpoint
+    /// The question that was asked, for this reason.
+    case question(DropReason)
+    /// The question if others are answered, else the endpoint.
+    case unclear(DropReason)
+  }
+
   /// Where the request went, without a query.
   public var url: String
   /// How many requests were sent.
   public var tries: Int
+  /// The status of the last reply; nil where there was none.
+  public var status: Int?
   public var expected: String
   /// Without the key, and cut to a few hundred characters.
   public var found: String
+  public var scope: Scope
 
-  public init(url: String, tries: Int, expected: String, found: String) {
+  public init(
+    url: String, tries: Int, status: Int? = nil, expected: String, found: String,
+    scope: Scope = .endpoint
+  ) {
     self.url = url
     self.tries = tries
+    self.status = status
     self.expected = expected
     self.found = found
+    self.scope = scope
   }
 
   public var description: String {
@@ -338,73 +515,6 @@ private struct Address {
     base = url(path)
     shown = url(full)
     request = url(full, query: query)
-  }
-}
-
-/// The part of an endpoint's answer that is read.
-private struct Completion: Decodable {
-  var texts: [String]
-  var usage: Usage?
-
-  struct Usage: Decodable {
-    var promptTokens: Int?
-    var completionTokens: Int?
-
-    enum CodingKeys: String, CodingKey {
-      case promptTokens = "prompt_tokens"
-      case completionTokens = "completion_tokens"
-    }
-  }
-
-  private struct Choice: Decodable {
-    /// nil where the model refused.
-    var text: String?
-
-    enum CodingKeys: CodingKey { case message, text }
-    enum MessageKeys: CodingKey { case content, refusal }
-
-    init(from decoder: any Decoder) throws {
-      let choice = try decoder.container(keyedBy: CodingKeys.self)
-      guard choice.contains(.message) else {
-        text = try choice.decode(String.self, forKey: .text)
-        return
-      }
-      let message = try choice.nestedContainer(keyedBy: MessageKeys.self, forKey: .message)
-      let refusal = try message.decodeIfPresent(String.self, forKey: .refusal)
-      text = try refusal == nil ? message.decode(String.self, forKey: .content) : nil
-    }
-  }
-
-  enum CodingKeys: CodingKey { case choices, usage }
-
-  init(from decoder: any Decoder) throws {
-    let object = try decoder.container(keyedBy: CodingKeys.self)
-    let choices = try object.decode([Choice].self, forKey: .choices)
-    guard !choices.isEmpty else {
-      throw DecodingError.dataCorruptedError(forKey: .choices, in: object, debugDescription: "none")
-    }
-    texts = choices.compactMap(\.text)
-    usage = try object.decodeIfPresent(Usage.self, forKey: .usage)
-  }
-}
-
-extension DecodingError {
-  /// What was expected, and where.
-  fileprivate var expected: String {
-    func place(_ path: [any CodingKey]) -> String {
-      path.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined().drop {
-        $0 == "."
-      }.description
-    }
-    switch self {
-    case .keyNotFound(let key, let context): return "the field \(place(context.codingPath + [key]))"
-    case .valueNotFound(_, let context): return "a value at \(place(context.codingPath))"
-    case .typeMismatch(let type, let context):
-      return "\(type) at \(context.codingPath.isEmpty ? "the top" : place(context.codingPath))"
-    case .dataCorrupted(let context) where !context.codingPath.isEmpty:
-      return "something in \(place(context.codingPath))"
-    default: return "JSON"
-    }
   }
 }
 

@@ -61,7 +61,7 @@ public actor LocalTeacher: Teacher {
   }
 
   public nonisolated func fits(_ prompt: TeacherPrompt) -> Bool {
-    hasRoom(after: student.tokenizer.encode(prompt.text))
+    hasRoom(after: tokenizer.encodePrompt(prompt.text))
   }
 
   private nonisolated func hasRoom(after tokens: [Int]) -> Bool {
@@ -90,7 +90,7 @@ public actor LocalTeacher: Teacher {
       waiting.removeAll { self.settings($0.sampling) == settings }
       var prompts: [(request: Request, tokens: [Int])] = []
       for request in batch {
-        let tokens = student.tokenizer.encode(request.prompt.text)
+        let tokens = tokenizer.encodePrompt(request.prompt.text)
         if tokens.isEmpty || !hasRoom(after: tokens) {
           request.answer.resume(returning: TeacherAnswer(texts: [], promptTokens: tokens.count))
         } else {
@@ -99,12 +99,13 @@ public actor LocalTeacher: Teacher {
       }
       let texts = await generate(prompts, settings)
       for ((request, tokens), generated) in zip(prompts, texts) {
-        var text = student.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
-        let ends = request.sampling.stop.compactMap { text.firstRange(of: $0)?.lowerBound }
-        if let end = ends.min() { text.removeSubrange(end...) }
+        let text = student.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
+        let (response, isStopped) = text.cut(before: request.sampling.stop)
         request.answer.resume(
           returning: TeacherAnswer(
-            texts: [text], promptTokens: tokens.count, completionTokens: generated.tokens.count))
+            texts: [response], promptTokens: tokens.count,
+            completionTokens: generated.tokens.count,
+            ending: isStopped || generated.reason == .stop ? .complete : .truncated))
       }
     }
     isDecoding = false
@@ -114,7 +115,7 @@ public actor LocalTeacher: Teacher {
     SamplingSettings(
       temperature: Float(sampling.temperature), topP: sampling.topP,
       maximumNewTokens: sampling.maximumTokens,
-      stop: tokenizer.stopTokens(of: student.decoder))
+      stop: tokenizer.stopTokens)
   }
 
   /// Decodes on a thread of its own, so that further prompts can arrive.

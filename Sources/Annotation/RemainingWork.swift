@@ -67,8 +67,10 @@ extension AnnotationPipeline {
     let seen = shelf.seen.withLock { $0 }
     if seen.answers > 0, seen.promptBytes > 0 {
       work.isMeasured = true
-      work.promptTokens = bytes * seen.promptTokens / seen.promptBytes
-      work.completionTokens = work.calls * seen.completionTokens / seen.answers
+      func estimate(_ tokens: Double) -> Int { Int(min(tokens, 1e15)) }
+      work.promptTokens = estimate(Double(bytes) * seen.promptTokens / Double(seen.promptBytes))
+      work.completionTokens = estimate(
+        Double(work.calls) * seen.completionTokens / Double(seen.answers))
     } else {
       work.promptTokens = bytes / 4
       let lengths = prompts.responseBytes(for: requests.first?.question)
@@ -84,8 +86,9 @@ private final class StoredAnswers: Teacher {
 
   private let teacher: any Teacher
   private let stored: @Sendable (TeacherPrompt, TeacherSampling) throws -> TeacherAnswer?
-  /// Of the answers that came with token counts.
-  let seen = Mutex((answers: 0, promptBytes: 0, promptTokens: 0, completionTokens: 0))
+  /// Of the answers that came with token counts; in floating point, since an endpoint may state any
+  /// number.
+  let seen = Mutex((answers: 0, promptBytes: 0, promptTokens: 0.0, completionTokens: 0.0))
 
   init(
     _ teacher: any Teacher,
@@ -105,8 +108,8 @@ private final class StoredAnswers: Teacher {
       seen.withLock {
         $0.answers += 1
         $0.promptBytes += prompt.text.utf8.count
-        $0.promptTokens += read
-        $0.completionTokens += written
+        $0.promptTokens += Double(max(read, 0))
+        $0.completionTokens += Double(max(written, 0))
       }
     }
     return answer

@@ -10,21 +10,30 @@ public struct Student: Sendable {
   public var tokenizer: Tokenizer
   /// Where it came from: a path, or a preset's name.
   public var origin: String
+  /// Whether prompts get the tokens that the tokenizer puts before a text (BOS).
+  public var includesSpecialTokens: Bool
 
-  public init(decoder: Decoder, tokenizer: Tokenizer, origin: String) {
+  public init(
+    decoder: Decoder, tokenizer: Tokenizer, origin: String, includesSpecialTokens: Bool = true
+  ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
     self.origin = origin
+    self.includesSpecialTokens = includesSpecialTokens
   }
 
   /// Reads a GGUF file or a Hugging Face folder; the tokenizer comes from the same place unless
-  /// another path is given. Throws a `FileError` or a `FileError`.
-  public init(path: String, tokenizer tokenizerPath: String? = nil) throws {
+  /// another path is given. Throws a `FileError`.
+  public init(
+    path: String, tokenizer tokenizerPath: String? = nil, includesSpecialTokens: Bool = true
+  ) throws {
     let checkpoint = try Checkpoint(path: path)
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
       { try Decoder(checkpoint) }, { try Tokenizer(path: tokenizerPath ?? path) })
-    self.init(decoder: parts.0, tokenizer: parts.1, origin: path)
+    self.init(
+      decoder: parts.0, tokenizer: parts.1, origin: path,
+      includesSpecialTokens: includesSpecialTokens)
   }
 
   /// The same student with the adapter that PEFT or `write(to:)` left in `folder`.
@@ -36,23 +45,49 @@ public struct Student: Sendable {
     return student
   }
 
-  /// Writes what was trained: a PEFT adapter where there is one, else a Hugging Face folder.
+  /// Every token that ends a response: those of the tokenizer's files and of the model's
+  /// configuration.
+  public var stopTokens: Set<Int> {
+    tokenizer.stopTokens.union(decoder.configuration.endsOfSequence)
+  }
+
+  /// Writes what was trained, with the tokenizer's files: a PEFT adapter where there is one, else a
+  /// Hugging Face folder with `generation_config.json`.
   ///
-  /// A `tokenizer.json` beside the student's origin is copied along.
+  /// `generation_config.json` is copied from the student's origin. Where there is none, one is
+  /// written whose `eos_token_id` lists the token that training appends, then the other stop tokens.
   public func write(to folder: String) throws {
     if let adapter = decoder.adapter {
       try adapter.write(to: folder, baseModel: origin)
     } else {
       try decoder.write(to: folder)
-      let source = origin + "/tokenizer.json"
-      let target = folder + "/tokenizer.json"
-      if FileManager.default.fileExists(atPath: source), source != target {
-        if FileManager.default.fileExists(atPath: target) {
-          try FileManager.default.removeItem(atPath: target)
-        }
-        try FileManager.default.copyItem(atPath: source, toPath: target)
-      }
+      try writeGenerationConfiguration(to: folder)
     }
+    try tokenizer.write(to: folder)
+  }
+
+  private func writeGenerationConfiguration(to folder: String) throws {
+    let name = "generation_config.json"
+    let target = folder + "/" + name
+    let originFolder =
+      FileContents.isFolder(origin)
+      ? origin : URL(fileURLWithPath: origin).deletingLastPathComponent().path
+    let source = originFolder + "/" + name
+    let isHuggingFace = FileContents.isFolder(origin) || origin.hasSuffix(".safetensors")
+    if isHuggingFace, FileContents.exists(source) {
+      let content = try FileContents.bytes(of: source)
+      let file = try AtomicFile(path: target)
+      try file.write(content)
+      try file.commit()
+      return
+    }
+    let end = tokenizer.endOfSequence ?? decoder.configuration.endOfSequence
+    let ends = [end].compactMap(\.self) + stopTokens.filter { $0 != end }.sorted()
+    var members: [String: JSONValue] = ["eos_token_id": .array(ends.map(JSONValue.integer))]
+    members["bos_token_id"] = tokenizer.beginningOfSequence.map(JSONValue.integer)
+    let file = try AtomicFile(path: target)
+    try file.write(JSONValue.object(members).text(isIndented: true) + "\n")
+    try file.commit()
   }
 
   /// What turns text into this student's training examples. Throws where the tokenizer names no
@@ -60,7 +95,7 @@ public struct Student: Sendable {
   public func exampleTokenizer() throws -> ExampleTokenizer {
     let c = decoder.configuration
     return try ExampleTokenizer(
-      tokenizer, maximumTokens: c.contextLength,
-      vocabularySize: c.vocabularySize)
+      tokenizer, maximumTokens: c.contextLength, vocabularySize: c.vocabularySize,
+      includesSpecialTokens: includesSpecialTokens, modelEnds: c.endsOfSequence)
   }
 }

@@ -1,49 +1,63 @@
 import Files
 import KeySteps
 import Reasoning
+import Synchronization
 import Tokenizers
 
-/// A prompt and a response as token ids, tokenized apart and joined, because that is what the
-/// student sees when it answers.
+/// A prompt and a response as token ids: the prompt's as it is given to the student, and the
+/// response's as they follow it.
 public struct TokenizedChain: Sendable, Hashable {
   /// Names the example in messages.
   public var id: String
   public var prompt: [Int]
   /// Ends in the end-of-sequence id.
   public var response: [Int]
+  /// The text it was made of; nil where there is none.
+  public var source: ChainOfThought?
 
-  public init(id: String, prompt: [Int], response: [Int]) {
+  public init(id: String, prompt: [Int], response: [Int], source: ChainOfThought? = nil) {
     self.id = id
     self.prompt = prompt
     self.response = response
+    self.source = source
   }
 
   /// Tokens of the whole sequence.
   public var tokenCount: Int { prompt.count + response.count }
 }
 
-/// The two responses of a dual pair to one prompt, as token ids.
-public struct TokenizedPair: Sendable, Hashable {
-  /// Names the example in messages.
-  public var id: String
-  public var prompt: [Int]
-  /// Both end in the end-of-sequence id.
-  public var chosen: [Int]
-  public var rejected: [Int]
-  /// Where each response's words or sentences begin, rising from 0; empty where tokens are aligned.
-  public var chosenUnits: [Int]
-  public var rejectedUnits: [Int]
+/// The two responses of a dual pair to one prompt, as token ids, with what is found by aligning them.
+///
+/// Units and key tokens are found at the first request and kept for everyone who shares the pair.
+public final class TokenizedPair: Sendable {
+  /// Where the units of each response begin, as indices of its tokens, rising from 0.
+  public typealias UnitStarts = (chosen: [Int], rejected: [Int])
 
+  /// Names the example in messages.
+  public let id: String
+  public let prompt: [Int]
+  /// Both end in the end-of-sequence id.
+  public let chosen: [Int]
+  public let rejected: [Int]
+  /// The text it was made of; nil where there is none.
+  public let source: DualChainOfThought?
+  private let findUnits: @Sendable (AlignmentUnit) -> UnitStarts
+  private let found = Mutex<
+    (units: [AlignmentUnit: UnitStarts], keys: [KeyTokenChoice: KeyTokens])
+  >(
+    ([:], [:]))
+
+  /// Without `units`, each token is a unit.
   public init(
-    id: String, prompt: [Int], chosen: [Int], rejected: [Int], chosenUnits: [Int] = [],
-    rejectedUnits: [Int] = []
+    id: String, prompt: [Int], chosen: [Int], rejected: [Int], source: DualChainOfThought? = nil,
+    units: (@Sendable (AlignmentUnit) -> UnitStarts)? = nil
   ) {
     self.id = id
     self.prompt = prompt
     self.chosen = chosen
     self.rejected = rejected
-    self.chosenUnits = chosenUnits
-    self.rejectedUnits = rejectedUnits
+    self.source = source
+    findUnits = units ?? { _ in (Array(chosen.indices), Array(rejected.indices)) }
   }
 
   /// How many tokens the two responses begin with alike.
@@ -51,31 +65,97 @@ public struct TokenizedPair: Sendable, Hashable {
 
   /// Tokens of its two whole sequences, the prompt counted twice.
   public var tokenCount: Int { 2 * prompt.count + chosen.count + rejected.count }
+
+  /// Its sides as chains.
+  public var chosenChain: TokenizedChain {
+    TokenizedChain(id: id, prompt: prompt, response: chosen, source: source?.chosen)
+  }
+  public var rejectedChain: TokenizedChain {
+    TokenizedChain(id: id, prompt: prompt, response: rejected, source: source?.rejected)
+  }
+
+  /// Where the words, sentences or steps of its responses begin.
+  public func units(_ unit: AlignmentUnit) -> UnitStarts {
+    if let units = found.withLock({ $0.units[unit] }) { return units }
+    let units = findUnits(unit)
+    found.withLock { $0.units[unit] = units }
+    return units
+  }
+
+  /// Its key tokens by `choice`.
+  public func keyTokens(_ choice: KeyTokenChoice = KeyTokenChoice()) -> KeyTokens {
+    if let keys = found.withLock({ $0.keys[choice] }) { return keys }
+    let scripts: KeyTokens.Scripts = choice.sharesScript ? .shared : .eachSide
+    var keys: KeyTokens
+    switch choice.unit {
+    case .token, .step:
+      keys = KeyTokens(chosen: chosen, rejected: rejected, scripts: scripts)
+    case .word, .sentence:
+      let units = units(choice.unit)
+      keys = KeyTokens(
+        chosen: chosen, rejected: rejected, chosenUnits: units.chosen,
+        rejectedUnits: units.rejected, scripts: scripts)
+    }
+    if choice.onlyFirstRejectedRun { keys = keys.keepingFirstRunOfRejected() }
+    if choice.unit == .step {
+      let units = units(.step)
+      keys = keys.widened(toChosenUnits: units.chosen, rejectedUnits: units.rejected)
+    }
+    found.withLock { $0.keys[choice] = keys }
+    return keys
+  }
+}
+
+extension TokenizedPair: Hashable {
+  /// Whether id and tokens are the same.
+  public static func == (a: TokenizedPair, b: TokenizedPair) -> Bool {
+    a.id == b.id && a.prompt == b.prompt && a.chosen == b.chosen && a.rejected == b.rejected
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(id)
+    hasher.combine(chosen)
+    hasher.combine(rejected)
+  }
 }
 
 /// Turns text into what a model is trained on, and refuses what it cannot be trained on.
+///
+/// Prompt and response meet where the prompt ends: the prompt is encoded by itself, with the
+/// tokenizer's start tokens (BOS), because that is what the student is given when it answers; the
+/// response is encoded as the text that follows. If the tokenizer ends a token at the boundary, these
+/// are the ids of prompt and response written as one text. So a SentencePiece-style tokenizer puts
+/// no space of its own before a response, and a response should begin with the space or newline that
+/// separates it from its prompt.
 public struct ExampleTokenizer: Sendable {
   public let tokenizer: Tokenizer
   public let endOfSequence: Int
   /// The tokens a sequence may have, and the ids the model knows; nil for no bound.
   public let maximumTokens: Int?
   public let vocabularySize: Int?
+  /// Whether prompts get the tokens that the tokenizer puts before a text (BOS).
+  public let includesSpecialTokens: Bool
+  /// Every token that ends a response: the tokenizer's, and those that the model's configuration
+  /// names.
+  public let stopTokens: Set<Int>
 
-  /// Throws where the tokenizer names no end-of-sequence token.
-  public init(_ tokenizer: Tokenizer, maximumTokens: Int? = nil, vocabularySize: Int? = nil) throws
-  {
+  /// `modelEnds`: the end-of-sequence ids of the model's configuration. Throws where the tokenizer
+  /// names no end-of-sequence token.
+  public init(
+    _ tokenizer: Tokenizer, maximumTokens: Int? = nil, vocabularySize: Int? = nil,
+    includesSpecialTokens: Bool = true, modelEnds: [Int] = []
+  ) throws {
     self.tokenizer = tokenizer
     endOfSequence = try tokenizer.requiredEndOfSequence()
+    self.includesSpecialTokens = includesSpecialTokens
+    stopTokens = tokenizer.stopTokens.union(modelEnds)
     self.maximumTokens = maximumTokens
     self.vocabularySize = vocabularySize
   }
 
   /// The pairs of `file` as token ids. Throws a `FileError` that names the file and the pair where
-  /// a prompt has no token, or a sequence is longer than the model's context. `unit` is what their
-  /// key tokens are found by.
-  public func tokenize(
-    _ pairs: [DualChainOfThought], file: String, unit: AlignmentUnit = .token
-  ) throws -> [TokenizedPair] {
+  /// a prompt has no token, or a sequence is longer than the model's context.
+  public func tokenize(_ pairs: [DualChainOfThought], file: String) throws -> [TokenizedPair] {
     try pairs.enumerated().map { index, pair in
       let place = "pair \(index + 1) (\(pair.questionID))"
       let prompt = try prompt(pair.prompt, file: file, place: place)
@@ -84,8 +164,10 @@ public struct ExampleTokenizer: Sendable {
       let rejected = try response(
         pair.rejected.text, after: prompt, file: file, place: place + ", rejected")
       return TokenizedPair(
-        id: pair.questionID, prompt: prompt, chosen: chosen, rejected: rejected,
-        chosenUnits: unitStarts(unit, of: chosen), rejectedUnits: unitStarts(unit, of: rejected))
+        id: pair.questionID, prompt: prompt, chosen: chosen, rejected: rejected, source: pair
+      ) { unit in
+        (unitStarts(unit, of: chosen), unitStarts(unit, of: rejected))
+      }
     }
   }
 
@@ -96,13 +178,26 @@ public struct ExampleTokenizer: Sendable {
       let prompt = try prompt(chain.prompt, file: file, place: place)
       return TokenizedChain(
         id: chain.questionID, prompt: prompt,
-        response: try response(chain.text, after: prompt, file: file, place: place))
+        response: try response(chain.text, after: prompt, file: file, place: place), source: chain)
     }
+  }
+
+  /// The tokens that every prompt begins with.
+  public var startTokens: [Int] { includesSpecialTokens ? tokenizer.startTokens : [] }
+
+  /// Which special tokens prompts get, for records: "bos=1", or "none".
+  public var specialTokens: String {
+    startTokens.isEmpty ? "none" : "bos=" + startTokens.map(String.init).joined(separator: "+")
+  }
+
+  /// A prompt's token ids.
+  public func encodePrompt(_ text: String) -> [Int] {
+    tokenizer.encodePrompt(text, includesSpecialTokens: includesSpecialTokens)
   }
 
   /// A prompt's token ids. Throws where there are none, or more than the model's context.
   public func prompt(_ text: String, file: String, place: String) throws -> [Int] {
-    let ids = tokenizer.encode(text)
+    let ids = encodePrompt(text)
     guard !ids.isEmpty else {
       throw FileError(
         file: file, location: place, expected: "a prompt of at least one token", found: "none")
@@ -123,7 +218,9 @@ public struct ExampleTokenizer: Sendable {
   private func response(_ text: String, after prompt: [Int], file: String, place: String) throws
     -> [Int]
   {
-    let ids = tokenizer.encode(text) + [endOfSequence]
+    var ids = tokenizer.encode(text, after: prompt)
+    while ids.last == endOfSequence { ids.removeLast() }
+    ids.append(endOfSequence)
     try check(ids, count: prompt.count + ids.count, file: file, place: place)
     return ids
   }
@@ -145,14 +242,13 @@ public struct ExampleTokenizer: Sendable {
 }
 
 extension ExampleTokenizer {
-  /// Where the words or sentences of a response begin, as indices of its tokens, rising from 0;
-  /// empty for `token`.
+  /// Where the units of a response begin, as indices of its tokens, rising from 0.
   ///
   /// A word begins with white space, or after it. A sentence ends with a word that ends in `.`, `!`,
   /// `?` or `;` (quotes and brackets after it count as part of it), or with a line. The
   /// end-of-sequence token is a unit of its own.
   public func unitStarts(_ unit: AlignmentUnit, of tokens: [Int]) -> [Int] {
-    guard unit != .token else { return [] }
+    guard unit != .token else { return Array(tokens.indices) }
     var starts: [Int] = []
     // The text since the last start, and the last token's.
     var (unitText, before) = ("", "")

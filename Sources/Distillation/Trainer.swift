@@ -19,8 +19,6 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
   public var batchSize: Int
   /// The norm that the gradient is scaled down to where it is larger; nil for none.
   public var clipNorm: Double?
-  /// The probability of dropout in an adapter's input.
-  public var dropout: Float
   /// Data order and dropout draw from this seed's streams of those names.
   public var seed: UInt64
   /// Whether each epoch draws a new order; else the examples come in theirs.
@@ -29,7 +27,7 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
   public init(
     learningRate: Double, schedule: LearningRateSchedule = .constant,
     optimiser: AdamWSettings = AdamWSettings(), length: Length, batchSize: Int,
-    clipNorm: Double? = nil, dropout: Float = 0, seed: UInt64 = 0, shuffles: Bool = true
+    clipNorm: Double? = nil, seed: UInt64 = 0, shuffles: Bool = true
   ) {
     self.learningRate = learningRate
     self.schedule = schedule
@@ -37,7 +35,6 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
     self.length = length
     self.batchSize = batchSize
     self.clipNorm = clipNorm
-    self.dropout = dropout
     self.seed = seed
     self.shuffles = shuffles
   }
@@ -45,13 +42,12 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
   /// Stage 1 of the paper: supervised fine-tuning on right chains.
   public static let paperStage1 = TrainingSettings(
     learningRate: 2e-4, schedule: .exponentialPerEpoch(factor: 0.95),
-    optimiser: AdamWSettings(weightDecay: 0.05), length: .epochs(15), batchSize: 256,
-    dropout: 0.05)
+    optimiser: AdamWSettings(weightDecay: 0.05), length: .epochs(15), batchSize: 256)
 
   /// Stage 2 of the paper: key reasoning steps learning on dual pairs.
   public static let paperStage2 = TrainingSettings(
     learningRate: 5e-6, schedule: .exponentialPerEpoch(factor: 0.95), length: .epochs(10),
-    batchSize: 256, dropout: 0.05)
+    batchSize: 256)
 
   /// The steps that this length makes over `exampleCount` examples. The last batch of an epoch may
   /// be smaller than the others.
@@ -129,6 +125,12 @@ public final class Trainer {
   public var nextStep: Int { optimiser.stepCount }
   public var stepCount: Int { settings.stepCount(exampleCount: objective.examples.count) }
 
+  /// The probability of dropout in the adapter's input: the adapter's own, unless the objective trains
+  /// without it.
+  var dropout: Float {
+    objective.usesDropout ? decoder.adapter?.configuration.dropout ?? 0 : 0
+  }
+
   /// Takes the steps that are left, with a report after each. `shouldStop` is asked before each
   /// step; a run that was stopped can be saved and gone on with.
   ///
@@ -156,7 +158,7 @@ public final class Trainer {
     }
     let losses = workers.losses(
       of: trees, on: decoder, rule: objective.rule,
-      dropout: decoder.adapter == nil ? 0 : settings.dropout, gradients: gradients)
+      dropout: dropout, gradients: gradients)
 
     // The loss travels as a sum and a weight, the number of examples, and is divided once.
     let weight = Double(examples.count)

@@ -26,7 +26,7 @@ extension Generator {
   ) -> [ArmResponse] {
     var responses = prompts.map { tokens, decoding in
       ArmResponse(
-        prompt: decoding.before + tokens + decoding.after, tokens: [], reason: .context)
+        prompt: decoding.sequence(tokens), tokens: [], reason: .context)
     }
     /// Generates on from the responses `indices` as they are.
     func extend(_ indices: [Int], stream: String = "") {

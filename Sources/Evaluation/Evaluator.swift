@@ -86,7 +86,7 @@ public struct Evaluator {
     self.tokenizer = tokenizer
     self.settings = settings
     self.workers = workers
-    stop = tokenizer.stopTokens(of: decoder)
+    stop = tokenizer.stopTokens
   }
 
   /// How the arm that trained a student has it asked, given the cues for a question's task.

@@ -43,7 +43,7 @@ extension PairScore {
     choice: KeyTokenChoice = KeyTokenChoice()
   ) throws -> [PairScore] {
     try zip(pairs, PairLosses.losses(of: pairs, on: decoder, workers: workers)).map {
-      PairScore($0, $1, choice.keyTokens(of: $0))
+      PairScore($0, $1, $0.keyTokens(choice))
     }
   }
 

@@ -5,7 +5,7 @@ import Foundation
 package struct CodeVersion: Sendable {
   /// The checked-out commit; `unknown` outside a repository.
   package let commit: String
-  /// What tracked files have that the commit has not, as a patch. Results are no code.
+  /// The changes of tracked files since the commit, as a patch. Results are not code.
   private let patch: String
 
   package init(of folder: String = ".") {
@@ -23,10 +23,11 @@ package struct CodeVersion: Sendable {
 
   package var isModified: Bool { !patch.isEmpty }
 
-  /// The commit as results cite it.
+  /// The commit as results cite it, in full and with 12 digits.
   package var citation: String { commit + (isModified ? "+modified" : "") }
+  package var shortCitation: String { commit.prefix(12) + (isModified ? "+modified" : "") }
 
-  /// Differs wherever tracked code does.
+  /// Differs if tracked code does.
   package var key: String { commit + (isModified ? "+\(SHA256.hex(of: patch))" : "") }
 
   private static func git(_ arguments: [String], _ folder: String) -> String? {

@@ -1,18 +1,15 @@
+import Files
 import Foundation
-import LinearAlgebra
 
 /// Where a run ran, for its record.
 package enum Machine {
-  /// Processor, cores, memory in GiB, and the BLAS core with its threads.
+  /// Processor, cores that may be used, memory in GiB, and the system.
   package static func description() -> [String: String] {
     let memory = Double(ProcessInfo.processInfo.physicalMemory) / Double(1 << 30)
     return [
       "processor": processor,
-      "cores": "\(ProcessInfo.processInfo.activeProcessorCount)",
+      "cores": "\(AvailableCores.count)",
       "memory_gib": "\((10 * memory).rounded() / 10)",
-      "blas": BLAS.configuration,
-      "blas_core": BLAS.coreName,
-      "blas_threads": "\(BLAS.threadCount)",
       "system": ProcessInfo.processInfo.operatingSystemVersionString,
     ]
   }

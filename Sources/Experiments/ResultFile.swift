@@ -1,47 +1,48 @@
 import Files
 import Foundation
 
-/// An experiment's CSV read back: its runs, with what each was set to and what came of it.
+/// An experiment's CSV, read: its runs with their settings and figures.
 package struct ResultFile: Sendable {
   package let path: String
   package let sha256: String
   package let experiment: String
   /// The columns that are settings, in their order.
   package let settings: [String]
-  /// In the order in which they first occur.
+  /// In the order of their first rows.
   package let runs: [Run]
-  /// Whether the figures' items were written.
+  /// Whether the file has items.
   package let hasItems: Bool
 
   package struct Run: Sendable {
     package let id: String
     package let arm: String
     package let seed: Int
-    /// By name; those that the arm does not have are absent.
+    /// By name, without those that the arm does not have.
     package let settings: [String: String]
     package let commit: String
     package let line: Int
-    package fileprivate(set) var figures: [Key: Figure] = [:]
+    package fileprivate(set) var figures: [MetricKey: Figure] = [:]
 
-    /// The figure of a split; nil where there is none, or it has no value (NaN, infinite).
-    package func figure(_ split: String, _ metric: String) -> Figure? {
-      figures[Key(split: split, metric: metric)].flatMap { $0.value.isFinite ? $0 : nil }
+    /// The figure at `key`; nil if there is none, or it has no value (NaN, infinite).
+    package func figure(_ key: MetricKey) -> Figure? {
+      figures[key].flatMap { $0.value.isFinite ? $0 : nil }
+    }
+
+    package func figure(_ split: String, _ name: MetricName, group: String = "") -> Figure? {
+      figure(MetricKey(split, name, group: group))
     }
   }
 
-  package struct Key: Hashable, Sendable {
-    package let split: String
-    package let metric: String
-  }
-
   package struct Figure: Sendable {
+    package let unit: MetricUnit?
     package let value: Double
     package let count: Int
-    /// nil where the file has none, or the figure has no value.
+    /// nil if the file has none, or the figure has no value.
     package let items: Items?
     package let line: Int
 
-    package init(value: Double, count: Int, items: Items?, line: Int) {
+    package init(unit: MetricUnit?, value: Double, count: Int, items: Items?, line: Int) {
+      self.unit = unit
       self.value = value
       self.count = count
       self.items = items
@@ -77,7 +78,7 @@ package struct ResultFile: Sendable {
       else { return nil }
     }
 
-    /// Whether this is `value`, but for the four digits that each item has.
+    /// Whether the figure is `value`, given that each item has four digits only.
     func amount(to value: Double) -> Bool {
       let total = weights.reduce(0, +)
       let size = values.reduce(0) { $0 + abs($1) } / total
@@ -85,19 +86,15 @@ package struct ResultFile: Sendable {
     }
   }
 
-  /// Reads the file at `path`. Throws a `FileError` that names the line where columns are missing, a number is none,
-  /// a run or a figure comes twice, or items do not fit their count or their figure.
-  package init(path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      let there = FileManager.default.fileExists(atPath: path)
-      throw FileError(
-        file: path, expected: "a readable CSV",
-        found: there ? "something that cannot be read" : "no such file")
-    }
-    let bytes = [UInt8](data)
+  /// Reads the file at `path`, metrics under their present names.
+  ///
+  /// Throws a `FileError` that names the line if columns are missing, a number is none, a run or a figure occurs twice,
+  /// or items do not fit their count or their figure.
+  package init(path: String) throws(FileError) {
+    let bytes = try FileContents.bytes(of: path)
     self.path = path
     sha256 = SHA256.hex(of: bytes)
-    var rows = try Self.rows(bytes, of: path)[...]
+    var rows = try CSV.rows(bytes, file: path)[...]
     let header = rows.popFirst()?.fields ?? []
     let place = Dictionary(header.enumerated().map { ($1, $0) }) { first, _ in first }
     let needed = [
@@ -115,7 +112,8 @@ package struct ResultFile: Sendable {
     var runs: [Run] = []
     var known: [String: Int] = [:]
     var experiment = ""
-    for (line, fields) in rows {
+    for row in rows {
+      let (line, fields) = (row.line, row.fields)
       func error(_ expected: String, _ found: String) -> FileError {
         FileError(
           file: path, location: "line \(line)", expected: expected, found: Self.short(found))
@@ -139,7 +137,7 @@ package struct ResultFile: Sendable {
         }
         if let same {
           throw error(
-            "one run for each arm, setting and seed, which run \(same.id) was (line \(same.line))",
+            "one run for each arm, settings and seed, here run \(same.id) of line \(same.line)",
             "run \(run.id)")
         }
         known[run.id] = runs.count
@@ -153,8 +151,9 @@ package struct ResultFile: Sendable {
       guard let value = Double(field("value")) else {
         throw error("a number as value", "\"\(field("value"))\"")
       }
-      if field("unit") == "share", value.isFinite, !(0...1).contains(value) {
-        throw error("a share from 0 to 1", "\(value)")
+      let unit = MetricUnit.read(field("unit"))
+      if unit == .fraction, value.isFinite, !(0...1).contains(value) {
+        throw error("a fraction from 0 to 1", "\(value)")
       }
       guard let count = field("count").isEmpty ? 0 : Int(field("count")), count >= 0 else {
         throw error("a whole number as count", "\"\(field("count"))\"")
@@ -168,17 +167,19 @@ package struct ResultFile: Sendable {
           throw error("\(count) items, as count says", "\(read.values.count)")
         }
         guard read.amount(to: value) else {
-          throw error("items that amount to the value \(value)", "\"\(field("items"))\"")
+          throw error("items whose figure is the value \(value)", "\"\(field("items"))\"")
         }
         items = read
       }
-      let key = Key(split: field("split"), metric: field("metric"))
+      let (name, group) = MetricName.read(field("metric"), group: field("group"))
+      let key = MetricKey(field("split"), name, group: group)
       if let before = first.figures[key] {
         throw error(
-          "one row for each run, split and metric",
-          "a second \(key.split) \(key.metric) of run \(run.id), after line \(before.line)")
+          "one row for each run, split, metric and group",
+          "a second \(key) of run \(run.id), after line \(before.line)")
       }
-      runs[index].figures[key] = Figure(value: value, count: count, items: items, line: line)
+      runs[index].figures[key] = Figure(
+        unit: unit, value: value, count: count, items: items, line: line)
     }
     guard !runs.isEmpty else { throw FileError(nothingIn: path, expected: "run") }
     self.experiment = experiment
@@ -190,67 +191,47 @@ package struct ResultFile: Sendable {
   private static func short(_ text: String) -> String {
     text.count > 80 ? text.prefix(80) + "…" : text
   }
+}
 
-  /// The rows of a CSV (RFC 4180) with the lines that they begin in; empty lines are passed over.
-  private static func rows(_ bytes: [UInt8], of path: String) throws -> [(
-    line: Int, fields: [String]
-  )] {
-    let (quote, comma) = (UInt8(ascii: "\""), UInt8(ascii: ","))
-    let (newline, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
-    var rows: [(line: Int, fields: [String])] = []
-    var fields: [String] = []
-    var field: [UInt8] = []
-    var (line, start) = (1, 1)
-    // Within quotes, and after those that end a field.
-    var (isQuoted, isClosed) = (false, false)
-    func endField() {
-      fields.append(String(decoding: field, as: UTF8.self))
-      field.removeAll(keepingCapacity: true)
-      isClosed = false
-    }
-    func endRow() {
-      endField()
-      if fields != [""] { rows.append((start, fields)) }
-      fields = []
-    }
-    var index = 0
-    while index < bytes.count {
-      let byte = bytes[index]
-      let next = index + 1 < bytes.count ? bytes[index + 1] : newline
-      index += 1
-      if isQuoted, byte == quote, next == quote, index < bytes.count {
-        field.append(quote)
-        index += 1
-      } else if isQuoted, byte == quote {
-        (isQuoted, isClosed) = (false, true)
-      } else if isQuoted {
-        if byte == newline { line += 1 }
-        field.append(byte)
-      } else if byte == comma {
-        endField()
-      } else if byte == newline {
-        endRow()
-        line += 1
-        start = line
-      } else if byte == carriageReturn, next == newline {
-        continue
-      } else if byte == quote, field.isEmpty, !isClosed {
-        isQuoted = true
-      } else if byte == quote || isClosed {
-        throw FileError(
-          file: path, location: "line \(line)",
-          expected: "quotes around a whole field, doubled within",
-          found: "\"\(String(decoding: field.prefix(40), as: UTF8.self))\" and more")
-      } else {
-        field.append(byte)
+// MARK: Writing
+
+extension ResultFile {
+  /// The rows of the CSV of `records`, which are of one plan: a header, and a row for each run and metric.
+  static func rows(of records: [RunRecord]) -> [[String]] {
+    let settings = records.first?.settings.map(\.name) ?? []
+    var rows = [
+      ["experiment", "run", "arm"] + settings + [
+        "seed", "split", "metric", "group", "unit", "value", "low_95", "high_95", "count", "items",
+        "run_seconds", "commit",
+      ]
+    ]
+    for record in records {
+      let start =
+        [record.experiment, record.id, record.arm]
+        + record.settings.map { $0.value?.description ?? "" } + ["\(record.seed)"]
+      for metric in record.metrics {
+        rows.append(
+          start + [
+            metric.key.split, metric.key.name.rawValue, metric.key.group, metric.unit.rawValue,
+            "\(metric.value)", metric.low.map { "\($0)" } ?? "", metric.high.map { "\($0)" } ?? "",
+            metric.count > 0 ? "\(metric.count)" : "", metric.items?.text ?? "",
+            "\((1000 * record.seconds).rounded() / 1000)", record.commit,
+          ])
       }
     }
-    if isQuoted {
-      throw FileError(
-        file: path, location: "line \(start)", expected: "a field's closing quotes",
-        found: "the end of the file")
-    }
-    if !field.isEmpty || !fields.isEmpty || isClosed { endRow() }
     return rows
+  }
+}
+
+extension MetricItems {
+  /// In the order of the ids: `0110` if all are 0 or 1, else `3.21/4 0.5/2`, four digits of each value over its weight.
+  fileprivate var text: String {
+    if weights == nil, values.allSatisfy({ $0 == 0 || $0 == 1 }) {
+      return values.map { $0 == 1 ? "1" : "0" }.joined()
+    }
+    return values.indices.map { index in
+      let weight: Double = weights?[index] ?? 1
+      return String(format: "%.4g/%g", values[index], weight)
+    }.joined(separator: " ")
   }
 }

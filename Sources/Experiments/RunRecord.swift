@@ -1,24 +1,24 @@
 import Files
 import Foundation
 
-/// What one run leaves behind: enough to know what it was, where it ran and what came of it.
-public struct RunRecord: Codable, Sendable {
+/// What one run leaves behind: everything that its rows of the CSV are made of, and where it ran.
+public struct RunRecord: Sendable {
   public var experiment: String
-  /// The hash of the experiment's name and the resolved settings, checksums included.
-  public var identity: String
-  public var settings: [String: SettingValue]
-  /// SHA-256 of data and model, by name.
-  public var checksums: [String: String]
-  /// The commit, and whether files differed from it.
+  /// The id of its provenance.
+  public var id: String
+  public var provenance: Provenance
+  /// The settings in the order of the CSV's columns; nil for those that the arm does not have. Files
+  /// by their names.
+  public var settings: [(name: String, value: SettingValue?)]
+  public var arm: String
+  public var seed: Int
+  /// The commit as results cite it.
   public var commit: String
-  public var isModified: Bool
-  /// Processor, cores, memory, BLAS core and threads.
+  /// Processor, cores, memory, BLAS.
   public var machine: [String: String]
-  /// What each split was used for; nil in records that were written before it was said.
-  public var scoring: String? = RunRecord.scoringRule
   public var seconds: Double
   public var finished: Date
-  /// Empty where the run failed.
+  /// Empty if the run failed.
   public var metrics: [Metric]
   /// What went wrong; nil for a finished run.
   public var failure: String?
@@ -28,47 +28,140 @@ public struct RunRecord: Codable, Sendable {
     "validation is what settings are chosen on; each test was scored once, after training"
 }
 
+extension RunRecord {
+  var json: JSONValue {
+    .members(
+      ("experiment", .string(experiment)), ("run", .string(id)), ("arm", .string(arm)),
+      (
+        "settings",
+        .object(settings.map { JSONMember(key: $0.name, value: $0.value?.json ?? .null) })
+      ), ("seed", .integer(seed)), ("provenance", provenance.json),
+      ("commit", .string(commit)), ("machine", .object(machine.mapValues { .string($0) })),
+      ("scoring", .string(Self.scoringRule)), ("seconds", .number(seconds)),
+      ("finished", .string(finished.formatted(.iso8601))),
+      ("failure", failure.map { .string($0) } ?? .null), ("metrics", .array(metrics.map(\.json))))
+  }
+
+  /// Throws an error that names the place where `node` is no record.
+  init(_ node: JSONNode) throws(FileError) {
+    experiment = try node.string("experiment")
+    id = try node.string("run")
+    arm = try node.string("arm")
+    seed = try node.integer("seed")
+    provenance = try Provenance(node.child("provenance"))
+    settings = []
+    for (name, node) in try node.child("settings").members() {
+      settings.append((name, node.isNull ? nil : try SettingValue(node)))
+    }
+    commit = try node.string("commit")
+    machine = [:]
+    for (key, value) in try node.child("machine").members() { machine[key] = try value.string() }
+    seconds = try node.child("seconds").number()
+    let date = try node.string("finished")
+    guard let finished = try? Date(date, strategy: .iso8601) else {
+      throw node.error("finished", expected: "a date as 2026-01-31T12:00:00Z")
+    }
+    self.finished = finished
+    failure = try node.optionalString("failure")
+    metrics = []
+    for metric in try node.elements("metrics") { metrics.append(try Metric(metric)) }
+  }
+}
+
+extension Metric {
+  var json: JSONValue {
+    .members(
+      ("split", .string(key.split)), ("metric", .string(key.name.rawValue)),
+      ("group", .string(key.group)), ("unit", .string(unit.rawValue)),
+      ("value", Self.json(value)), ("low_95", low.map(Self.json) ?? .null),
+      ("high_95", high.map(Self.json) ?? .null), ("count", .integer(count)),
+      ("items", items?.json ?? .null))
+  }
+
+  init(_ node: JSONNode) throws(FileError) {
+    key = try MetricKey(node)
+    guard let unit = MetricUnit(rawValue: try node.string("unit")) else {
+      let units = MetricUnit.allCases.map(\.rawValue).joined(separator: ", ")
+      throw node.error("unit", expected: "one of \(units)")
+    }
+    self.unit = unit
+    value = try Self.number(node.child("value"))
+    low = try node["low_95"].map(Self.number)
+    high = try node["high_95"].map(Self.number)
+    count = try node.integer("count")
+    items = try node["items"].map { node throws(FileError) in try MetricItems(node) }
+  }
+
+  /// JSON has no NaN and no infinity: they are the strings `nan`, `inf` and `-inf`.
+  fileprivate static func json(_ value: Double) -> JSONValue {
+    value.isFinite ? .number(value) : .string("\(value)")
+  }
+
+  fileprivate static func number(_ node: JSONNode) throws(FileError) -> Double {
+    guard case .string(let text) = node.value else { return try node.number() }
+    guard let value = Double(text), !value.isFinite else { throw node.error(expected: "a number") }
+    return value
+  }
+}
+
+extension MetricItems {
+  fileprivate var json: JSONValue {
+    .members(
+      ("ids", .array(ids.map { .string($0) })), ("values", .array(values.map(Metric.json))),
+      ("weights", weights.map { .array($0.map(Metric.json)) } ?? .null))
+  }
+
+  fileprivate init(_ node: JSONNode) throws(FileError) {
+    func numbers(_ node: JSONNode) throws(FileError) -> [Double] {
+      var numbers: [Double] = []
+      for element in try node.elements() { numbers.append(try Metric.number(element)) }
+      return numbers
+    }
+    var ids: [String] = []
+    for id in try node.elements("ids") { ids.append(try id.string()) }
+    let values = try numbers(node.child("values"))
+    let weights = try node["weights"].map { node throws(FileError) in try numbers(node) }
+    guard values.count == ids.count, weights?.count ?? ids.count == ids.count else {
+      throw node.error(
+        expected: "as many values and weights as ids, \(ids.count)",
+        found: "\(values.count) and \(weights?.count ?? ids.count)")
+    }
+    self.init(ids: ids, values: values, weights: weights)
+  }
+}
+
 /// The records of an experiment's runs, one JSON file each.
 package struct RecordStore: Sendable {
-  let folder: String
+  package let folder: String
 
   package init(folder: String) { self.folder = folder }
 
-  package static func identity(
-    _ experiment: String, _ settings: RunSettings, _ checksums: [String: String]
-  )
-    -> String
-  {
-    let sums = checksums.sorted { $0.key < $1.key }.map { "sha256 \($0.key)=\($0.value)\n" }
-    return String(
-      SHA256.hex(of: experiment + "\n" + settings.canonicalText + sums.joined()).prefix(16))
-  }
+  private func path(_ id: String) -> String { "\(folder)/\(id).json" }
 
-  private func path(_ identity: String) -> String { "\(folder)/\(identity).json" }
-
-  /// The record of a run that finished; nil where there is none, it failed, or it cannot be read,
-  /// so that the run is made again.
-  package func finished(_ identity: String) -> RunRecord? {
-    let decoder = JSONDecoder()
-    decoder.dateDecodingStrategy = .iso8601
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-    guard let data = FileManager.default.contents(atPath: path(identity)),
-      let record = try? decoder.decode(RunRecord.self, from: data)
-    else { return nil }
+  /// The record of `run` if it finished; nil if there is none, it failed, or it cannot be read: then
+  /// the run is made again.
+  ///
+  /// Throws an error that names what differs if the record is of a run with another provenance.
+  package func finished(_ run: PlannedRun, of plan: Plan) throws(FileError) -> RunRecord? {
+    let path = path(run.id)
+    guard let node = try? JSONNode(path: path), let record = try? RunRecord(node) else {
+      return nil
+    }
+    try plan.provenance(of: run.settings).check(record.provenance, file: path)
     return record.failure == nil ? record : nil
   }
 
+  /// The finished records of `plan`, in its order.
+  package func finished(_ plan: Plan) throws(FileError) -> [RunRecord] {
+    var records: [RunRecord] = []
+    for run in plan.runs {
+      if let record = try finished(run, of: plan) { records.append(record) }
+    }
+    return records
+  }
+
   /// Writes the record, the whole file or nothing.
-  package func write(_ record: RunRecord) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.dateEncodingStrategy = .iso8601
-    // A figure over nothing has no value; that is no reason to lose the run.
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try encoder.encode(record).write(
-      to: URL(fileURLWithPath: path(record.identity)), options: .atomic)
+  package func write(_ record: RunRecord) throws(FileError) {
+    try AtomicFile.write(record.json.text(isIndented: true) + "\n", to: path(record.id))
   }
 }

@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// What runs share: a folder for each stage, made once and known by the hash of what made it.
+/// What runs share: a folder for each stage, made once and named by the id of its provenance.
 package final class StageStore: @unchecked Sendable {
   private let folder: String
   private let condition = NSCondition()
@@ -9,17 +9,18 @@ package final class StageStore: @unchecked Sendable {
 
   package init(folder: String) { self.folder = folder }
 
-  /// The folder of the stage with this key; `make` fills it where it is missing.
+  /// The folder of the stage of this provenance; `make` fills it if it is missing.
   ///
   /// One that is being made by another run is waited for. A folder takes its name only when it is
-  /// whole.
-  package func stage(_ key: String, make: (String) throws -> Void) throws -> String {
-    let name = String(SHA256.hex(of: key).prefix(16))
+  /// whole. Throws an error that names what differs if the folder is of another provenance.
+  package func stage(_ provenance: Provenance, make: (String) throws -> Void) throws -> String {
+    let name = provenance.id
     let path = "\(folder)/\(name)"
     condition.lock()
     while beingMade.contains(name) { condition.wait() }
-    if FileManager.default.fileExists(atPath: path) {
+    if FileContents.exists(path) {
       condition.unlock()
+      try check(provenance, path)
       return path
     }
     beingMade.insert(name)
@@ -31,22 +32,31 @@ package final class StageStore: @unchecked Sendable {
       condition.unlock()
     }
     let partial = "\(path).partial-\(ProcessInfo.processInfo.processIdentifier)"
-    // Process numbers come round again, and with them what a killed process left.
+    // Process numbers are reused, and a killed process may have left this folder.
     try? FileManager.default.removeItem(atPath: partial)
     try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
     do {
       try make(partial)
-      try key.write(toFile: partial + "/key.txt", atomically: true, encoding: .utf8)
+      try AtomicFile.write(
+        provenance.json.text(isIndented: true) + "\n", to: "\(partial)/\(Self.file)")
     } catch {
       try? FileManager.default.removeItem(atPath: partial)
       throw error
     }
-    // Another process may have made the same one meanwhile; then its own is as good.
+    // Another process may have made the same stage in the meantime; then that one is used.
     do {
       try FileManager.default.moveItem(atPath: partial, toPath: path)
     } catch  where FileManager.default.fileExists(atPath: path) {
       try? FileManager.default.removeItem(atPath: partial)
     }
     return path
+  }
+
+  /// The name of the file in a stage's folder that holds its provenance.
+  private static let file = "provenance.json"
+
+  private func check(_ provenance: Provenance, _ path: String) throws(FileError) {
+    let file = "\(path)/\(Self.file)"
+    try provenance.check(Provenance(JSONNode(path: file)), file: file)
   }
 }

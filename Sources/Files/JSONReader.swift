@@ -104,23 +104,42 @@ struct JSONReader {
 
   private mutating func number() throws(FileError) -> JSONValue {
     let start = position
-    while let byte = next, (0x30...0x39).contains(byte) || "+-.eE".utf8.contains(byte) {
-      position += 1
+    let isNegative = take(UInt8(ascii: "-"))
+    let firstDigit = next
+    let isWhole = digits() > 0
+    let hasLeadingZero =
+      firstDigit == UInt8(ascii: "0") && position - start > (isNegative ? 2 : 1)
+    var isValid = isWhole && !hasLeadingZero
+    if take(UInt8(ascii: ".")) { isValid = digits() > 0 && isValid }
+    if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
+      if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+      isValid = digits() > 0 && isValid
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if let integer = Int(text) { return .integer(integer) }
-    if let number = Double(text) { return .number(number) }
+    if isValid, let integer = Int(text) { return .integer(integer) }
+    if isValid, let number = Double(text), number.isFinite { return .number(number) }
     position = start
     throw error(expected: "a JSON value")
+  }
+
+  /// Passes the digits that come next, and returns how many there are.
+  private mutating func digits() -> Int {
+    let start = position
+    while let byte = next, (0x30...0x39).contains(byte) { position += 1 }
+    return position - start
   }
 
   private mutating func string() throws(FileError) -> String {
     position += 1
     let start = position
-    while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
+    while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+      try check(byte)
+      position += 1
+    }
     guard next == UInt8(ascii: "\\") else { return try text(bytes[start..<position], from: start) }
     var unescaped = Array(bytes[start..<position])
     while let byte = next, byte != UInt8(ascii: "\"") {
+      try check(byte)
       position += 1
       if byte == UInt8(ascii: "\\") {
         unescaped.append(contentsOf: String(try escape()).utf8)
@@ -129,6 +148,13 @@ struct JSONReader {
       }
     }
     return try text(unescaped[...], from: start)
+  }
+
+  /// Throws for a control character, which a string must escape.
+  private func check(_ byte: UInt8) throws(FileError) {
+    if byte < 0x20 {
+      throw error(expected: "an escape such as \\n in place of a control character")
+    }
   }
 
   /// The string `content`, which began at byte `start`; the closing quote is taken.

@@ -80,6 +80,7 @@ public struct AnswerRule: Hashable, Sendable {
   /// - Parameter options: those of a multiple-choice question; flexible matching then takes an
   ///   option's text for its label.
   public func read(_ response: String, gold: String, options: [Question.Option] = []) -> Reading {
+    let isBlank = gold.allSatisfy(\.isWhitespace)
     switch matching {
     case .strict:
       let found = textAfterCue(in: response)
@@ -87,17 +88,19 @@ public struct AnswerRule: Hashable, Sendable {
         return Reading(answer: nil, isParsed: false, isCorrect: false)
       }
       let plain = plain(answer)
-      return Reading(answer: plain, isParsed: found != nil, isCorrect: plain == self.plain(gold))
+      return Reading(
+        answer: plain, isParsed: found != nil,
+        isCorrect: !isBlank && !plain.isEmpty && plain == self.plain(gold))
     case .flexible:
-      let gold = AnswerValue(gold: gold, options: options)
-      let cues = [cue] + ["the answer is", "answer is", "answer:", "####"].filter { $0 != cue }
-      // The answer that is stated last counts, whichever cue it follows.
-      let tail = cues.compactMap {
-        Self.ranges(of: $0, inAnyCaseIn: response).last?.upperBound
-      }.max()
-      let value = gold.sameKind(
-        in: tail.map { String(response[$0...]) } ?? response, afterCue: tail != nil, options)
-      return Reading(answer: value?.description, isParsed: value != nil, isCorrect: value == gold)
+      // Without a gold answer there is no kind to look for; the text of the answer is then read.
+      guard let gold = AnswerValue(gold: gold, options: options) else {
+        let answer = textAfterCue(in: response).map(plain)
+        return Reading(answer: answer, isParsed: answer?.isEmpty == false, isCorrect: false)
+      }
+      let value = StatedAnswer.value(in: response, like: gold, cue: cue, options: options)
+      return Reading(
+        answer: value?.description, isParsed: value != nil,
+        isCorrect: value?.matches(gold) ?? false)
     }
   }
 

@@ -1,8 +1,10 @@
+import Foundation
+
 /// An equation that a text states: `12 * 4 = 46`, `<<48/2=24>>24`, `$3 + $4 = $7`.
 public struct StatedEquation: Hashable, Sendable {
   /// What stands on its two sides, as it was read: `12 * 4`, `46`.
   public var left: String
-  public var chosen: String
+  public var right: String
   /// Whether the right side is what the left side comes to, or that rounded or cut to as many
   /// decimals as the right side is written with.
   public var holds: Bool
@@ -11,12 +13,13 @@ public struct StatedEquation: Hashable, Sendable {
 /// The arithmetic that a text states in passing.
 ///
 /// Read are numbers with commas, decimals, currencies, percent signs and scales (`2 million`), units
-/// in words between a number and the next sign, `+ - * / x × · ÷`, "times", "plus", "minus",
-/// "divided by", "of" after a share (`20% of 50`), parentheses, and chains (`3 + 4 + 5 = 7 + 5 =
-/// 12`). What may mean something else is no equation: unknowns (`2x + 3 = 13`), powers, clock times,
-/// ratios, ranges, mixed numbers, units to be converted (`1/2 hour = 30 minutes`). Where a text has
-/// several readings (a percentage, a dash, `5 + 3 = 8 + 2 = 10`), the equation holds if one of them
-/// does.
+/// in words between a number and the next sign, `+ - * / x × · ÷ ^ !`, LaTeX's `\times`, `\frac` and
+/// so on, "times", "plus", "minus", "divided by", "of" after a fraction (`20% of 50`), "equals" and
+/// "is", parentheses up to 64 deep, chains (`3 + 4 + 5 = 7 + 5 = 12`), and a number before its
+/// calculation (`17 = 12 + 4`). What may mean something else is no equation: unknowns (`2x + 3 = 13`),
+/// clock times, ratios, ranges, mixed numbers, units to be converted (`1/2 hour = 30 minutes`). Where
+/// a text has several readings (a percentage, a dash, `5 + 3 = 8 + 2 = 10`), the equation holds if one
+/// of them does.
 public enum StatedArithmetic {
   /// The equations of `text`: those of its lines, then those of its calculator notes (`<<…>>`).
   ///
@@ -33,10 +36,23 @@ public enum StatedArithmetic {
     outside += rest
     return ([outside] + notes).flatMap { text in
       ArithmeticSymbol.sentences(of: text).flatMap { sentence in
-        let sides = sentence.split(separator: .equals, omittingEmptySubsequences: false)
+        let sides = sides(of: sentence)
         return zip(sides, sides.dropFirst()).compactMap { equation($0, $1, modulus: modulus) }
       }
     }
+  }
+
+  /// What stands between the equals signs of a sentence. A side that "is" follows ends in it.
+  private static func sides(of sentence: ArraySlice<ArithmeticSymbol>) -> [ArraySlice<
+    ArithmeticSymbol
+  >] {
+    var sides: [ArraySlice<ArithmeticSymbol>] = []
+    var start = sentence.startIndex
+    for index in sentence.indices where sentence[index] == .equals || sentence[index] == .is {
+      sides.append(sentence[start..<(sentence[index] == .is ? index + 1 : index)])
+      start = index + 1
+    }
+    return sides + [sentence[start...]]
   }
 
   /// The equation between what ends one side and what begins the other; nil where there is none
@@ -44,27 +60,74 @@ public enum StatedArithmetic {
   private static func equation(
     _ before: ArraySlice<ArithmeticSymbol>, _ after: ArraySlice<ArithmeticSymbol>, modulus: Int?
   ) -> StatedEquation? {
-    guard let left = operation(endingIn: before), let chosen = value(beginning: after),
-      ArithmeticReading.value(of: left, .share) != nil
-    else { return nil }
+    guard let right = value(beginning: after) else { return nil }
+    guard let left = operation(endingIn: before) else {
+      return reversedEquation(before, right, modulus: modulus)
+    }
+    guard ArithmeticReading.value(of: left, .share) != nil else { return nil }
+    if before.last == .is, isFraction(left) { return nil }
     let lefts = [left] + operationsAfterDash(in: left)
     // "5 + 3 = 8 + 2 = 10" says that 5 + 3 is 8.
-    let rights = [chosen, chosen.prefix(ArithmeticReading.firstOperand(of: chosen))]
+    let rights = [right, right.prefix(ArithmeticReading.firstOperand(of: right))]
     let holds = ArithmeticReading.Percent.allCases.contains { percent in
       lefts.contains { left in
-        rights.contains { chosen in
+        rights.contains { right in
           guard let a = ArithmeticReading.value(of: left, percent),
-            let b = ArithmeticReading.value(of: chosen, percent)
+            let b = ArithmeticReading.value(of: right, percent)
           else { return false }
           return b.isRounded(a) || modulus.map { a.isCongruent(b, modulo: $0) } ?? false
         }
       }
     }
-    if !holds, isConversion(left + chosen) || isFractionOfSomething(left) { return nil }
-    if !holds, hasRange(left) || hasRange(chosen) { return nil }
+    if !holds, isConversion(left + right), !isFalseConversion(left, right) { return nil }
+    if !holds, isFractionOfSomething(left) { return nil }
+    if !holds, hasRange(left) || hasRange(right) { return nil }
+    return stated(left, right, holds: holds)
+  }
+
+  /// The equation of a number that stands alone before its calculation: `17 = 12 + 4`.
+  private static func reversedEquation(
+    _ before: ArraySlice<ArithmeticSymbol>, _ right: ArraySlice<ArithmeticSymbol>, modulus: Int?
+  ) -> StatedEquation? {
+    guard let start = before.indices.last(where: { before[$0].beginsOperand }),
+      case let first = start > before.startIndex && before[start - 1].isTightMinus
+        ? start - 1 : start,
+      case let left = before[first...], ArithmeticReading.length(of: left) == left.count,
+      !(left + right).contains(where: \.isPercent), !left.contains(where: \.isWord),
+      isOperation(right), !isConversion(right), !hasRange(right)
+    else { return nil }
+    if first > before.startIndex {
+      guard case .word(let word) = before[first - 1], leadsToStatement.contains(word) else {
+        return nil
+      }
+    }
+    let readings = ArithmeticReading.Percent.allCases.compactMap { percent in
+      ArithmeticReading.value(of: left, percent).flatMap { left in
+        ArithmeticReading.value(of: right, percent).map { (left, $0) }
+      }
+    }
+    guard !readings.isEmpty else { return nil }
+    let holds = readings.contains { left, right in
+      left.isRounded(right) || modulus.map { left.isCongruent(right, modulo: $0) } ?? false
+    }
+    // "48 = 48 + 24 = 72" repeats the number and goes on.
+    let firstRight = right.prefix(ArithmeticReading.firstOperand(of: right))
+    if !holds, ArithmeticReading.value(of: firstRight, .share)?.number == readings[0].0.number {
+      return nil
+    }
+    return stated(left, right, holds: holds)
+  }
+
+  private static let leadsToStatement: Set = [
+    "so", "then", "thus", "therefore", "hence", "that",
+  ]
+
+  private static func stated(
+    _ left: ArraySlice<ArithmeticSymbol>, _ right: ArraySlice<ArithmeticSymbol>, holds: Bool
+  ) -> StatedEquation {
     return StatedEquation(
       left: left.map(\.description).joined(separator: " "),
-      chosen: chosen.map(\.description).joined(separator: " "), holds: holds)
+      right: right.map(\.description).joined(separator: " "), holds: holds)
   }
 
   /// The longest operation that `symbols` ends in; nil where there is none, or where it is the rest
@@ -72,14 +135,17 @@ public enum StatedArithmetic {
   private static func operation(endingIn symbols: ArraySlice<ArithmeticSymbol>) -> ArraySlice<
     ArithmeticSymbol
   >? {
-    for start in symbols.indices where symbols[start].beginsOperand {
+    let symbols = symbols.last == .is ? symbols.dropLast() : symbols
+    // Longer calculations are not read: the time is proportional to the square of this.
+    let first = max(symbols.startIndex, symbols.endIndex - longestSide)
+    for start in first..<symbols.endIndex where symbols[start].beginsOperand {
       let rest = symbols[start...]
-      guard ArithmeticReading.length(of: rest) == rest.count,
-        ArithmeticReading.firstOperand(of: rest) < rest.count
-      else { continue }
+      guard isOperation(rest) else { continue }
       guard start > symbols.startIndex else { return rest }
       switch symbols[start - 1] {
-      case .word(let word): return changesWhatFollows.contains(word) ? nil : rest
+      case .word(let word):
+        let isFunction = symbols[start] == .open && word.count == 1
+        return isFunction || changesWhatFollows.contains(word) ? nil : rest
       case .open: return rest
       default: return nil
       }
@@ -87,9 +153,21 @@ public enum StatedArithmetic {
     return nil
   }
 
+  private static let longestSide = 256
+
+  /// Whether `symbols` are a calculation as a whole, in parentheses or not.
+  private static func isOperation(_ symbols: ArraySlice<ArithmeticSymbol>) -> Bool {
+    guard ArithmeticReading.length(of: symbols) == symbols.count else { return false }
+    if ArithmeticReading.firstOperand(of: symbols) < symbols.count { return true }
+    return symbols.indices.dropFirst().contains {
+      symbols[$0].isOperator && symbols[$0 - 1].endsOperand
+    }
+  }
+
   private static let changesWhatFollows: Set = [
     "of", "half", "twice", "double", "triple", "thrice", "quarter", "third", "times", "plus",
     "minus", "by", "over", "percent", "per", "squared", "cubed", "root",
+    "log", "ln", "sin", "cos", "tan", "mod", "gcd", "lcm", "max", "min", "binom", "sum",
   ]
 
   /// What stands on the right of an equals sign; nil where it goes on with what was not understood.
@@ -157,6 +235,42 @@ public enum StatedArithmetic {
       uniquingKeysWith: { first, _ in first })
   }()
 
+  /// Whether units do not explain why a product is not what it is said to be: no factor between them
+  /// makes up for it.
+  private static func isFalseConversion(
+    _ left: ArraySlice<ArithmeticSymbol>, _ right: ArraySlice<ArithmeticSymbol>
+  ) -> Bool {
+    let isProduct = left.contains {
+      $0 == .sign("*", isTight: true) || $0 == .sign("*", isTight: false)
+    }
+    let isSum = (left + right).contains { symbol in
+      if case .sign(let sign, _) = symbol {
+        sign == "+" || sign == "-" || sign == "/"
+      } else {
+        false
+      }
+    }
+    guard isProduct, !isSum, let a = ArithmeticReading.value(of: left, .share)?.number,
+      let b = ArithmeticReading.value(of: right, .share)?.number, a > 0, b > 0
+    else { return false }
+    let ratio = max(a / b, b / a)
+    return !conversionFactors.contains { abs(ratio / $0 - 1) < 0.02 }
+  }
+
+  private static let conversionFactors: Set<Double> = {
+    let single: [Double] = [
+      1, 2, 3, 4, 5, 7, 8, 10, 12, 16, 20, 24, 25, 30, 36, 48, 52, 60, 100, 365, 1000,
+    ]
+    return Set(single.flatMap { a in single.flatMap { b in [a * b, max(a / b, b / a)] } })
+  }()
+
+  /// Whether the operation is one number over another, which may be of something: "1/2 is 5 pages".
+  private static func isFraction(_ operation: ArraySlice<ArithmeticSymbol>) -> Bool {
+    let signs = operation.filter(\.isOperator)
+    guard signs.count == 1, case .sign("/", _)? = signs.first else { return false }
+    return true
+  }
+
   /// Whether the operation is a bare fraction of what its words name: `1/2 cup`.
   private static func isFractionOfSomething(_ operation: ArraySlice<ArithmeticSymbol>) -> Bool {
     guard operation.count > 3, case .sign("/", isTight: true) = operation[operation.startIndex + 1]
@@ -183,9 +297,12 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
   /// One of `+ - * /`; tight where no space is beside it.
   case sign(Character, isTight: Bool)
   case open, close, equals
+  /// "is" or "equals" between a calculation and a number.
+  case `is`
+  case power
   /// Lower-case.
   case word(String)
-  /// What has a meaning that is not read: `^`, `x:y`, `5!`.
+  /// What has a meaning that is not read: `x^2`, `x:y`, `√`.
   case other
   /// The end of a sentence or of a part of it.
   case end
@@ -199,6 +316,8 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
     case .open: return "("
     case .close: return ")"
     case .equals: return "="
+    case .is: return "is"
+    case .power: return "^"
     case .word(let word): return word
     case .other: return "?"
     case .end: return "."
@@ -212,6 +331,19 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
     }
   }
 
+  var isOperator: Bool {
+    switch self {
+    case .sign, .power: true
+    default: false
+    }
+  }
+
+  var isTightMinus: Bool { self == .sign("-", isTight: true) }
+
+  var isPercent: Bool { if case .number(_, _, _, true) = self { true } else { false } }
+
+  var isWord: Bool { if case .word = self { true } else { false } }
+
   var endsOperand: Bool {
     switch self {
     case .number, .close, .word: true
@@ -221,7 +353,7 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
 
   /// The symbols of `text`, sentence by sentence.
   static func sentences(of text: String) -> [ArraySlice<ArithmeticSymbol>] {
-    text.split(whereSeparator: \.isNewline).flatMap { line in
+    AnswerText(text).characters.split(whereSeparator: \.isNewline).flatMap { line in
       var lexer = ArithmeticLexer(Array(line))
       return lexer.symbols().split(separator: .end)
     }
@@ -262,19 +394,11 @@ private struct ArithmeticLexer {
       case let letter where letter.isLetter: word()
       case "+": sign("+")
       case "*":
-        if character(1) == "*" {
-          // A power between numbers, bold letters elsewhere.
-          let isPower = !character(-1).isWhitespace && !character(2).isWhitespace && position > 0
-          if isPower, found.last?.endsOperand == true, isDigit(2) || character(2) == "(" {
-            found.append(.other)
-          }
-          position += 2
-        } else {
-          sign("*")
-        }
-      case "×", "·", "⋅", "∙": sign("*")
-      case "/", "÷": sign("/")
-      case "-", "−", "–":
+        sign("*")
+      case "^": power()
+      case "×": sign("*")
+      case "/": sign("/")
+      case "-":
         if character(1) == ">" {
           found.append(.end)
           position += 2
@@ -282,14 +406,14 @@ private struct ArithmeticLexer {
           sign("-")
         }
       case "=": equals()
-      case "(", "[":
+      case "(", "[", AnswerText.Mark.fractionStart:
         depth += 1
         append(.open)
-      case ")", "]": close()
-      case "\\": command()
+      case ")", "]", AnswerText.Mark.fractionEnd: close()
+      case AnswerText.Mark.boxStart, AnswerText.Mark.boxEnd: position += 1
       case ":": append(isDigit(1) && isDigit(-1) ? .other : .end)
-      case "!": append("+-*/×÷=^".contains(next(after: 1)) ? .other : .end)
-      case "%", "^", "{", "}", "@", "#", "|", "<", ">", "√", "≈", "~", "°", "²", "³":
+      case "!": exclamation()
+      case "%", "{", "}", "@", "#", "|", "<", ">", "√", "≈", "~", "°", "²", "³":
         append(.other)
       case let space
       where space.isWhitespace || Self.currencies.contains(space) || "'’_".contains(space):
@@ -331,16 +455,27 @@ private struct ArithmeticLexer {
     }
   }
 
-  /// LaTeX's `\times`, `\(` and so on.
-  private mutating func command() {
-    position += 1
-    let name = String(characters.dropFirst(position).prefix(while: \.isLetter))
-    position += name.isEmpty ? 1 : name.count
-    switch name {
-    case "": break
-    case "times", "cdot": found.append(.sign("*", isTight: false))
-    case "div": found.append(.sign("/", isTight: false))
-    default: found.append(.other)
+  /// A power of a number; that of a unit ("cm^2") belongs to the unit.
+  private mutating func power() {
+    switch found.last {
+    case .number, .close: append(.power)
+    case .word(let word) where word.count > 1 && isDigit(1): position += 2
+    default: append(.other)
+    }
+  }
+
+  /// A factorial before a sign, else the end of a sentence.
+  private mutating func exclamation() {
+    guard "+-*/×=^)".contains(next(after: 1)) else { return append(.end) }
+    if case .number(let value, let unit, false, false)? = found.last, value == value.rounded(),
+      (0...20).contains(value)
+    {
+      found[found.count - 1] = .number(
+        (1...20).prefix(Int(value)).map(Double.init).reduce(1, *), unit: unit, isCurrency: false,
+        isPercent: false)
+      position += 1
+    } else {
+      append(.other)
     }
   }
 
@@ -389,6 +524,13 @@ private struct ArithmeticLexer {
     let word = String(characters[start..<position]).lowercased()
     let leadsToNumber = "0123456789.$€£(".contains(next(after: 0))
     switch (word, found.last) {
+    case ("equals", _) where leadsToNumber || next(after: 0) == "-": found.append(.is)
+    case ("to", .word("equal")) where leadsToNumber || next(after: 0) == "-":
+      found.removeLast()
+      if case .is? = found.last { found.removeLast() }
+      if case .word("is")? = found.last { found.removeLast() }
+      found.append(.is)
+    case ("is", _) where leadsToNumber && found.last?.endsOperand == true: found.append(.is)
     case ("times", _) where leadsToNumber: found.append(.sign("*", isTight: false))
     case ("plus", _) where leadsToNumber: found.append(.sign("+", isTight: false))
     case ("minus", _) where leadsToNumber: found.append(.sign("-", isTight: false))
@@ -417,10 +559,14 @@ private struct ArithmeticReading {
     /// One in the last decimal that is written.
     var unit: Double
     var isPercent = false
+    /// Whether it is the result of a calculation.
+    var isCalculated = false
     var isWhole: Bool { number == number.rounded() && abs(number) < 1e15 }
 
     /// Whether this is `exact`, rounded or cut to the decimals that this is written with.
     func isRounded(_ exact: Value) -> Bool {
+      // A calculation with whole numbers is not rounded.
+      let unit = isCalculated && self.unit >= 1 ? 1e-6 * max(1, abs(number)) : self.unit
       let rest = number < 0 ? number - exact.number : exact.number - number
       return -0.5 * unit * (1 + 1e-9) <= rest && rest < unit * (1 - 1e-9)
     }
@@ -434,6 +580,10 @@ private struct ArithmeticReading {
   private let symbols: ArraySlice<ArithmeticSymbol>
   private var position: Int
   private let percent: Percent
+  /// How many parentheses are open around `position`.
+  private var depth = 0
+
+  private static let greatestDepth = 64
 
   private init(_ symbols: ArraySlice<ArithmeticSymbol>, _ percent: Percent) {
     self.symbols = symbols
@@ -477,6 +627,7 @@ private struct ArithmeticReading {
       value.number += sign == "+" ? term.number : -term.number
       value.unit = min(value.unit, term.unit)
       value.isPercent = value.isPercent && term.isPercent
+      value.isCalculated = true
     }
     return value
   }
@@ -506,6 +657,7 @@ private struct ArithmeticReading {
       default: return value
       }
       value.isPercent = false
+      value.isCalculated = true
     }
   }
 
@@ -526,7 +678,13 @@ private struct ArithmeticReading {
         number: isShare ? number / 100 : number, unit: isShare ? unit / 100 : unit,
         isPercent: isPercent)
     case .open:
+      guard depth < Self.greatestDepth else {
+        position = start
+        return nil
+      }
       position += 1
+      depth += 1
+      defer { depth -= 1 }
       guard let inner = sum(), current == .close else {
         position = start
         return nil
@@ -537,9 +695,31 @@ private struct ArithmeticReading {
       position = start
       return nil
     }
+    if case .power? = current {
+      let sign = position
+      position += 1
+      // -3^2 is -9; the exponent is a number or in parentheses.
+      if let exponent = operandWithoutPower() {
+        value.number = pow(value.number, exponent)
+        value.isPercent = false
+      } else {
+        position = sign
+      }
+    }
     if isNegative { value.number = -value.number }
     unit()
     return value
+  }
+
+  private mutating func operandWithoutPower() -> Double? {
+    switch current {
+    case .number(let number, _, false, false):
+      position += 1
+      return number
+    case .open:
+      return operand()?.number
+    default: return nil
+    }
   }
 
   /// Up to five words that say what is counted. A single letter is an unknown.

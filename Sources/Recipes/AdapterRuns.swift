@@ -21,21 +21,21 @@ extension DistillationSetup {
         "adapter_scale", .number(0.001...1000), [.number(0.5)], help: "its alpha over its rank"),
       Setting(
         "overlap_directions", .integer(1...4096), [.integer(4)],
-        help: "singular directions of each update that are held against each other"),
+        help: "singular directions of the updates that are compared"),
     ]
   }
 
-  /// Trains stage 1, then the run's arm, an `ObjectiveName`, through an adapter on query and value
+  /// Trains stage 1, then the objective that the run's arm is called after, through an adapter on query and value
   /// projections; scores the student and says what the adapter learned. Any other arm is stage 1 alone.
   public func runAdapter(_ context: RunContext) throws -> [Metric] {
     let run = context.settings
-    let first = try firstStage(context, on: data.correct + data.rectified)
-    guard let objective = ObjectiveName(rawValue: run.arm) else {
+    let first = try firstStage(context, on: data.training.chains)
+    guard let objective = ObjectiveEntry(named: run.arm) else {
       return try measure(first, context)
     }
     let merged = first.merged()
     let student = try adapted(merged, run)
-    let training = try secondStage(student, objective, on: data.chains, context)
+    let training = try secondStage(student, objective, on: data.training, context)
     return training + (try learned(by: student, on: merged, after: first, run))
       + (try measure(student, context))
   }
@@ -60,10 +60,10 @@ extension DistillationSetup {
   ) throws -> [Metric] {
     guard let adapter = student.adapter else { return [] }
     let before = try untrained(run)
-    var means: [(name: String, unit: String, values: [Double])] = [
-      ("effective rank", "directions", []), ("stable rank", "directions", []),
-      ("update over weight", "ratio", []), ("overlap with stage 1, outputs", "share", []),
-      ("overlap with stage 1, inputs", "share", []),
+    var means: [(name: MetricName, unit: MetricUnit, values: [Double])] = [
+      (.effectiveRank, .directions, []), (.stableRank, .directions, []),
+      (.updateOverWeight, .ratio, []), (.outputOverlap, .fraction, []),
+      (.inputOverlap, .fraction, []),
     ]
     var metrics: [Metric] = []
     for layer in 0..<merged.configuration.layerCount {
@@ -83,7 +83,7 @@ extension DistillationSetup {
         for (index, value) in figures.enumerated() {
           means[index].values.append(value)
           metrics.append(
-            Metric("\(means[index].name): \(place)", unit: means[index].unit, value: value))
+            Metric(means[index].name, group: place, unit: means[index].unit, value: value))
         }
         metrics.append(.singularValues(update.singularValues, of: place))
       }
@@ -114,7 +114,7 @@ extension Metric {
   /// The singular values of an update as items, falling; their mean as the figure.
   fileprivate static func singularValues(_ values: [Double], of place: String) -> Metric {
     let mean = values.reduce(0, +) / Double(max(1, values.count))
-    var metric = Metric("singular values: \(place)", unit: "weight", value: mean)
+    var metric = Metric(.singularValues, group: place, unit: .weight, value: mean)
     metric.count = values.count
     // Ids of one length keep their order.
     metric.items = MetricItems(

@@ -1,27 +1,45 @@
 import Experiments
+import LinearAlgebra
 
 extension Experiment {
   /// An experiment on the data and the student of `DistillationSetup`; `run` is one run of it.
   ///
-  /// On a checkpoint, whose runs are dear, three seeds run where `--seeds` is left out, and the CSV has
-  /// a name of its own.
+  /// With `--model`, whose runs take longer, three seeds run without `--seeds`, and the CSV has a name
+  /// of its own.
   public init(
     distillation name: String, question: String, arms: [Arm], reference: String = Arm.stage1.name,
     settings: [Setting] = DistillationSetup.settings(),
-    seeds: Int, summary: [String], example: String,
+    seeds: Int, summary: [MetricKey], example: String,
     notes: @escaping @Sendable (DistillationSetup) -> [String] = { _ in [] },
     run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
   ) {
-    let usesCheckpoint = DistillationSetup.usesCheckpoint()
     self.init(
-      name: name, outputName: usesCheckpoint ? "\(name).checkpoint" : nil, question: question,
-      arms: arms, reference: reference, settings: settings, seeds: usesCheckpoint ? 3 : seeds,
+      name: name, question: question, arms: arms, reference: reference, settings: settings,
+      seeds: seeds,
+      variant: Variant(setting: DistillationSetup.modelSetting, suffix: "checkpoint", seeds: 3),
       summary: summary, example: example
     ) { context in
+      BLAS.useWidestKernels()
+      BLAS.threadCount = 1
       let setup = try DistillationSetup(context)
-      return Prepared(checksums: setup.checksums, notes: setup.notes + notes(setup)) {
-        try run(setup, $0)
-      }
+      return setup.prepared(notes: notes(setup), run: run)
     }
+  }
+}
+
+extension [MetricKey] {
+  /// The accuracies on validation and both tests.
+  public static var accuracies: [MetricKey] {
+    ["validation", "in domain", "out of domain"].map { MetricKey($0, .accuracy) }
+  }
+}
+
+extension Machine {
+  /// The BLAS with its core and threads, for records.
+  package static var blas: [String: String] {
+    [
+      "blas": BLAS.configuration, "blas_core": BLAS.coreName,
+      "blas_threads": "\(BLAS.threadCount)",
+    ]
   }
 }

@@ -4,8 +4,8 @@ import Evaluation
 import Experiments
 import Files
 import Foundation
-import KeySteps
 import LanguageModel
+import Parameters
 import Randomness
 import Reasoning
 import Statistics
@@ -16,112 +16,30 @@ import Tokenizers
 /// and how a student is measured. An experiment adds arms and axes.
 public struct DistillationSetup: Sendable {
   public let data: ExperimentData
-  /// The pretrained student; nil where one is trained from scratch.
+  /// The pretrained student; nil if one is trained from scratch.
   private let pretrained: Student?
   private let modelChecksum: [String: String]
 
-  /// Whether the flags name a pretrained student, and with it the defaults that fit one.
-  public static func usesCheckpoint(_ arguments: [String] = CommandLine.arguments) -> Bool {
-    arguments.contains { $0 == "--student" || $0.hasPrefix("--student=") }
-  }
-
-  /// The settings that every distillation experiment has. Their defaults are those of the embedded
-  /// student, or those that fit a pretrained one of 135 M parameters on a CPU; the second stage is
-  /// EDIT's, at the paper's weights.
-  public static func settings(checkpoint: Bool = usesCheckpoint()) -> [Setting] {
-    studentSettings(checkpoint) + trainingSettings(checkpoint) + secondStageSettings(checkpoint)
-  }
+  /// The setting whose flag selects a pretrained student, the variant of a distillation experiment.
+  static let modelSetting = "model"
 
   /// The value of the setting `match` that leaves the comparison of answers to their tasks.
-  private static let matchingByTask = "by-task"
-
-  private static let count = Setting.Kind.integer(0...10_000_000)
-
-  private static func studentSettings(_ checkpoint: Bool) -> [Setting] {
-    checkpoint
-      ? [
-        Setting("student", .file, [], isAxis: false, help: "a .gguf file or a Hugging Face folder"),
-        Setting("pairs", .file, [], isAxis: false, help: "dual pairs as JSON lines"),
-        Setting(
-          "validation_questions", count, [.integer(40)], isAxis: false,
-          help: "held out to choose on"),
-        Setting(
-          "test_questions", count, [.integer(100)], isAxis: false, help: "held out to score once"),
-        Setting("max_new_tokens", .integer(1...8192), [.integer(160)], help: "of an answer"),
-        Setting("lora_rank", .integer(1...4096), [.integer(64)], help: "rank of the adapter"),
-        Setting("lora_alpha", .number(0...4096), [.integer(32)], help: "its alpha"),
-        Setting("lora_dropout", .number(0...0.99), [.number(0.05)], help: "its dropout"),
-      ]
-      : [
-        Setting(
-          "train_questions", count, [.integer(4000)], smoke: [.integer(64)], isAxis: false,
-          help: "of the teacher's"),
-        Setting(
-          "validation_questions", count, [.integer(200)], smoke: [.integer(16)], isAxis: false,
-          help: "to choose on"),
-        Setting(
-          "test_questions", count, [.integer(500)], smoke: [.integer(16)], isAxis: false,
-          help: "of each test"),
-        Setting(
-          "max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)],
-          help: "of an answer"),
-      ]
-  }
-
-  private static func trainingSettings(_ checkpoint: Bool) -> [Setting] {
-    [
-      Setting(
-        "data_seed", .integer(0...Int.max), [.integer(1)], isAxis: false,
-        help: "of problems, or of the split"),
-      Setting(
-        "stage1_steps", count, [.integer(checkpoint ? 20 : 1400)], smoke: [.integer(3)],
-        help: "of supervised fine-tuning"),
-      Setting(
-        "stage1_learning_rate", .number(0...1), [.number(checkpoint ? 2e-4 : 2e-3)],
-        help: "highest of stage 1"),
-      Setting(
-        "stage2_steps", count, [.integer(checkpoint ? 20 : 60)], smoke: [.integer(2)],
-        help: "of the second stage"),
-      Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs a step"),
-      Setting(
-        "match", .choice([matchingByTask] + AnswerRule.Matching.allCases.map(\.rawValue)),
-        [.text(matchingByTask)],
-        help:
-          "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
-      ),
-    ]
-  }
-
-  private static func secondStageSettings(_ checkpoint: Bool) -> [Setting] {
-    [
-      Setting(
-        "learning_rate", .number(0...1), [.number(checkpoint ? 5e-5 : 1e-4)],
-        help: "of the second stage"),
-      Setting("alpha", .number(0...100), [.integer(1)], help: "weight of right key tokens"),
-      Setting("beta", .number(-100...0), [.number(-0.025)], help: "weight of wrong key tokens"),
-      Setting(
-        "gamma", .number(0...100), [.integer(0)], help: "weight of the right chain's other tokens"),
-      Setting(
-        "guard", .number(0...1000), [.integer(20)],
-        help: "nats above which wrong tokens are let be"),
-    ]
-  }
+  static let matchingByTask = "by-task"
 
   /// Reads or makes the data, and the student where it is a checkpoint.
   public init(_ context: PreparationContext) throws {
     let settings = context.settings
     func path(_ name: String) -> String? {
-      if case .text(let path) = settings.values[name] { path } else { nil }
+      if case .text(let path) = settings[name] { path } else { nil }
     }
-    if let student = path("student") {
+    if let model = path(Self.modelSetting) {
       guard let pairs = path("pairs") else {
         throw FileError(
-          file: student, expected: "--pairs with dual pairs to train it on",
-          found: "none")
+          file: model, expected: "--pairs with dual pairs to train it on", found: "none")
       }
-      let loaded = try Student(path: student)
+      let loaded = try Student(path: model)
       pretrained = loaded
-      modelChecksum = ["model": try Self.checksum(ofModelAt: student)]
+      modelChecksum = ["model": try Self.checksum(ofModelAt: model)]
       data = try ExperimentData(
         pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
         test: settings.integer("test_questions"), splitSeed: UInt64(settings.integer("data_seed")))
@@ -138,15 +56,30 @@ public struct DistillationSetup: Sendable {
     }
   }
 
-  /// Of a folder, that of its weights' file.
-  private static func checksum(ofModelAt path: String) throws -> String {
-    var isFolder: ObjCBool = false
-    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    return try SHA256.hex(ofFileAt: isFolder.boolValue ? path + "/model.safetensors" : path)
+  /// That of a GGUF file, or of all files of a folder that a model is loaded from: weights, their index,
+  /// configuration, tokenizer and chat template, with their names.
+  package static func checksum(ofModelAt path: String) throws -> String {
+    guard FileContents.isFolder(path) else { return try SHA256.hex(ofFileAt: path) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
+      [".safetensors", ".json", ".model", ".jinja"].contains { name.hasSuffix($0) }
+    }
+    let sums = try names.sorted().map { "\($0) \(try SHA256.hex(ofFileAt: "\(path)/\($0)"))\n" }
+    return SHA256.hex(of: sums.joined())
   }
 
   /// SHA-256 of data and model.
   public var checksums: [String: String] { data.checksums.merging(modelChecksum) { own, _ in own } }
+
+  /// What an experiment's runs share, and `run` as one of them.
+  public func prepared(
+    notes: [String] = [],
+    run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
+  ) -> Prepared {
+    Prepared(
+      checksums: checksums, conditions: ["precision": "float32"], machine: Machine.blas,
+      notes: self.notes + notes
+    ) { try run(self, $0) }
+  }
 
   /// What the data is, the majority baselines, and what is known of gold answers.
   public var notes: [String] {
@@ -161,11 +94,13 @@ public struct DistillationSetup: Sendable {
         + percent(MajorityBaseline.overall(baselines)) + byTask
         + (test.goldAnswerNote.map { "; \($0)" } ?? "")
     }
-    let keys = data.pairs.map { KeyTokens(chosen: $0.chosen, rejected: $0.rejected) }
-    let share = keys.map(\.fraction).reduce(0, +) / Double(max(1, keys.count))
+    let training = data.training
+    let share =
+      training.pairs.map { $0.keyTokens().fraction }.reduce(0, +)
+      / Double(max(1, training.pairs.count))
     return [
-      "training: \(data.correct.count) right chains, \(data.rectified.count) rectified, "
-        + "\(data.pairs.count) dual pairs with \(percent(share)) key tokens"
+      "training: \(training.correct.count) correct chains, \(training.rectified.count) rectified, "
+        + "\(training.pairs.count) dual pairs with \(percent(share)) key tokens"
     ] + tests
   }
 
@@ -175,7 +110,7 @@ public struct DistillationSetup: Sendable {
   func untrained(_ run: RunSettings) throws -> Decoder {
     var generator = SeededGenerator(seed: run.seed, stream: "initialisation")
     guard let pretrained else {
-      let preset = run.values["preset"].flatMap { StudentPreset(rawValue: $0.description) }
+      let preset = run["preset"].flatMap { StudentPreset(rawValue: $0.description) }
       return try .random(
         (preset ?? .procedural).configuration(
           vocabularySize: data.tokenizer.tokenizer.vocabularySize), using: &generator)
@@ -187,83 +122,89 @@ public struct DistillationSetup: Sendable {
       by: LowRankAdapter(configuration, for: pretrained.decoder.configuration, using: &generator))
   }
 
+  /// The settings that stage 1 reads: those of the student and of its training.
+  private static let firstStageSettings: Set = [
+    "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
+    "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
+    "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
+    "max_grad_norm",
+  ]
+
+  /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
+  static let secondStageTrainingSettings: Set = [
+    "stage2_steps", "learning_rate", "schedule", "weight_decay",
+  ]
+
   /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
   /// settings.
   public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
     let texts = chains.map { "\($0.id) \($0.response)" }
     return try firstStage(
-      context, key: ["chains": .text(SHA256.hex(of: texts.joined(separator: "\n")))]
-    ) { .chainsOfThought(chains) }
+      context, inputs: ["sha256 chains": SHA256.hex(of: texts.joined(separator: "\n"))]
+    ) { _ in .chainsOfThought(chains) }
   }
 
   /// The student after the first stage of `arm`, shared as that on chains.
-  public func firstStage(_ context: RunContext, of arm: ArmName) throws -> Decoder {
+  public func firstStage(_ context: RunContext, of arm: TrainingArm) throws -> Decoder {
     let stage = arm.stages[0]
-    let chains = stage.data(data.chains)
-    if stage.objective == .chains {
-      return try firstStage(
-        context, on: stage.includesRectified ? data.correct + data.rectified : data.correct)
-    }
+    let training = stage.data(data.training)
+    if stage.objective == .chains { return try firstStage(context, on: training.chains) }
+    let parameters = stage.objective.parameters
     return try firstStage(
-      context,
-      key: [
-        "chains": .text(
-          SHA256.hex(
-            of: (chains.correct + chains.rectified).map(\.questionID).joined(separator: "\n"))),
-        "objective": .text(stage.objective.rawValue),
-        "cues": .text(
-          Set((chains.correct + chains.rectified).map { "\(chains.cues($0.task))" }).sorted()
-            .joined(separator: "\n")),
-        "lambda": .number(Double(ObjectiveOptions().lambda)),
+      context, reads: Set(parameters.map(\.name)),
+      inputs: [
+        "sha256 chains": SHA256.hex(of: training.chains.map(\.id).joined(separator: "\n")),
+        "objective": stage.objective.name,
+        "cues": "\(training.tasks.map(training.cues))",
       ]
-    ) {
-      try stage.objective.objective(chains) {
+    ) { run in
+      let given = ParameterValues(parameters, given: run.settings.values).values
+      return try stage.objective.objective(training, given, seed: run.settings.seed) {
         ReferenceModels(
-          student: try untrained(context.settings), workers: Workers(count: context.threads))
+          student: try untrained(run.settings), workers: Workers(count: run.threads))
       }
     }
   }
 
   private func firstStage(
-    _ context: RunContext, key own: [String: SettingValue], _ objective: () throws -> Objective
+    _ context: RunContext, reads parameters: Set<String> = [], inputs: [String: String],
+    _ objective: (RunContext) throws -> Objective
   ) throws -> Decoder {
-    let run = context.settings
-    let names = [
-      "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
-      "stage1_learning_rate", "batch_size",
-    ]
-    let key = run.values.filter { names.contains($0.key) }.merging(own) { $1 }
-    let decoder = try untrained(run)
-    let folder = try context.stage("stage 1", RunSettings(key), checksums: checksums) { folder in
+    let stage = context.stage(
+      "stage 1", reads: Self.firstStageSettings.union(parameters), inputs: inputs)
+    let decoder = try untrained(stage.settings)
+    let folder = try stage.folder { folder in
       try train(
-        decoder, objective(), settings(for: decoder, run, stage: 1), context, "stage 1")
+        decoder, objective(stage.context), settings(for: decoder, stage.settings, stage: 1),
+        stage.context, "stage 1")
       try write(decoder, to: folder)
     }
     return try read(decoder, from: folder)
   }
 
-  /// Trains `decoder` further by `objective` on `chains`, as the run's settings say. What it is compared
-  /// with is a copy of it, fine-tuned where the objective wants that on the right chains, or on the
-  /// wrong ones.
+  /// Trains `decoder` further by `objective` on `training`, as the run's settings say. What it is
+  /// compared with is a copy of it, fine-tuned for a reference model on the correct chains, or on the
+  /// rejected ones.
   public func secondStage(
-    _ decoder: Decoder, _ objective: ObjectiveName, on chains: TeacherChains, _ context: RunContext
+    _ decoder: Decoder, _ objective: ObjectiveEntry, on training: TrainingData,
+    _ context: RunContext
   ) throws -> [Metric] {
-    func reference(on chains: [ChainOfThought]) throws -> Decoder {
+    let run = context.settings
+    func reference(_ reference: ObjectiveEntry.Reference) throws -> Decoder? {
+      guard objective.references.contains(reference) else { return nil }
       let copy = decoder.copy()
-      var settings = settings(for: copy, context.settings, stage: 2)
-      settings.length = .steps(context.settings.integer("reference_steps"))
-      let tokenized = try data.tokenizer.tokenize(chains, file: "reference")
-      try train(copy, .chainsOfThought(tokenized), settings, context, "reference")
+      var settings = settings(for: copy, run, stage: 2)
+      settings.length = .steps(run.integer("reference_steps"))
+      let chains =
+        reference == .positive ? training.chains : training.pairs.map(\.rejectedChain)
+      try train(copy, .chainsOfThought(chains), settings, context, "reference")
       return copy
     }
     return try secondStage(
       decoder,
-      objective.objective(chains, ObjectiveOptions(context.settings)) {
+      objective.objective(training, run.values, seed: run.seed) {
         ReferenceModels(
-          student: decoder,
-          positive: objective.wantsPositive
-            ? try reference(on: chains.correct + chains.rectified) : nil,
-          negative: objective.wantsNegative ? try reference(on: chains.pairs.map(\.rejected)) : nil,
+          student: decoder, positive: try reference(.positive), negative: try reference(.negative),
           workers: Workers(count: context.threads))
       }, context)
   }
@@ -279,15 +220,26 @@ public struct DistillationSetup: Sendable {
   private func settings(for decoder: Decoder, _ run: RunSettings, stage: Int) -> TrainingSettings {
     let isFirst = stage == 1
     let steps = run.integer(isFirst ? "stage1_steps" : "stage2_steps")
+    let schedule: LearningRateSchedule =
+      switch run.text(isFirst ? "stage1_schedule" : "schedule") {
+      case "cosine":
+        .cosine(
+          warmUp: min(
+            run.integer("max_warmup_steps"), Int(run.number("warmup_ratio") * Double(steps))),
+          floor: run.number("min_lr_ratio"))
+      case "exponential": .exponentialPerEpoch(factor: run.number("lr_decay"))
+      default: .constant
+      }
+    let clipNorm = run.number("max_grad_norm")
     return TrainingSettings(
       learningRate: run.number(isFirst ? "stage1_learning_rate" : "learning_rate"),
-      schedule: pretrained == nil && isFirst
-        ? .cosine(warmUp: min(30, steps / 10), floor: 0.05) : .constant,
-      optimiser: pretrained == nil
-        ? AdamWSettings(beta2: 0.98, weightDecay: isFirst ? 0.01 : 0)
-        : AdamWSettings(weightDecay: isFirst ? 0.05 : 0),
-      length: .steps(steps), batchSize: run.integer("batch_size"), clipNorm: 1,
-      dropout: decoder.adapter?.configuration.dropout ?? 0,
+      schedule: schedule,
+      optimiser: AdamWSettings(
+        beta1: Float(run.number("adam_beta1")), beta2: Float(run.number("adam_beta2")),
+        epsilon: Float(run.number("adam_epsilon")),
+        weightDecay: Float(run.number(isFirst ? "stage1_weight_decay" : "weight_decay"))),
+      length: .steps(steps), batchSize: run.integer("batch_size"),
+      clipNorm: clipNorm > 0 ? clipNorm : nil,
       // Each stage has its own order of the data.
       seed: run.seed &* 2 &+ UInt64(stage))
   }
@@ -299,7 +251,7 @@ public struct DistillationSetup: Sendable {
   ) throws -> [Metric] {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
     guard !objective.examples.isEmpty else {
-      throw FileError(nothingIn: name, expected: "example to train on")
+      throw FileError(nothingIn: data.training.file, expected: "example to train \(name) on")
     }
     let trainer = Trainer(
       decoder, objective, settings, workers: Workers(count: context.threads))
@@ -313,18 +265,18 @@ public struct DistillationSetup: Sendable {
     let tokens = reports.reduce(0) { $0 + $1.usefulTokens }
     let norms = reports.map(\.gradientNorm)
     return [
-      Metric("\(name) first loss", unit: "nats", value: reports.first?.loss ?? 0),
-      Metric("\(name) last loss", unit: "nats", value: reports.last?.loss ?? 0),
+      Metric(.firstLoss(name), unit: .nats, value: reports.first?.loss ?? 0),
+      Metric(.lastLoss(name), unit: .nats, value: reports.last?.loss ?? 0),
       Metric(
-        "\(name) mean gradient norm", unit: "nats",
+        .meanGradientNorm(name), unit: .nats,
         value: norms.reduce(0, +) / Double(max(1, norms.count))),
       Metric(
-        "\(name) speed", unit: "useful tokens/s", value: Double(tokens) / max(seconds, 1e-9)),
+        .speed(name), unit: .tokensPerSecond, value: Double(tokens) / max(seconds, 1e-9)),
     ] + before + sideNorms(trainer, name, "last")
   }
 
-  /// What right and wrong tokens pull by themselves, on 32 pairs (8 for a checkpoint, whose passes are
-  /// dear), where there are wrong ones.
+  /// The gradient norms of tokens with positive and with negative weight, on 32 pairs (8 for a
+  /// pretrained student, whose passes are slow); none if no token has a negative weight.
   private func sideNorms(_ trainer: Trainer, _ name: String, _ when: String) -> [Metric] {
     let sample = trainer.objective.examples.prefix(pretrained == nil ? 32 : 8)
     let pushesDown = sample.contains {
@@ -333,8 +285,8 @@ public struct DistillationSetup: Sendable {
     guard pushesDown else { return [] }
     let norms = trainer.gradientNorms(count: sample.count)
     return [
-      Metric("\(name) \(when) gradient norm, right tokens", unit: "nats", value: norms.positive),
-      Metric("\(name) \(when) gradient norm, wrong tokens", unit: "nats", value: norms.negative),
+      Metric(.chosenGradientNorm(name, when), unit: .nats, value: norms.positive),
+      Metric(.rejectedGradientNorm(name, when), unit: .nats, value: norms.negative),
     ]
   }
 
@@ -364,7 +316,7 @@ public struct DistillationSetup: Sendable {
     settings.maximumNewTokens = run.integer("max_new_tokens")
     settings.seed = run.seed
     settings.batch = 64
-    settings.matching = run.values["match"].flatMap { .init(rawValue: $0.description) }
+    settings.matching = run["match"].flatMap { .init(rawValue: $0.description) }
     let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.threads)
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
@@ -380,53 +332,55 @@ public struct DistillationSetup: Sendable {
   static func metrics(of result: EvaluationResult, split: String) -> [Metric] {
     var metrics: [Metric] = []
     func add(
-      _ name: String, _ estimate: Estimate, unit: String = "share", _ items: MetricItems? = nil
+      _ name: MetricName, group: String = "", unit: MetricUnit = .fraction, _ estimate: Estimate,
+      _ items: MetricItems? = nil
     ) {
-      metrics.append(Metric(split: split, name, unit: unit, estimate, items: items))
+      metrics.append(
+        Metric(split: split, name, group: group, unit: unit, estimate, items: items))
     }
     if let answers = result.answers {
       for (name, average) in answers.averages {
+        let (prefix, group): (String, String) =
+          switch name {
+          case .micro: ("", "")
+          case .macro: ("macro_", "")
+          case .task(let task): ("", task)
+          }
         let items: [Score.Item]? =
           switch name {
           case .micro: answers.score.items
           case .macro: nil
           case .task(let task): answers.score.items.filter { $0.task == task }
           }
-        func named(_ metric: String) -> String {
-          switch name {
-          case .micro: metric
-          case .macro: "macro " + metric
-          case .task(let task): metric + ": " + task
-          }
-        }
+        func named(_ name: MetricName) -> MetricName { MetricName(prefix + name.rawValue) }
         add(
-          named("accuracy"), average.accuracy,
+          named(.accuracy), group: group, average.accuracy,
           items.map { MetricItems($0.map { (id: $0.id, isTrue: $0.isCorrect) }) })
-        add(named("unparsed"), average.unparsed)
+        add(named(.unparsed), group: group, average.unparsed)
         metrics.append(
           Metric(
-            split: split, named("guessing floor"), unit: "share", value: average.majorityBaseline)
-        )
+            split: split, named(.majorityBaseline), group: group, unit: .fraction,
+            value: average.majorityBaseline))
       }
     }
     if result.derivedGoldAnswers > 0 {
       metrics.append(
         Metric(
-          split: split, "gold answers from chosen chains", unit: "questions",
+          split: split, .derivedGoldAnswers, unit: .questions,
           value: Double(result.derivedGoldAnswers)))
     }
     if let keys = result.keySteps {
       add(
-        "prefers right chain", keys.prefersChosen,
+        .pairwiseAccuracy, keys.prefersChosen,
         MetricItems(result.pairs.map { (id: $0.id, isTrue: $0.prefersChosen) }))
-      add("key tokens top-1", keys.keyTop1)
+      add(.keyTokenAccuracy, keys.keyTop1)
       add(
-        "key tokens -log p", keys.keyNegativeLogLikelihood, unit: "nats",
+        .keyTokenNLL, unit: .nats, keys.keyNegativeLogLikelihood,
         MetricItems(
           result.pairs.map {
             (id: $0.id, value: $0.key.negativeLogLikelihood, weight: Double($0.key.count))
           }))
-      add("other tokens -log p", keys.otherNegativeLogLikelihood, unit: "nats")
+      add(.otherTokenNLL, unit: .nats, keys.otherNegativeLogLikelihood)
     }
     return metrics
   }

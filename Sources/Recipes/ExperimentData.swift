@@ -33,12 +33,8 @@ public struct ExperimentData: Sendable {
     }
   }
 
-  /// Right chains as the teacher first gave them, and those it gave with the answer as a hint.
-  public var correct: [TokenizedChain]
-  public var rectified: [TokenizedChain]
-  public var pairs: [TokenizedPair]
-  /// The same as texts, for arms that take chains apart.
-  public var chains: TeacherChains
+  /// What students learn from.
+  public var training: TrainingData
   /// What hyperparameters are chosen on.
   public var validation: Test
   /// What is scored once for each finished run.
@@ -55,28 +51,25 @@ extension ExperimentData {
   /// be written.
   public init(procedural settings: ProceduralData.Settings, folder: String) throws {
     let data = try ProceduralData(settings)
+    let origin = "procedural problems of seed \(settings.seed)"
     let json = try WordVocabulary(settings.tasks).tokenizerJSON()
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let path = folder + "/tokenizer.json"
-    try json.write(to: URL(fileURLWithPath: path), options: .atomic)
+    try AtomicFile.write([UInt8](json), to: path)
     let tokenizer = try ExampleTokenizer(Tokenizer(path: path))
-    // Procedural data has no file of its own.
-    let source = "procedural data"
     func test(_ name: String, _ part: AnnotatedQuestions) throws -> Test {
       Test(
         name: name,
-        questions: try tokenizer.tokenize(part.questions.map(Prompt.init), file: source),
-        pairs: try tokenizer.tokenize(part.pairs, file: source))
+        questions: try tokenizer.tokenize(part.questions.map(Prompt.init), file: origin),
+        pairs: try tokenizer.tokenize(part.pairs, file: origin))
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     self.init(
-      correct: try tokenizer.tokenize(data.train.correct, file: source),
-      rectified: try tokenizer.tokenize(data.train.rectified, file: source),
-      pairs: try tokenizer.tokenize(data.train.pairs, file: source),
-      chains: TeacherChains(
-        correct: data.train.correct, rectified: data.train.rectified, pairs: data.train.pairs,
-        tokenizer: tokenizer, file: source),
+      training: TrainingData(
+        correct: try tokenizer.tokenize(data.train.correct, file: origin),
+        rectified: try tokenizer.tokenize(data.train.rectified, file: origin),
+        pairs: try tokenizer.tokenize(data.train.pairs, file: origin),
+        tokenizer: tokenizer, file: origin),
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),
@@ -115,12 +108,9 @@ extension ExperimentData {
         }, pairs: indices.map { tokenized[$0] })
     }
     let train = indices(split.train).map { tokenized[$0] }
-    let trainPairs = indices(split.train).map { pairs[$0] }
     self.init(
-      correct: train.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.chosen) },
-      rectified: [], pairs: train,
-      chains: TeacherChains(
-        correct: trainPairs.map(\.chosen), pairs: trainPairs, tokenizer: tokenizer, file: path),
+      training: TrainingData(
+        correct: train.map(\.chosenChain), pairs: train, tokenizer: tokenizer, file: path),
       validation: try part("validation", split.validation),
       tests: [try part("in domain", split.test)], tokenizer: tokenizer,
       checksums: [

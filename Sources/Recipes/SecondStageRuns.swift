@@ -1,92 +1,75 @@
 import Distillation
 import Experiments
 import KeySteps
+import Parameters
 
-/// Runs of what may follow stage 1: an objective by its name, set by the run's settings.
-extension ObjectiveName {
-  /// The settings, beside steps and learning rate, that some objectives have.
-  private static let ownSettings: Set = [
-    "alpha", "beta", "gamma", "guard", "clip", "alignment_unit", "wrong_tokens", "kept_share",
-    "preference_beta", "reference_steps",
-  ]
-
-  /// All that a second stage may have.
-  static let secondStageSettings = ownSettings.union([
-    "learning_rate", "stage2_steps", "adapter_rank", "adapter_start", "adapter_scale",
-    "overlap_directions",
-  ])
-
-  /// Those that this one has.
-  private var settings: Set<String> {
-    switch self {
-    case .keySteps, .randomPositions:
-      ["alpha", "beta", "gamma", "guard", "alignment_unit", "wrong_tokens"]
-    case .chosenOnly: ["alpha", "gamma", "alignment_unit"]
-    case .rejectedOnly: ["beta", "guard", "alignment_unit", "wrong_tokens"]
-    case .allTokens: ["alpha", "beta", "guard"]
-    case .clipped: ["alpha", "beta", "gamma", "clip", "alignment_unit", "wrong_tokens"]
-    case .unlikelihood: ["alpha", "beta", "gamma", "alignment_unit", "wrong_tokens"]
-    case .entropy: ["kept_share"]
-    case .excessLoss: ["kept_share", "reference_steps"]
-    case .directPreference, .positivePreference, .stepPreference: ["preference_beta"]
-    case .criticalTokens: ["preference_beta", "reference_steps"]
-    case .reinforcement: ["guard"]
-    default: []
-    }
+extension ObjectiveEntry {
+  /// The parameters that it has in an experiment: its own, and how long the models that it compares
+  /// with are fine-tuned.
+  var experimentParameters: [Parameter] {
+    parameters + (references.isEmpty ? [] : [.referenceSteps])
   }
-
-  /// Those that it does not have.
-  var absentSettings: Set<String> { Self.ownSettings.subtracting(settings) }
-
-  /// Whether it weights key tokens.
-  fileprivate var hasKeyTokens: Bool { settings.contains("alignment_unit") }
 }
 
-extension ObjectiveOptions {
-  /// What a run's settings name; the rest has the paper's values.
-  init(_ run: RunSettings) {
-    self.init()
-    func number(_ name: String) -> Double? {
-      run.values[name] == nil ? nil : run.number(name)
+extension [Setting] {
+  /// The parameters that some of `objectives` have, in their order, as settings.
+  ///
+  /// A parameter whose default differs between them has no value, so that each takes its own.
+  public static func parameters(of objectives: [ObjectiveEntry]) -> [Setting] {
+    let all = objectives.flatMap(\.experimentParameters)
+    var names: Set<String> = []
+    return all.filter { names.insert($0.name).inserted }.map { parameter in
+      // Runs of a pretrained student take longer.
+      if parameter == .referenceSteps {
+        return Setting(parameter, smoke: [.integer(2)], variant: [.integer(20)])
+      }
+      let defaults = Set(all.filter { $0.name == parameter.name }.map(\.default))
+      return Setting(parameter, defaults.count == 1 ? nil : [])
     }
-    if let alpha = number("alpha") { weights.alpha = Float(alpha) }
-    if let beta = number("beta") { weights.beta = Float(beta) }
-    if let gamma = number("gamma") { weights.gamma = Float(gamma) }
-    if let threshold = number("guard") ?? number("clip") { guardThreshold = Float(threshold) }
-    if let unit = run.values["alignment_unit"] {
-      choice.unit = AlignmentUnit(rawValue: unit.description) ?? choice.unit
-    }
-    choice.onlyFirstRejectedRun = run.values["wrong_tokens"] == .text("first-run")
-    keptShare = number("kept_share").map { Float($0) }
-    preferenceBeta = number("preference_beta")
-    seed = run.seed
   }
 }
 
 extension Arm {
+  /// The settings of second stages that are no parameter of an objective.
+  private static let secondStageSettings = DistillationSetup.secondStageTrainingSettings.union([
+    "adapter_rank", "adapter_start", "adapter_scale", "overlap_directions",
+  ])
+
+  /// The settings that an arm of `stages` does not have.
+  static func absentSettings(of stages: [ObjectiveEntry]) -> Set<String> {
+    let all = Set(ObjectiveEntry.all.flatMap(\.experimentParameters).map(\.name))
+    let own = Set(stages.flatMap(\.experimentParameters).map(\.name))
+    return all.subtracting(own).union(stages.count == 1 ? secondStageSettings : [])
+  }
+
   /// Stage 1 alone.
   public static let stage1 = Arm(
-    "stage 1", without: ObjectiveName.secondStageSettings,
+    "stage 1", without: absentSettings(of: [.chains]),
     help: "supervised fine-tuning on right chains, original and rectified")
 
-  /// Stage 1 and then `objective`, called as that is.
-  public init(then objective: ObjectiveName) {
+  /// Stage 1 and then `objective`, under the objective's name where none is given.
+  ///
+  /// `absent` are settings that it does not have though the objective does: it takes their defaults.
+  public init(
+    _ name: String? = nil, then objective: ObjectiveEntry, without absent: Set<String> = [],
+    optional: Condition = .never, help: String? = nil
+  ) {
     self.init(
-      objective.rawValue, without: objective.absentSettings,
-      help: objective == .chains ? "stage 1 trained on" : objective.help)
+      name ?? objective.name,
+      without: Self.absentSettings(of: [.chains, objective]).union(absent), optional: optional,
+      help: help ?? (objective == .chains ? "stage 1 continued" : objective.help))
   }
 }
 
 extension DistillationSetup {
-  /// Trains stage 1 on the right and rectified chains of `first`, then `objective`, where there is one,
-  /// on `second`, and scores the student. What is left out is all of the teacher's.
+  /// Trains stage 1 on the correct and rectified chains of `first`, then `objective`, where there is
+  /// one, on `second`, and scores the student. What is left out is all of the teacher's.
   public func run(
-    _ context: RunContext, firstStageOn first: TeacherChains? = nil, then objective: ObjectiveName?,
-    on second: TeacherChains? = nil
+    _ context: RunContext, firstStageOn first: TrainingData? = nil,
+    then objective: ObjectiveEntry?, on second: TrainingData? = nil
   ) throws -> [Metric] {
-    let (first, second) = (first ?? data.chains, second ?? data.chains)
-    let student = try firstStage(
-      context, on: data.tokenizer.tokenize(first.correct + first.rectified, file: first.file))
+    let (first, second) = (first ?? data.training, second ?? data.training)
+    let student = try firstStage(context, on: first.chains)
     var metrics: [Metric] = []
     if let objective {
       metrics =
@@ -96,20 +79,21 @@ extension DistillationSetup {
     return metrics + (try measure(student, context))
   }
 
-  /// How many pairs an objective had, and the mean share of key tokens in them.
-  private func makeUp(of chains: TeacherChains, for objective: ObjectiveName, _ run: RunSettings)
-    throws -> [Metric]
-  {
-    guard objective.wantsPairs else { return [] }
-    let count = chains.pairs.count
-    var metrics = [Metric("stage 2 pairs", unit: "pairs", value: Double(count))]
-    if objective.hasKeyTokens {
-      let choice = ObjectiveOptions(run).choice
-      let pairs = try data.tokenizer.tokenize(chains.pairs, file: chains.file, unit: choice.unit)
-      let shares = pairs.map { choice.keyTokens(of: $0).fraction }
+  /// How many pairs an objective had, and the mean fraction of key tokens in them.
+  private func makeUp(
+    of training: TrainingData, for objective: ObjectiveEntry, _ run: RunSettings
+  ) -> [Metric] {
+    guard objective.data == .pairs else { return [] }
+    let count = training.pairs.count
+    var metrics = [Metric(.stage2Pairs, unit: .pairs, value: Double(count))]
+    let parameters = ParameterValues(objective.parameters, given: run.values)
+    if parameters.has(.alignmentUnit) {
+      let choice = KeyTokenChoice(parameters)
+      let fractions = training.pairs.map { $0.keyTokens(choice).fraction }
       metrics.append(
         Metric(
-          "stage 2 key tokens", unit: "share", value: shares.reduce(0, +) / Double(max(1, count))))
+          .stage2KeyTokens, unit: .fraction,
+          value: fractions.reduce(0, +) / Double(max(1, count))))
     }
     return metrics
   }

@@ -1,15 +1,16 @@
-import Evaluation
 import Experiments
+import Files
 import Foundation
 import Randomness
 import Statistics
 
-/// What an experiment's CSV says, with its intervals and tests: as text, as Markdown and as a CSV of comparisons.
+/// The analysis of an experiment's CSV: as text, as Markdown and as a CSV of comparisons.
 package struct Report: Sendable {
   private let comparisons: Comparisons
+  private var results: ResultPoints { comparisons.results }
   private let blocks: [Block]
 
-  /// Throws a `LAPACKError` where a response surface cannot be fitted.
+  /// Throws a `LAPACKError` if a response surface cannot be fitted.
   package init(_ comparisons: Comparisons) throws {
     self.comparisons = comparisons
     blocks =
@@ -29,108 +30,118 @@ package struct Report: Sendable {
   // MARK: The CSV of comparisons
 
   private var columns: [String] {
-    ["experiment", "split", "metric", "unit", "arm"] + comparisons.varying + [
+    ["experiment", "split", "metric", "unit", "arm"] + results.varying + [
       "chosen", "reference", "seeds", "question_count", "difference", "low_95", "high_95",
-      "interval", "questions_drawn", "p", "q", "seeds_low_95", "seeds_high_95",
-      "smallest_detectable", "questions_for", "questions_against", "exact_p", "exact_q",
+      "degrees", "interval", "questions_drawn", "p", "q", "equivalence_margin",
+      "bootstrap_low_95", "bootstrap_high_95", "seeds_low_95", "seeds_high_95",
+      "smallest_detectable", "wins", "losses", "exact_p", "exact_q",
     ]
   }
 
-  /// A value for each column, nil where there is none.
+  /// A value for each column, nil if there is none.
   private func values(_ comparison: Comparison) -> [SettingValue?] {
     func number(_ value: Double?) -> SettingValue? {
       value.flatMap { $0.isFinite ? .number($0) : nil }
     }
-    let point = comparisons.points[comparison.point]
+    let point = results.points[comparison.point]
+    let difference = comparison.difference
+    let interval = difference.interval()
     let names: [SettingValue?] = [
-      .text(comparisons.file.experiment), .text(comparison.split),
-      .text(comparison.metric.rawValue), .text(comparison.metric.unit), .text(point.arm),
+      .text(results.file.experiment), .text(comparison.split),
+      .text(comparison.metric.name.rawValue), .text(comparison.metric.unit.rawValue),
+      .text(point.arm),
     ]
-    let settings: [SettingValue?] = comparisons.varying.map { name in
+    let settings: [SettingValue?] = results.varying.map { name in
       point.varying.first { $0.name == name }.map { .text($0.value) }
     }
     let design: [SettingValue?] = [
       .text(point.isChosen ? "yes" : "no"),
-      .text(comparisons.points[comparison.reference].label), .integer(comparison.seeds),
+      .text(results.points[comparison.reference].label), .integer(comparison.seeds),
       .integer(comparison.questions),
     ]
     let found: [SettingValue?] = [
-      number(comparison.difference.value), number(comparison.difference.low),
-      number(comparison.difference.high), .text(comparison.basis.rawValue),
+      number(difference.value), number(interval.low), number(interval.high),
+      difference.degrees > 0 ? number(difference.degrees) : nil, .text(difference.basis.rawValue),
       (comparison.drawing?.rawValue).map { .text($0) }, number(comparison.p),
-      number(comparison.q), number(comparison.overSeeds.low), number(comparison.overSeeds.high),
-      number(comparison.smallestDetectable), comparison.tally.map { .integer($0.forArm) },
-      comparison.tally.map { .integer($0.against) }, number(comparison.tally?.pValue),
+      number(comparison.q), number(difference.equivalenceMargin()),
+      number(comparison.bootstrap?.low), number(comparison.bootstrap?.high),
+      number(comparison.overSeeds.low), number(comparison.overSeeds.high),
+      number(difference.smallestDetectable()), comparison.tally.map { .integer($0.wins) },
+      comparison.tally.map { .integer($0.losses) }, number(comparison.tally?.pValue),
       number(comparison.exactQ),
     ]
     return names + settings + design + found
   }
 
-  /// One object for each comparison, by the names of the columns.
-  package var objects: [[String: SettingValue]] {
+  /// One JSON object for each comparison, by the names of the columns, without those that are empty.
+  package var objects: [JSONValue] {
     comparisons.comparisons.map { comparison in
-      Dictionary(zip(columns, values(comparison))) { first, _ in first }.compactMapValues { $0 }
+      .object(
+        zip(columns, values(comparison)).compactMap { column, value in
+          value.map { JSONMember(key: column, value: $0.json) }
+        })
     }
   }
 
   /// One row for each comparison.
   package var csv: String {
-    ([columns] + comparisons.comparisons.map { values($0).map { $0?.description ?? "" } })
-      .map { $0.map(ResultTable.quoted).joined(separator: ",") + "\n" }.joined()
+    CSV.text(
+      [columns] + comparisons.comparisons.map { values($0).map { $0?.description ?? "" } })
   }
 
   // MARK: Parts
 
   private static func introduction(_ all: Comparisons) -> [Block] {
-    let file = all.file
+    let results = all.results
+    let file = results.file
     let runs = file.runs
     let seeds = Set(runs.map(\.seed)).sorted().map(String.init)
     let commits = Set(runs.map(\.commit)).sorted()
-    let fixed = file.settings.filter { !all.varying.contains($0) }.compactMap { name in
+    let fixed = file.settings.filter { !results.varying.contains($0) }.compactMap { name in
       runs.lazy.compactMap { $0.settings[name] }.first.map { [name, $0] }
     }
     let lost = runs.flatMap { run in
-      run.figures.filter { !$0.value.value.isFinite && $0.key.split != "" }.map { _ in run.line }
+      run.figures.filter { !$0.value.value.isFinite && !$0.key.split.isEmpty }.map { _ in run.line }
     }
     var limits: [String] = []
     if !file.hasItems {
       limits.append(
         """
-        The CSV lacks the column `items`: comparisons rest on seeds alone (Student's t), and there \
-        are no exact tests and no consistency.
+        The CSV has no column `items`: intervals are over seeds only (Student's t), and there are \
+        no exact tests, no bootstrap and no consistency.
         """)
     }
-    for split in all.tests {
-      let tasks = all.tasks(split)
+    for split in results.tests {
+      let tasks = results.tasks(split)
       guard file.hasItems, !tasks.isEmpty else { continue }
       limits.append(
-        tasks.count < Comparisons.fewestDrawnTasks
+        tasks.count < QuestionSampling.fewestDrawnTasks
           ? """
           \(split): its \(tasks.count) tasks (\(tasks.joined(separator: ", "))) are fixed, and \
-          questions are drawn within each: intervals of accuracy speak of these tasks only.
+          questions are drawn within each: intervals of accuracy cover new questions of these \
+          tasks only.
           """
           : """
-          \(split): its \(tasks.count) tasks are drawn whole: intervals of accuracy speak of other \
-          tasks of their kind too. The CSV does not tell the tasks of the dual pairs, which are \
-          drawn each by itself.
+          \(split): its \(tasks.count) tasks are drawn whole: intervals of accuracy cover other \
+          tasks of their kind. The CSV does not state the tasks of the dual pairs, which count as \
+          independent.
           """)
     }
     let compared = Set(all.comparisons.map(\.point))
-    let alone = all.points.indices.filter {
-      all.points[$0].arm != all.referenceArm && !compared.contains($0)
+    let alone = results.points.indices.filter {
+      results.points[$0].arm != results.referenceArm && !compared.contains($0)
     }
     if !alone.isEmpty {
       limits.append(
         """
-        Not compared, for want of a seed that both have: \
-        \(alone.map { all.points[$0].label }.joined(separator: ", ")).
+        Not compared, because they share no seed with the reference: \
+        \(alone.map { results.points[$0].label }.joined(separator: ", ")).
         """)
     }
     if !lost.isEmpty {
       limits.append(
         """
-        \(lost.count) figures of \(Set(lost).count) runs have no value (NaN or infinite) and are \
-        left out.
+        \(lost.count) figures of \(Set(lost).count) runs are NaN or infinite and are left out.
         """)
     }
     let rule = RunRecord.scoringRule
@@ -139,158 +150,176 @@ package struct Report: Sendable {
       .heading(1, "Report: \(file.experiment)"),
       .paragraph(
         """
-        \(runs.count) runs: \(all.points.count) points of \(all.arms.count) arms, seeds \
+        \(runs.count) runs: \(results.points.count) points of \(results.arms.count) arms, seeds \
         \(seeds.joined(separator: ", ")). Commit \(commits.joined(separator: ", ")).
         """),
       .paragraph("`\(name)`, SHA-256 `\(file.sha256)`."),
       .paragraph(
         """
-        Differences are to \(said(all)). \(all.resamples) resamples, seed \(all.seed). \
+        Differences are to \(said(all)). Bootstrap: \(all.resamples) resamples, seed \(all.seed). \
         \(rule.prefix(1).uppercased())\(rule.dropFirst()).
         """),
     ]
     if !limits.isEmpty { blocks.append(.list(limits)) }
-    let settings = Block.table([["setting", "value"]] + fixed)
-    return blocks + [.heading(2, "Settings that all runs share"), settings]
+    let settings = Block.table(TextTable([["setting", "value"]] + fixed))
+    return blocks + [.heading(2, "Settings of all runs"), settings]
   }
 
   private static func choice(_ all: Comparisons) -> [Block] {
     let heading = Block.heading(2, "Chosen on validation")
-    guard all.points.count > all.arms.count else {
+    guard all.results.points.count > all.results.arms.count else {
       return [heading, .paragraph("Each arm has one point: there was nothing to choose.")]
     }
-    let rows = all.points.map { point in
-      let values = point.values("validation", "accuracy")
+    let rows = all.results.points.map { point in
+      let values = point.values("validation", .accuracy)
       return [
-        point.label, "\(point.seeds.count)", percent(values.mean), point.isChosen ? "chosen" : "",
+        point.label, "\(point.seeds.count)", fractions.value(values.mean),
+        point.isChosen ? "chosen" : "",
       ]
     }
     return [
       heading,
       .paragraph(
         """
-        Of each arm the point with the best mean validation accuracy over its seeds, of equal ones \
+        For each arm the point with the best mean validation accuracy over its seeds, of equal ones \
         the first.
         """),
-      .table([["point", "seeds", "validation accuracy", ""]] + rows),
+      .table(TextTable([["point", "seeds", "validation accuracy", ""]] + rows)),
     ]
   }
 
   private static func accuracy(_ all: Comparisons) -> [Block] {
-    all.tests.flatMap { split -> [Block] in
-      let tasks = all.tasks(split)
+    let results = all.results
+    return results.tests.flatMap { split -> [Block] in
+      let tasks = results.tasks(split)
       var rows: [[String]] = []
-      for point in all.points {
+      for point in results.points {
         let scored = point.seeds.compactMap { point.runs[$0] }.first {
-          $0.figure(split, "accuracy") != nil
+          $0.figure(split, .accuracy) != nil
         }
-        guard let run = scored, let count = run.figure(split, "accuracy")?.count else { continue }
-        let accuracy = Estimate.meanShare(point.values(split, "accuracy").mean, of: count)
+        guard let run = scored, let count = run.figure(split, .accuracy)?.count else { continue }
+        let accuracy = point.mean(MetricKey(split, .accuracy))
         let byTask = tasks.map { task in
           Estimate.meanShare(
-            point.values(split, "accuracy: \(task)").mean,
-            of: run.figure(split, "accuracy: \(task)")?.count ?? 0)
+            point.values(split, .accuracy, group: task).mean,
+            of: run.figure(split, .accuracy, group: task)?.count ?? 0)
         }
         let macro = Estimate.macroAccuracy(ofTasks: byTask)
         let answers = point.seeds.compactMap {
-          point.runs[$0]?.figure(split, "accuracy")?.items?.values
+          point.runs[$0]?.figure(split, .accuracy)?.items?.values
         }
         let consistency = Estimate.consistency(answers)
         rows.append([
-          point.label + mark(point, all), "\(point.values(split, "accuracy").count)", "\(count)",
-          percent(accuracy.value), interval(accuracy, true),
-          tasks.isEmpty ? "–" : percent(macro.value), tasks.isEmpty ? "–" : interval(macro, true),
-          percent(run.figure(split, "guessing floor")?.value ?? .nan),
-          percent(point.values(split, "unparsed").mean), percent(consistency.value),
-          percent(point.values("validation", "accuracy").mean),
+          point.label + mark(point, results), "\(point.values(split, .accuracy).count)",
+          "\(count)", fractions.value(accuracy.value), fractions.interval(accuracy),
+          tasks.isEmpty ? "–" : fractions.value(macro.value),
+          tasks.isEmpty ? "–" : fractions.interval(macro),
+          fractions.value(run.figure(split, .majorityBaseline)?.value ?? .nan),
+          fractions.value(point.values(split, .unparsed).mean),
+          fractions.value(consistency.value),
+          fractions.value(point.values("validation", .accuracy).mean),
         ])
       }
       let header = [
         "point", "seeds", "questions", "accuracy", "95 % (Wilson)", "macro", "95 %",
-        "guessing floor", "unparsed", "consistency", "validation",
+        "majority baseline", "unparsed", "consistency", "validation",
       ]
-      return rows.isEmpty ? [] : [.heading(2, "Accuracy, \(split)"), .table([header] + rows)]
+      return rows.isEmpty
+        ? [] : [.heading(2, "Accuracy, \(split)"), .table(TextTable([header] + rows))]
     }
   }
 
   private static func differences(_ all: Comparisons) -> [Block] {
-    groups(all).flatMap { split, metric, group -> [Block] in
+    let results = all.results
+    return groups(all).flatMap { split, metric, group -> [Block] in
+      let shown = FigureText(metric.unit)
       let exact = group.contains { $0.tally != nil }
       let rows = group.map { comparison -> [String] in
-        let isShare = metric.isShare
-        let point = all.points[comparison.point]
+        let point = results.points[comparison.point]
+        let difference = comparison.difference
         let tally = comparison.tally
-        return [point.label + mark(point, all)]
-          + (all.areMatched ? [all.points[comparison.reference].label] : []) + [
-            "\(comparison.seeds)",
-            figure(comparison.difference.value, isShare, signed: true),
-            interval(comparison.difference, isShare, signed: true), probability(comparison.p),
-            probability(comparison.q), interval(comparison.overSeeds, isShare, signed: true),
-            figure(comparison.smallestDetectable, isShare).replacing(" %", with: ""),
+        return [point.label + mark(point, results)]
+          + (all.areMatched ? [results.points[comparison.reference].label] : []) + [
+            "\(comparison.seeds)", shown.difference(difference.value),
+            shown.differenceInterval(difference.interval()),
+            difference.degrees > 0 ? String(format: "%.1f", difference.degrees) : "–",
+            probability(comparison.p), probability(comparison.q),
+            shown.size(difference.equivalenceMargin()),
+            comparison.bootstrap.map(shown.differenceInterval) ?? "–",
+            shown.differenceInterval(comparison.overSeeds),
+            shown.size(difference.smallestDetectable()),
           ]
           + (exact
             ? [
-              tally.map { "\($0.forArm) : \($0.against)" } ?? "–",
+              tally.map { "\($0.wins) : \($0.losses)" } ?? "–",
               probability(tally?.pValue ?? .nan), probability(comparison.exactQ ?? .nan),
             ] : [])
       }
       let header =
         ["point"] + (all.areMatched ? ["minus"] : []) + [
-          "seeds", metric.isShare ? "points" : metric.unit, "95 %", "p", "q",
-          "95 % over seeds (t)", "detectable",
-        ] + (exact ? ["questions for : against", "exact p", "exact q"] : [])
-      let bases = Set(group.map(\.basis.rawValue)).sorted().joined(separator: "; ")
+          "seeds", shown.isFraction ? "points" : metric.unit.rawValue, "95 %", "df", "p", "q",
+          "within ±", "95 % bootstrap", "95 % over seeds (t)", "detectable",
+        ] + (exact ? ["wins : losses", "exact p", "exact q"] : [])
+      let bases = Set(group.map(\.difference.basis.rawValue)).sorted().joined(separator: "; ")
       let drawn = Set(group.compactMap { $0.drawing?.rawValue }).sorted().joined(separator: "; ")
       return [
-        .heading(
-          2, "\(metric.rawValue), \(split): difference to \(all.referenceArm)"),
+        .heading(2, "\(metric.name), \(split): difference to \(results.referenceArm)"),
         .paragraph(
           "Interval and p: \(bases)" + (drawn.isEmpty ? "" : ", questions drawn \(drawn)")
-            + (metric.isShare ? "." : "; less is better.")
-            + (exact && group.allSatisfy { $0.seeds == 1 } ? " The exact test is McNemar's." : "")),
-        .table([header] + rows),
+            + (shown.isFraction ? "." : "; lower is better.")
+            + (exact ? " The exact test is McNemar's." : "")),
+        .table(TextTable([header] + rows)),
       ]
     }
   }
 
   private static func findings(_ all: Comparisons) -> [Block] {
+    let results = all.results
     let items = groups(all).map { split, metric, group -> String in
+      let shown = FigureText(metric.unit)
       func said(_ comparison: Comparison) -> String {
         let difference = comparison.difference
-        let doubt =
-          comparison.isFinding && comparison.seeds > 1 && comparison.basis != .seeds
-            && comparison.overSeeds.low <= 0 && comparison.overSeeds.high >= 0
-          ? "; not so over the \(comparison.seeds) seeds alone" : ""
-        let value = figure(difference.value, metric.isShare, signed: true)
-        let ends = interval(difference, metric.isShare, signed: true)
-        let other = all.areMatched ? " to \(all.points[comparison.reference].label)" : ""
-        return "\(all.points[comparison.point].label)\(other) \(value) (\(ends), q "
-          + "\(probability(comparison.q))\(doubt))"
+        var parts = [
+          shown.differenceInterval(difference.interval()), "q \(probability(comparison.q))",
+        ]
+        let margin = difference.equivalenceMargin()
+        if !comparison.isFinding, margin.isFinite { parts.append("within ± \(shown.size(margin))") }
+        if comparison.isFinding, comparison.seeds > 1, difference.basis != .seeds,
+          comparison.overSeeds.low <= 0, comparison.overSeeds.high >= 0
+        {
+          parts.append("the interval over the \(comparison.seeds) seeds alone includes zero")
+        }
+        let other = all.areMatched ? " to \(results.points[comparison.reference].label)" : ""
+        return "\(results.points[comparison.point].label)\(other) "
+          + "\(shown.difference(difference.value)) (\(parts.joined(separator: ", ")))"
       }
       let found = group.filter(\.isFinding)
       let rest = group.filter { !$0.isFinding }
-      let isAtFloor = metric == .accuracy && all.points.allSatisfy { $0.isAtFloor(split) }
+      let isAtBaseline =
+        metric == .accuracy && results.points.allSatisfy { $0.isAtBaseline(split) }
       return
-        "\(split), \(metric.rawValue): "
-        + (isAtFloor ? "no point is above the guessing floor, so accuracy tells none apart; " : "")
-        + "\(found.count) of \(group.count) differences exclude zero"
+        "\(split), \(metric.name): "
+        + (isAtBaseline
+          ? "no point is above the majority baseline, so accuracy does not separate them; " : "")
+        + "\(found.count) of \(group.count) differences have q ≤ 0.05"
         + (found.isEmpty ? "" : ": " + found.map(said).joined(separator: "; "))
-        + (rest.isEmpty ? "." : ". Not so: " + rest.map(said).joined(separator: "; ") + ".")
+        + (rest.isEmpty ? "." : ". Others: " + rest.map(said).joined(separator: "; ") + ".")
     }
     guard !items.isEmpty else { return [] }
     return [
       .heading(2, "Findings"),
       .paragraph(
         """
-        Differences to \(all.referenceArm) that exclude zero after Benjamini and Hochberg's \
-        correction (q ≤ 0.05, over the comparisons of one metric on one test), and those that do not.
+        Differences to \(results.referenceArm) with q ≤ 0.05 (Benjamini and Hochberg, over the \
+        comparisons of one metric on one test), and the others with the margin within which two \
+        one-sided tests at 5 % place the difference.
         """), .list(items),
     ]
   }
 
   /// The comparisons of each metric on each test.
   private static func groups(_ all: Comparisons) -> [(String, ComparedMetric, [Comparison])] {
-    all.tests.flatMap { split in
+    all.results.tests.flatMap { split in
       ComparedMetric.allCases.compactMap { metric in
         let group = all.comparisons.filter { $0.split == split && $0.metric == metric }
         return group.isEmpty ? nil : (split, metric, group)
@@ -305,8 +334,9 @@ package struct Report: Sendable {
     let axes = ["alpha", "beta"]
     var rows: [[String]] = []
     var excluded = 0
-    for arm in all.arms {
-      let own = all.points.filter { $0.arm == arm }
+    let results = all.results
+    for arm in results.arms {
+      let own = results.points.filter { $0.arm == arm }
       let slices = Dictionary(grouping: own) { point in
         point.varying.filter { !axes.contains($0.name) }.map { "\($0.name)=\($0.value)" }
           .joined(separator: " ")
@@ -320,11 +350,11 @@ package struct Report: Sendable {
         let placed = runs.compactMap { run in place(of: run).map { (run: run, place: $0) } }
         excluded += runs.count - placed.count
         for (metric, direction) in [
-          (ComparedMetric.accuracy, ResponseSurface.Direction.highest), (.keyTokens, .lowest),
+          (ComparedMetric.accuracy, ResponseSurface.Direction.highest), (.keyTokenNLL, .lowest),
         ] {
-          for split in ["validation"] + all.tests {
+          for split in ["validation"] + results.tests {
             let observations = placed.compactMap { run, place in
-              run.figure(split, metric.rawValue).map {
+              run.figure(split, metric.name).map {
                 ResponseSurface.Observation(place: place, value: $0.value, seed: run.seed)
               }
             }.sorted { ($0.seed, $0.place[0], $0.place[1]) < ($1.seed, $1.place[0], $1.place[1]) }
@@ -335,7 +365,7 @@ package struct Report: Sendable {
               direction, resamples: all.resamples, using: &generator)
             rows.append(
               [
-                slice.isEmpty ? arm : "\(arm) \(slice)", "\(metric.rawValue), \(split)",
+                slice.isEmpty ? arm : "\(arm) \(slice)", "\(metric.name), \(split)",
                 "\(observations.count)",
                 said(optimum, of: surface, metric, direction),
               ] + coefficients(surface))
@@ -350,16 +380,18 @@ package struct Report: Sendable {
       .heading(2, "Response surfaces over (log α, β)"),
       .paragraph(
         """
-        Least squares; in brackets the coefficients' standard errors. Shares, not per cent. The \
-        optimum's interval is a bootstrap over seeds, and may reach beyond the grid.\(note)
+        Least squares; in brackets the coefficients' standard errors, clustered by seed. Fractions, \
+        not per cent. The optimum's interval is a bootstrap over seeds, and may reach beyond the \
+        grid.\(note)
         """),
       .table(
-        [["arm", "metric", "runs", "optimum", "1", "log α", "β", "(log α)²", "log α · β", "β²"]]
-          + rows),
+        TextTable(
+          [["arm", "metric", "runs", "optimum", "1", "log α", "β", "(log α)²", "log α · β", "β²"]]
+            + rows)),
     ]
   }
 
-  /// Log α and β of a run; where the arm does not have one, 0 in its place. Nil where α has no logarithm.
+  /// Log α and β of a run, 0 for one that the arm does not have; nil if α has no logarithm.
   private static func place(of run: ResultFile.Run) -> [Double]? {
     let alpha = run.settings["alpha"].map { Double($0) ?? .nan } ?? 1
     let beta = run.settings["beta"].map { Double($0) ?? .nan } ?? 0
@@ -380,7 +412,8 @@ package struct Report: Sendable {
       return "\(axis == 0 ? "α" : "β") = \(shown(estimate.value))"
         + (estimate.low.isFinite ? " (\(shown(estimate.low)) … \(shown(estimate.high)))" : "")
     }
-    return "\(name) \(figure(optimum.value, metric.isShare)) at \(places.joined(separator: ", "))"
+    return
+      "\(name) \(FigureText(metric.unit).value(optimum.value)) at \(places.joined(separator: ", "))"
       + (optimum.obstacle.map { "; no interval: \($0.rawValue)" } ?? "")
   }
 
@@ -411,84 +444,74 @@ package struct Report: Sendable {
 
   // MARK: Words and figures
 
-  /// What differences are taken to.
+  /// What points are compared with.
   private static func said(_ all: Comparisons) -> String {
-    guard all.areMatched else { return all.points[all.reference].label }
+    let results = all.results
+    let chosen = results.points[results.reference].label
+    guard all.areMatched else { return chosen }
     return """
-      \(all.referenceArm) at the same settings as far as both have them; those of chosen points to \
-      its chosen one too, \(all.points[all.reference].label)
+      \(results.referenceArm) at the same settings as far as both have them; chosen points also to \
+      its chosen one, \(chosen)
       """
   }
 
-  private static func mark(_ point: Point, _ all: Comparisons) -> String {
-    point.isChosen && all.points.count > all.arms.count ? " (chosen)" : ""
+  private static func mark(_ point: ResultPoint, _ results: ResultPoints) -> String {
+    point.isChosen && results.points.count > results.arms.count ? " (chosen)" : ""
   }
 
-  private static func percent(_ share: Double) -> String { figure(share, true) }
-
-  private static func figure(_ value: Double, _ isShare: Bool, signed: Bool = false) -> String {
-    guard value.isFinite else { return "–" }
-    let text = String(format: isShare ? "%.1f" : "%.4f", isShare ? 100 * value : value)
-    return (signed && value > 0 ? "+" : "") + text + (isShare && !signed ? " %" : "")
-  }
-
-  private static func interval(_ estimate: Estimate, _ isShare: Bool, signed: Bool = false)
-    -> String
-  {
-    guard estimate.low.isFinite, estimate.high.isFinite else { return "–" }
-    return figure(estimate.low, isShare, signed: signed) + " … "
-      + figure(estimate.high, isShare, signed: signed)
-  }
+  private static let fractions = FigureText(.fraction)
 
   private static func probability(_ p: Double) -> String {
     guard p.isFinite else { return "–" }
     return String(format: p < 0.001 ? "%.1e" : "%.3f", p)
   }
 
-  /// How each figure is made.
+  /// How each figure is computed.
   private static let methods: [Block] = [
-    .heading(2, "How the figures are made"),
+    .heading(2, "How the figures are computed"),
     .list([
       """
-      accuracy: the mean over seeds of the share of right answers, with Wilson's interval at \
-      the number of questions: seeds answer the same questions and add none. Macro: the mean \
-      of the tasks' accuracies, its interval put together from theirs (Zou and Donner).
+      accuracy: the mean over seeds of the fraction of correct answers, with Wilson's interval at \
+      the number of questions: seeds answer the same questions and add none. macro: the mean of \
+      the tasks' accuracies, its interval combined from theirs (Zou and Donner).
       """,
       """
-      guessing floor: what each task's most frequent answer scores. unparsed: responses \
+      majority baseline: the accuracy of each task's most frequent answer. unparsed: responses \
       without an answer, which count as wrong. consistency: the probability that two seeds are \
       both right or both wrong on a question.
       """,
       """
       difference: the mean over the seeds that both have of the point's figure minus the \
-      reference's, in percentage points or nats; positive is better for shares, negative for \
-      -log p.
+      reference's, in percentage points or nats.
       """,
       """
-      95 % interval: the percentile interval of a bootstrap that draws seeds and questions \
-      anew, independently of each other, the same draws for all points (Owen). p: twice the \
-      smaller tail beyond zero. q: p after Benjamini and Hochberg over the comparisons of one \
-      metric on one test. Where the CSV has no items: Student's t over seeds.
+      95 %, df, p: a t interval over seeds crossed with questions (variance over seeds + over \
+      questions − interaction, Satterthwaite's degrees of freedom). If the CSV has no items: \
+      Student's t over seeds. q: p after Benjamini and Hochberg over the comparisons of one metric \
+      on one test.
       """,
       """
-      95 % over seeds (t): Student's interval of the seeds' differences, the questions as they \
-      are. With few seeds the bootstrap's part for seeds is too narrow; then this one is to be \
-      heeded too.
+      within ±: the smallest x for which two one-sided tests at 5 % conclude that the difference \
+      lies within ± x.
       """,
       """
-      detectable: the smallest true difference that a paired t test over as many seeds would \
-      find at 5 % with power 0.8, given how much the seeds' differences vary.
+      95 % bootstrap: a check; the percentile interval of a bootstrap that draws seeds and \
+      questions independently of each other (Owen). It is too narrow with few seeds that differ.
       """,
       """
-      exact test: a question counts for the point where it is right in more seeds than the \
-      reference, against it where in fewer; the two numbers by the exact binomial test at 1/2. \
-      With one seed this is McNemar's exact test. It takes questions for independent and seeds \
-      as they are.
+      95 % over seeds (t): Student's interval of the seeds' differences, for these questions only.
       """,
       """
-      response surface: a quadratic in log α and β by least squares over all runs of the arm. \
-      It has an optimum where its gradient is zero, its Hessian definite and the place within \
-      the grid.
+      detectable: the smallest true difference that the test of p finds at 5 % with power 0.8, if \
+      the standard error is the one found here.
+      """,
+      """
+      wins : losses: with one seed, the questions that only the point, and that only the reference, \
+      answers correctly; exact p is McNemar's.
+      """,
+      """
+      response surface: a quadratic in log α and β by least squares over all runs of the arm. It \
+      has an optimum where its gradient is zero, its Hessian definite and the place within the grid.
       """,
       """
       `docs/statistics.md` has the formulas, their sources and their limits.
@@ -502,8 +525,7 @@ private enum Block: Sendable {
   case heading(Int, String)
   case paragraph(String)
   case list([String])
-  /// The first row is the header.
-  case table([[String]])
+  case table(TextTable)
 
   var text: String {
     switch self {
@@ -511,7 +533,7 @@ private enum Block: Sendable {
     case .paragraph(let text): text.replacing("`", with: "")
     case .list(let items):
       items.map { "- " + $0.replacing("`", with: "") }.joined(separator: "\n")
-    case .table(let rows): ResultTable.aligned(rows)
+    case .table(let table): table.text
     }
   }
 
@@ -520,12 +542,7 @@ private enum Block: Sendable {
     case .heading(let level, let text): return String(repeating: "#", count: level) + " " + text
     case .paragraph(let text): return text
     case .list(let items): return items.map { "- " + $0 }.joined(separator: "\n")
-    case .table(let rows):
-      var lines = rows.map { row in
-        "| " + row.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
-      }
-      lines.insert("|" + String(repeating: " --- |", count: rows.first?.count ?? 0), at: 1)
-      return lines.joined(separator: "\n")
+    case .table(let table): return table.markdown
     }
   }
 }

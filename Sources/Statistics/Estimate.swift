@@ -67,19 +67,6 @@ extension Estimate {
     let half = t * values.standardDeviation / n.squareRoot()
     return Estimate(value: value, low: value - half, high: value + half, count: values.count)
   }
-
-  /// The mean of `values[i] - reference[i]` with Student's t interval; `count` counts the pairs.
-  ///
-  /// Pairing by seed takes away what the two arms share, which is most of what varies between seeds.
-  /// Precondition: as many values as reference values.
-  public static func pairedDifference(
-    _ values: [Double], minus reference: [Double], level: Double = 0.95
-  ) -> Estimate {
-    precondition(
-      values.count == reference.count,
-      "\(values.count) values can't be paired with \(reference.count)")
-    return mean(of: zip(values, reference).map { $0 - $1 }, level: level)
-  }
 }
 
 extension Collection<Double> {

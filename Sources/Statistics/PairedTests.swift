@@ -26,47 +26,27 @@ public func mcNemarExactPValue(onlyFirst: Int, onlySecond: Int) -> Double {
   return min(1, 2 * tail)
 }
 
-/// How questions speak for an arm or against it, over the seeds that it shares with a reference, and the exact test of
-/// the two numbers.
+/// The questions of one seed that only one of two arms answers correctly, and the exact test of their numbers.
 ///
-/// A question speaks for the arm that answers it right in more seeds; where both are right in as many it does not
-/// count. Seeds are not counted as questions, so that p is the sign test's, exact whatever the number of seeds: with
-/// one seed it is McNemar's. It speaks of these seeds, and takes the questions for independent.
-///
-/// Source: Dixon and Mood, "The statistical sign test", JASA 41, 1946.
+/// With several seeds there is no such test: it takes seeds as given.
 public struct QuestionTally: Hashable, Sendable {
-  public let forArm: Int
-  public let against: Int
+  /// The questions that only the arm, and that only the reference, answers correctly.
+  public let wins: Int
+  public let losses: Int
 
   /// - Parameters:
-  ///   - values: seeds × questions, 1 for a right answer and 0 for a wrong one.
-  ///   - reference: the other arm's, for the same seeds and questions.
-  public init(_ values: [[Double]], against reference: [[Double]]) {
+  ///   - values: for each question 1 for a correct answer and 0 for a wrong one.
+  ///   - reference: the other arm's, for the same questions.
+  public init(_ values: [Double], against reference: [Double]) {
     precondition(
-      values.map(\.count) == reference.map(\.count),
-      "\(values.map(\.count)) questions of each seed can't be paired with \(reference.map(\.count))"
-    )
-    let gains = (values.first ?? []).indices.map { question in
-      values.reduce(0) { $0 + $1[question] } - reference.reduce(0) { $0 + $1[question] }
-    }
-    forArm = gains.count { $0 > 0 }
-    against = gains.count { $0 < 0 }
+      values.count == reference.count,
+      "\(values.count) questions can't be paired with \(reference.count)")
+    wins = zip(values, reference).count { $0 > $1 }
+    losses = zip(values, reference).count { $0 < $1 }
   }
 
-  public var pValue: Double { mcNemarExactPValue(onlyFirst: forArm, onlySecond: against) }
-}
-
-/// The two-sided p of a paired t test, P(|T| > |d̄| √n / s) with n - 1 degrees of freedom, from the paired differences.
-///
-/// 1 where they do not vary (counts over the same questions that all differ by the same tell no spread), and of fewer
-/// than two.
-public func pairedTPValue(_ differences: [Double]) -> Double {
-  let mean = differences.mean
-  let spread = differences.standardDeviation
-  // Equal differences of shares are equal but for rounding.
-  guard spread > 1e-12 * max(1, abs(mean)) else { return 1 }
-  let count = Double(differences.count)
-  return 2 * StudentT.cumulative(-abs(mean) * count.squareRoot() / spread, degrees: count - 1)
+  /// McNemar's.
+  public var pValue: Double { mcNemarExactPValue(onlyFirst: wins, onlySecond: losses) }
 }
 
 /// p-values adjusted for the number of comparisons by Benjamini and Hochberg: rejecting those at most q keeps the
@@ -91,31 +71,17 @@ public func benjaminiHochberg(_ pValues: [Double]) -> [Double] {
   return adjusted
 }
 
-/// The smallest true difference that a paired design would find with the given power: the δ at which a two-sided
-/// paired t test of n pairs rejects with probability `power`.
+/// The smallest true difference that a two-sided t test of an estimate finds with the given power.
 ///
-///     P(|T| > t) = power,   T noncentral t with n - 1 degrees of freedom and noncentrality δ √n / s
-///
-/// Infinite for fewer than two pairs; 0 where the differences do not vary.
+///     δ: P(|T| > t) = power,   T noncentral t with ν degrees of freedom and noncentrality δ / SE
 ///
 /// - Parameters:
-///   - standardDeviation: s, of the paired differences, in the unit of the result.
-///   - pairs: n, such as the number of seeds.
+///   - standardError: SE, in the unit of the result.
+///   - degrees: ν.
 ///   - significance: the test's level, at which its t is read.
 ///
 /// Source: Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988, section 2.3.
-public func smallestDetectableDifference(
-  standardDeviation: Double, pairs: Int, significance: Double = 0.05, power: Double = 0.8
-) -> Double {
-  guard pairs > 1 else { return .infinity }
-  return smallestDetectableDifference(
-    standardError: standardDeviation / Double(pairs).squareRoot(), degrees: Double(pairs - 1),
-    significance: significance, power: power)
-}
-
-/// The smallest true difference that a two-sided t test of an estimate with this standard error and these degrees of
-/// freedom finds with the given power.
-func smallestDetectableDifference(
+package func smallestDetectableDifference(
   standardError: Double, degrees: Double, significance: Double, power: Double
 ) -> Double {
   precondition(

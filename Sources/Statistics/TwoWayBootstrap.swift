@@ -145,38 +145,3 @@ public struct TwoWayBootstrap: Sendable {
     return Bootstrap(estimate: estimate, resampled: resampled, jackknife: [])
   }
 }
-
-extension Estimate {
-  /// The mean difference of two arms over seeds and questions, paired by both, with the percentile interval of a
-  /// `TwoWayBootstrap`. `count` counts seeds times questions; without any, the value is NaN in -∞ ... ∞.
-  ///
-  /// - Parameters:
-  ///   - values: seeds × questions, such as 1 for a right answer and 0 for a wrong one.
-  ///   - reference: the other arm's, for the same seeds and questions.
-  ///   - clusters: for each question the cluster it is drawn with (its task or passage); nil where each stands alone.
-  public static func pairedDifferenceOverSeedsAndQuestions(
-    _ values: [[Double]], minus reference: [[Double]], clusters: [String]? = nil,
-    resamples: Int = 2000, level: Double = 0.95, using generator: inout SeededGenerator
-  ) -> Estimate {
-    let questions = values.first?.count ?? 0
-    precondition(
-      values.map(\.count) == reference.map(\.count),
-      "\(values.map(\.count)) questions of each seed can't be paired with \(reference.map(\.count))"
-    )
-    guard questions > 0 else {
-      return Estimate(value: .nan, low: -.infinity, high: .infinity, count: 0)
-    }
-    let bootstrap = TwoWayBootstrap(
-      QuestionSampling(count: questions, clusters: clusters), resamples: resamples,
-      using: &generator)
-    let figures = bootstrap.figures(
-      values + reference, weights: Array(repeating: 1, count: questions))
-    let value = values.joined().mean - reference.joined().mean
-    let interval = bootstrap.difference(
-      Array(figures.prefix(values.count)), minus: Array(figures.suffix(values.count)),
-      estimate: value
-    ).percentileInterval(level: level)
-    return Estimate(
-      value: value, low: interval.low, high: interval.high, count: values.count * questions)
-  }
-}

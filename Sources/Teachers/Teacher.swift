@@ -83,6 +83,20 @@ public struct TeacherSampling: Hashable, Codable, Sendable {
   }
 }
 
+/// How a teacher's text came to its end.
+public enum TextEnding: String, CaseIterable, Codable, Sendable {
+  /// The teacher ended it, or one of the stop texts did.
+  case complete
+  /// It reached the most tokens allowed, or the end of the model's context.
+  case truncated
+  /// A content filter withheld it or cut it off.
+  case filtered
+  /// The teacher refused to answer.
+  case refused
+  /// The teacher called a tool.
+  case toolCall = "tool call"
+}
+
 /// What a teacher said.
 public struct TeacherAnswer: Hashable, Codable, Sendable {
   /// The texts, as they came.
@@ -90,10 +104,20 @@ public struct TeacherAnswer: Hashable, Codable, Sendable {
   /// Tokens that were read and written, as the teacher counts them; nil where it does not say.
   public var promptTokens: Int?
   public var completionTokens: Int?
+  /// How the first text ended, or why there is none; nil where the teacher does not say.
+  public var ending: TextEnding?
+  /// The sampling settings that the teacher does not take and was asked without, by their names in
+  /// its requests.
+  public var omitted: [String]
 
-  public init(texts: [String], promptTokens: Int? = nil, completionTokens: Int? = nil) {
+  public init(
+    texts: [String], promptTokens: Int? = nil, completionTokens: Int? = nil,
+    ending: TextEnding? = nil, omitted: [String] = []
+  ) {
     self.texts = texts
     self.promptTokens = promptTokens
     self.completionTokens = completionTokens
+    self.ending = ending
+    self.omitted = omitted
   }
 }

@@ -20,6 +20,12 @@ package struct GGUFVocabulary: Sendable {
   package var beginningOfSequence: Int?
   package var endOfSequence: Int?
   package var unknown: Int?
+  package var padding: Int?
+  /// `eot_token_id` and `eom_token_id`: what ends a turn and a message.
+  package var endOfTurn: Int?
+  package var endOfMessage: Int?
+  /// `tokenizer.chat_template`, in Jinja.
+  package var chatTemplate: String?
   /// `add_bos_token`, `add_eos_token`, `add_space_prefix`; where missing, as llama.cpp takes them.
   package var addsBeginning: Bool?
   package var addsEnd: Bool?
@@ -100,18 +106,49 @@ extension GGUFVocabulary {
       beginningOfSequence: try integer("bos_token_id"), endOfSequence: try integer("eos_token_id"),
       unknown: try integer("unknown_token_id"), addsBeginning: try boolean("add_bos_token"),
       addsEnd: try boolean("add_eos_token"), addsSpacePrefix: try boolean("add_space_prefix"))
+    padding = try integer("padding_token_id")
+    (endOfTurn, endOfMessage) = (try integer("eot_token_id"), try integer("eom_token_id"))
+    if case .string(let template) = file.metadata["tokenizer.chat_template"] {
+      chatTemplate = template
+    }
   }
 }
 
-extension TokenizerDefinition {
-  private enum TokenType {
+extension GGUFVocabulary {
+  enum TokenType {
     static let normal = 1
+    static let unknown = 2
     static let control = 3
     static let userDefined = 4
   }
 
-  /// The tokenizer that `source`, the metadata of `file`, describes.
-  init(_ source: GGUFVocabulary, file: String) throws(FileError) {
+  /// What llama.cpp takes a vocabulary's missing keys for.
+  ///
+  /// Source: `llama_vocab::impl::load` in https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp
+  func withDefaults() -> GGUFVocabulary {
+    var vocabulary = self
+    let isSentencePiece = model == "llama"
+    if isSentencePiece, tokens.count > 2 {
+      vocabulary.unknown = unknown ?? 0
+      vocabulary.beginningOfSequence = beginningOfSequence ?? 1
+      vocabulary.endOfSequence = endOfSequence ?? 2
+    }
+    vocabulary.addsBeginning =
+      addsBeginning ?? (isSentencePiece || pre.map(PreTokenizer.isLlama3(gguf:)) == true)
+    vocabulary.addsEnd = addsEnd ?? false
+    vocabulary.addsSpacePrefix = addsSpacePrefix ?? isSentencePiece
+    return vocabulary
+  }
+
+  func type(of id: Int) -> Int { tokenTypes.isEmpty ? TokenType.normal : tokenTypes[id] }
+}
+
+extension TokenizerDefinition {
+  private typealias TokenType = GGUFVocabulary.TokenType
+
+  /// The tokenizer that `stored`, the metadata of `file`, describes.
+  init(_ stored: GGUFVocabulary, file: String) throws(FileError) {
+    let source = stored.withDefaults()
     func error(_ key: String, expected: String, found: String) -> FileError {
       FileError(
         file: file, location: "key tokenizer.ggml.\(key)", expected: expected, found: found)
@@ -126,7 +163,8 @@ extension TokenizerDefinition {
     }
     for (key, id) in [
       ("bos_token_id", source.beginningOfSequence), ("eos_token_id", source.endOfSequence),
-      ("unknown_token_id", source.unknown),
+      ("unknown_token_id", source.unknown), ("padding_token_id", source.padding),
+      ("eot_token_id", source.endOfTurn), ("eom_token_id", source.endOfMessage),
     ] {
       if let id, !(0..<count).contains(id) {
         throw error(key, expected: "an id from 0 to \(count - 1)", found: "\(id)")
@@ -140,23 +178,15 @@ extension TokenizerDefinition {
     self.file = file
     self.vocabulary = vocabulary
     (beginningOfSequence, endOfSequence) = (source.beginningOfSequence, source.endOfSequence)
-    addedTokens = zip(source.tokenTypes, source.tokens).enumerated().compactMap { id, token in
-      switch token.0 {
-      case TokenType.control: AddedToken(id: id, content: token.1, isSpecial: true)
-      case TokenType.userDefined: AddedToken(id: id, content: token.1)
-      default: nil
-      }
-    }
-    let addsBeginning: Bool
+    otherEnds = Set([source.endOfTurn, source.endOfMessage].compactMap(\.self))
+    addedTokens = source.addedTokens
     switch source.model {
     case "gpt2":
-      guard let preTokenizer = source.pre.flatMap(PreTokenizer.init(gguf:)) else {
+      guard let pre = source.pre, let preTokenizer = PreTokenizer(gguf: pre) else {
         throw error(
           "pre", expected: PreTokenizer.ggufNames.map { "\"\($0)\"" }.joined(separator: " or "),
           found: source.pre.map { "\"\($0)\"" } ?? "no such key")
       }
-      let isLlama3 = source.pre == "llama-bpe"
-      addsBeginning = source.addsBeginning ?? isLlama3
       var merges = MergeTable(capacity: source.merges.count)
       for (rank, line) in source.merges.enumerated() {
         let parts = line.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
@@ -173,28 +203,29 @@ extension TokenizerDefinition {
       }
       var model = BytePairEncoding(
         vocabulary, isByteLevel: true, hasByteFallback: false, merges: merges, mergeResults: [])
-      model.ignoresMerges = isLlama3
+      model.ignoresMerges = PreTokenizer.isLlama3(gguf: pre)
       self.model = .bytePairs(model)
       self.preTokenizer = preTokenizer
-      normalizer = source.pre == "qwen2" ? .nfc : nil
+      normalizer = PreTokenizer.isQwen2(gguf: pre) ? .nfc : nil
       decoder = .byteLevel
     case "llama":
       guard source.scores.count == count else {
         throw error(
           "scores", expected: "\(count), one for each token", found: "\(source.scores.count)")
       }
-      addsBeginning = source.addsBeginning ?? true
-      let (merges, results) = Self.merges(of: vocabulary, source)
+      let pairs = source.mergePairs(vocabulary)
+      var merges = MergeTable(capacity: pairs.count)
+      for pair in pairs { merges.insert(pair.left, pair.right, pair.merge) }
       var model = BytePairEncoding(
-        vocabulary, isByteLevel: false, hasByteFallback: true, merges: merges, mergeResults: results
-      )
+        vocabulary, isByteLevel: false, hasByteFallback: true, merges: merges,
+        mergeResults: pairs.map(\.merge.result))
       model.unknown = source.unknown.map(Int32.init)
       model.fusesUnknown = true
       self.model = .bytePairs(model)
       let space: [UInt8] = [UInt8(ascii: " ")]
       let replacesSpaces = Normalizer.replace(space, with: metaspace)
       var steps: [TokenDecoder] = [.replace(metaspace, with: space), .byteFallback, .fuse]
-      if source.addsSpacePrefix ?? true {
+      if source.addsSpacePrefix == true {
         normalizer = .sequence([.prepend(metaspace), replacesSpaces])
         steps.append(.strip(" ", start: 1, stop: 0))
       } else {
@@ -204,27 +235,37 @@ extension TokenizerDefinition {
     default:
       throw error("model", expected: "\"gpt2\" or \"llama\"", found: "\"\(source.model)\"")
     }
-    if addsBeginning, let id = beginningOfSequence { startTokens = [id] }
-    if source.addsEnd ?? false, let id = endOfSequence { endTokens = [id] }
+    if source.addsBeginning == true, let id = beginningOfSequence { startTokens = [id] }
+    if source.addsEnd == true, let id = endOfSequence { endTokens = [id] }
+  }
+}
+
+extension GGUFVocabulary {
+  typealias MergePair = (left: Int32, right: Int32, merge: MergeTable.Merge)
+
+  /// The tokens that are found in the text before the model sees it, as llama.cpp finds them.
+  var addedTokens: [AddedToken] {
+    tokenTypes.indices.compactMap { id in
+      switch tokenTypes[id] {
+      case TokenType.control, TokenType.unknown:
+        AddedToken(id: id, content: tokens[id], isSpecial: true)
+      case TokenType.userDefined: AddedToken(id: id, content: tokens[id])
+      default: nil
+      }
+    }
   }
 
   /// The merges of a SentencePiece vocabulary: every way to write a normal token as two others, the
   /// pair whose token has the highest score first. Tokens of one score share a rank: of those the
   /// leftmost is merged first.
-  private static func merges(of vocabulary: Vocabulary, _ source: GGUFVocabulary) -> (
-    MergeTable, [Int32]
-  ) {
-    func isNormal(_ id: Int) -> Bool {
-      source.tokenTypes.isEmpty || source.tokenTypes[id] == TokenType.normal
-    }
-    let results = source.tokens.indices.filter(isNormal).sorted {
-      source.scores[$0] > source.scores[$1]
-    }
-    var pairs: [(left: Int32, right: Int32, merge: MergeTable.Merge)] = []
+  func mergePairs(_ vocabulary: Vocabulary) -> [MergePair] {
+    func isNormal(_ id: Int) -> Bool { type(of: id) == TokenType.normal }
+    let results = tokens.indices.filter(isNormal).sorted { scores[$0] > scores[$1] }
+    var pairs: [MergePair] = []
     var rank: Int32 = 0
     for (index, result) in results.enumerated() {
-      if index > 0, source.scores[result] < source.scores[results[index - 1]] { rank += 1 }
-      Array(source.tokens[result].utf8).withUnsafeBufferPointer { token in
+      if index > 0, scores[result] < scores[results[index - 1]] { rank += 1 }
+      Array(tokens[result].utf8).withUnsafeBufferPointer { token in
         for cut in 1..<max(token.count, 1) where token[cut] & 0xC0 != 0x80 {
           if let left = vocabulary.id(of: token.part(0..<cut)), isNormal(left),
             let right = vocabulary.id(of: token.part(cut..<token.count)), isNormal(right)
@@ -234,25 +275,37 @@ extension TokenizerDefinition {
         }
       }
     }
-    var table = MergeTable(capacity: pairs.count)
-    for pair in pairs { table.insert(pair.left, pair.right, pair.merge) }
-    return (table, pairs.map(\.merge.result))
+    return pairs
   }
 }
 
 extension PreTokenizer {
+  private static let gpt2Names = ["gpt-2", "phi-2"]
+  private static let llama3Names = ["llama-bpe", "llama3", "llama-v3", "falcon3"]
+  private static let qwen2Names = ["qwen2", "deepseek-r1-qwen"]
+
   /// The names that GGUF has for the pre-tokenizers known here.
-  static let ggufNames = ["gpt-2", "smollm", "llama-bpe", "qwen2"]
+  static let ggufNames = gpt2Names + ["smollm"] + llama3Names + qwen2Names
+
+  /// Whether llama.cpp takes `name` for Llama 3's: pieces that are tokens are not merged, and BOS is
+  /// added where no key says otherwise.
+  static func isLlama3(gguf name: String) -> Bool { llama3Names.contains(name) }
+
+  static func isQwen2(gguf name: String) -> Bool { qwen2Names.contains(name) }
 
   /// The pre-tokenizer that llama.cpp uses for `name`.
   init?(gguf name: String) {
     isByteLevel = true
-    switch name {
-    case "gpt-2": steps = [.split(.gpt2)]
-    case "smollm": steps = [.digits(individually: true), .split(.gpt2)]
-    case "llama-bpe": steps = [.split(.llama3)]
-    case "qwen2": steps = [.split(.qwen2)]
-    default: return nil
+    if Self.gpt2Names.contains(name) {
+      steps = [.split(.gpt2)]
+    } else if name == "smollm" {
+      steps = [.digits(individually: true), .split(.gpt2)]
+    } else if Self.isLlama3(gguf: name) {
+      steps = [.split(.llama3)]
+    } else if Self.isQwen2(gguf: name) {
+      steps = [.split(.qwen2)]
+    } else {
+      return nil
     }
   }
 }

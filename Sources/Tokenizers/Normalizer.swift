@@ -1,5 +1,3 @@
-import Foundation
-
 /// What happens to text, between the added tokens, before it is cut into pieces.
 enum Normalizer: Sendable {
   /// Unicode normalization form C.
@@ -10,18 +8,19 @@ enum Normalizer: Sendable {
   case replace([UInt8], with: [UInt8])
   case sequence([Normalizer])
 
-  func normalize(_ text: [UInt8]) -> [UInt8] {
+  /// `text` normalized. `continues`: something stands before it, so that nothing is put there.
+  func normalize(_ text: [UInt8], continues: Bool = false) -> [UInt8] {
     switch self {
     case .nfc:
       // Below U+0300 nothing composes; its lead byte in UTF-8 is 0xCC.
       guard text.contains(where: { $0 >= 0xCC }) else { return text }
-      return Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
+      return Array(CanonicalComposition.normalize(String(decoding: text, as: UTF8.self)).utf8)
     case .prepend(let start):
-      return text.isEmpty ? text : start + text
+      return text.isEmpty || continues ? text : start + text
     case .replace(let pattern, let content):
       return text.replacing(pattern, with: content)
     case .sequence(let normalizers):
-      return normalizers.reduce(text) { $1.normalize($0) }
+      return normalizers.reduce(text) { $1.normalize($0, continues: continues) }
     }
   }
 }

@@ -2,6 +2,8 @@
 struct PreTokenizer: Sendable {
   enum Step: Sendable {
     case split(SplitPattern)
+    /// After each occurrence of a string that is not empty.
+    case splitAfter([UInt8])
     /// Numbers apart from the rest, each digit by itself or each run of digits.
     case digits(individually: Bool)
     /// A space before the text where it does not begin with one.
@@ -24,14 +26,26 @@ struct PreTokenizer: Sendable {
   /// characters.
   var isByteLevel = false
 
-  /// Calls `body` with each piece of `text`, in order. `isStart` says whether `text` begins the
-  /// whole input.
-  func forEachPiece(of text: UTF8Text, isStart: Bool, _ body: (UTF8Text) -> Void) {
-    apply(steps[...], to: text, isStart: isStart, body)
+  /// Where a text stands.
+  struct Position {
+    /// Whether it begins the whole input.
+    var isStart: Bool
+    /// Whether it goes on from other text, so that no space is put before it.
+    var continues = false
+
+    /// The position of the part of the text that begins at `offset`.
+    func part(at offset: Int) -> Position {
+      offset == 0 ? self : Position(isStart: false)
+    }
+  }
+
+  /// Calls `body` with each piece of `text`, in order.
+  func forEachPiece(of text: UTF8Text, at position: Position, _ body: (UTF8Text) -> Void) {
+    apply(steps[...], to: text, position, body)
   }
 
   private func apply(
-    _ steps: ArraySlice<Step>, to text: UTF8Text, isStart: Bool, _ body: (UTF8Text) -> Void
+    _ steps: ArraySlice<Step>, to text: UTF8Text, _ position: Position, _ body: (UTF8Text) -> Void
   ) {
     guard !text.isEmpty else { return }
     guard let step = steps.first else { return body(text) }
@@ -40,7 +54,7 @@ struct PreTokenizer: Sendable {
       if rest.isEmpty {
         if !range.isEmpty { body(text.part(range)) }
       } else {
-        apply(rest, to: text.part(range), isStart: isStart && range.lowerBound == 0, body)
+        apply(rest, to: text.part(range), position.part(at: range.lowerBound), body)
       }
     }
     switch step {
@@ -51,6 +65,18 @@ struct PreTokenizer: Sendable {
         emit(start..<end)
         start = end
       }
+    case .splitAfter(let pattern):
+      var (start, index) = (0, 0)
+      while index < text.count {
+        guard text.starts(with: pattern, at: index) else {
+          index += 1
+          continue
+        }
+        index += pattern.count
+        emit(start..<index)
+        start = index
+      }
+      emit(start..<text.count)
     case .digits(let individually):
       var (start, index, inNumber) = (0, 0, false)
       while index < text.count {
@@ -64,26 +90,25 @@ struct PreTokenizer: Sendable {
       }
       emit(start..<text.count)
     case .prefixSpace:
-      guard text[0] != UInt8(ascii: " ") else {
-        return apply(rest, to: text, isStart: isStart, body)
+      guard !position.continues, text[0] != UInt8(ascii: " ") else {
+        return apply(rest, to: text, position, body)
       }
-      ([UInt8(ascii: " ")] + text).withUnsafeBufferPointer {
-        apply(rest, to: $0, isStart: isStart, body)
-      }
+      ([UInt8(ascii: " ")] + text).withUnsafeBufferPointer { apply(rest, to: $0, position, body) }
     case .metaspace(let prepending, let splitting):
       var marked = Array(text).replacing([UInt8(ascii: " ")], with: metaspace)
-      if prepending == .always || (prepending == .first && isStart), !marked.starts(with: metaspace)
+      if prepending == .always && !position.continues || prepending == .first && position.isStart,
+        !marked.starts(with: metaspace)
       {
         marked = metaspace + marked
       }
       marked.withUnsafeBufferPointer { marked in
-        guard splitting else { return apply(rest, to: marked, isStart: isStart, body) }
+        guard splitting else { return apply(rest, to: marked, position, body) }
         var start = 0
         for index in 1..<marked.count where marked.starts(with: metaspace, at: index) {
-          apply(rest, to: marked.part(start..<index), isStart: isStart && start == 0, body)
+          apply(rest, to: marked.part(start..<index), position.part(at: start), body)
           start = index
         }
-        apply(rest, to: marked.part(start..<marked.count), isStart: isStart && start == 0, body)
+        apply(rest, to: marked.part(start..<marked.count), position.part(at: start), body)
       }
     case .words:
       emitRuns(of: text, emit) { $0.isWord ? 1 : $0.properties.isWhitespace ? nil : 2 }

@@ -10,7 +10,13 @@ import Synchronization
 /// error when it is read, never a difference in the ids.
 ///
 /// The file's `truncation` and `padding` are not applied: both are the caller's, as in
-/// Transformers.
+/// Transformers. The tokens around a text are those of the post-processor, or those that
+/// `add_bos_token` and `add_eos_token` in `tokenizer_config.json` ask for where the
+/// `tokenizer_class` reads them (Llama, CodeLlama, Gemma).
+///
+/// The pipeline is that of `tokenizer.json`. Transformers 5 replaces it in the class
+/// `LlamaTokenizer`, which changes ids only where a text begins with a space or contains added
+/// tokens.
 public final class Tokenizer: Sendable {
   /// The largest id and one: how many rows an embedding needs.
   public let vocabularySize: Int
@@ -22,16 +28,24 @@ public final class Tokenizer: Sendable {
   /// a token `</s>`, `<|endoftext|>`, `<|im_end|>`, `<|end_of_text|>`, `<eos>`. (So for
   /// `beginningOfSequence`, with `<s>`, `<|begin_of_text|>`, `<bos>`.) A GGUF file names its own.
   public let endOfSequence: Int?
+  /// Every token that ends a response: `endOfSequence`, every `eos_token_id` of
+  /// `generation_config.json` and `config.json` (of a GGUF file, its end-of-turn and end-of-message
+  /// ids), and the special tokens that end a turn by convention, such as `<|im_end|>` and
+  /// `<|eot_id|>`.
+  public let stopTokens: Set<Int>
+  /// The tokens that `encodePrompt` puts before a text.
+  public let startTokens: [Int]
+  /// The `tokenizer.json` or `.gguf` file that this was read from.
+  public let file: String
 
-  private let file: String
   private let model: TokenizerDefinition.Model
   private let vocabulary: Vocabulary
   private let normalizer: Normalizer?
   private let preTokenizer: PreTokenizer
   private let decoder: TokenDecoder
-  private let startTokens: [Int]
   private let endTokens: [Int]
   private let specialTokens: Set<Int>
+  private let addedTokens: [Int: AddedToken]
   /// Finds the added tokens of the text as it is, and those of the normalized text.
   private let verbatimTokens: AddedTokenMatcher
   private let normalizedTokens: AddedTokenMatcher
@@ -41,8 +55,8 @@ public final class Tokenizer: Sendable {
   /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a
   /// `.gguf`.
   ///
-  /// Throws `FileError` (of a damaged GGUF file `FileError`), which names the file, the
-  /// place, what was expected there and what was found.
+  /// Throws a `FileError` that names the file, the place, what was expected there and what was
+  /// found.
   public convenience init(path: String) throws {
     if path.hasSuffix(".gguf") {
       try self.init(GGUFVocabulary(GGUFFile(path: path)), file: path)
@@ -68,6 +82,9 @@ public final class Tokenizer: Sendable {
     (beginningOfSequence, endOfSequence) = (
       definition.beginningOfSequence, definition.endOfSequence
     )
+    stopTokens = definition.stopTokens
+    addedTokens = Dictionary(
+      definition.addedTokens.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
     specialTokens = Set(definition.addedTokens.filter(\.isSpecial).map(\.id))
     verbatimTokens = AddedTokenMatcher(
       definition.addedTokens.filter { !$0.isNormalized }.map { (Array($0.content.utf8), $0) })
@@ -81,38 +98,75 @@ public final class Tokenizer: Sendable {
   /// The token ids of `text`. Special tokens that are written in the text (`<|im_start|>`) become
   /// their ids.
   ///
-  /// With `addingSpecialTokens`, the tokens that the file's post-processor puts around a text are
-  /// there too. A symbol that the model neither knows nor has an unknown token or byte fallback for
-  /// is left out, as in `tokenizers`.
+  /// With `addingSpecialTokens`, the tokens that the tokenizer puts around a text are there too, as
+  /// Transformers' `tokenizer(text)` gives them. A symbol that the model neither knows nor has an
+  /// unknown token or byte fallback for is left out, as in `tokenizers`.
   public func encode(_ text: String, addingSpecialTokens: Bool = false) -> [Int] {
+    let ids = encode(text, at: .init(isStart: true))
+    return addingSpecialTokens ? startTokens + ids + endTokens : ids
+  }
+
+  /// The token ids of `text` as a prompt that a response follows.
+  ///
+  /// They are those of `encode(_:addingSpecialTokens:)` with two exceptions: nothing is put after
+  /// the text, since an end-of-sequence token must not stand between prompt and response; and the
+  /// start tokens are not repeated where the text begins with them ("<s>Hello").
+  public func encodePrompt(_ text: String, includesSpecialTokens: Bool = true) -> [Int] {
+    let ids = encode(text)
+    return includesSpecialTokens && !ids.starts(with: startTokens) ? startTokens + ids : ids
+  }
+
+  /// The token ids of `text` where it follows the text of `context`.
+  ///
+  /// They are what stands after `context` in the ids of the whole text, if a token ends where
+  /// `context` does. So a SentencePiece-style tokenizer puts no space before `text`: after "A:", the
+  /// text " Five" is "▁Five", as it is in "A: Five", where encoded alone it would be "▁▁Five". No
+  /// special tokens are added. Where `context` is empty or only the start tokens, `text` begins the
+  /// whole text.
+  public func encode(_ text: String, after context: [Int]) -> [Int] {
+    guard context != startTokens, let last = context.last else { return encode(text) }
+    guard let token = addedTokens[last] else { return encodeContinuation(text) }
+    let rest = token.stripsRight ? text.drop { $0.isWhitespace } : text[...]
+    return encode(String(rest), at: .init(isStart: false))
+  }
+
+  /// The token ids of `text` where it follows other text that ends in no added token.
+  public func encodeContinuation(_ text: String) -> [Int] {
+    encode(text, at: .init(isStart: false, continues: true))
+  }
+
+  /// Whether a text that begins with a word gets a space before it.
+  public var prependsSpace: Bool { encode("a") != encodeContinuation("a") }
+
+  private func encode(_ text: String, at position: PreTokenizer.Position) -> [Int] {
     let workspace = workspaces.withLock { $0.popLast() } ?? Workspace()
     defer { workspaces.withLock { if $0.count < 16 { $0.append(workspace) } } }
-    var ids = addingSpecialTokens ? startTokens : []
+    var ids: [Int] = []
     var text = text
     text.withUTF8 { text in
-      ids.reserveCapacity(ids.count + text.count / 3)
+      ids.reserveCapacity(text.count / 3 + 2)
       verbatimTokens.forEachSegment(of: text) { range, token in
+        let position = position.part(at: range.lowerBound)
         if let token {
           ids.append(token.id)
         } else if let normalizer {
-          normalizer.normalize(Array(text.part(range))).withUnsafeBufferPointer {
-            encodeNormalized($0, isStart: range.lowerBound == 0, into: &ids, workspace)
-          }
+          normalizer.normalize(Array(text.part(range)), continues: position.continues)
+            .withUnsafeBufferPointer { encodeNormalized($0, position, into: &ids, workspace) }
         } else {
-          encodeNormalized(text.part(range), isStart: range.lowerBound == 0, into: &ids, workspace)
+          encodeNormalized(text.part(range), position, into: &ids, workspace)
         }
       }
     }
-    if addingSpecialTokens { ids.append(contentsOf: endTokens) }
     return ids
   }
 
   private func encodeNormalized(
-    _ text: UTF8Text, isStart: Bool, into ids: inout [Int], _ workspace: Workspace
+    _ text: UTF8Text, _ position: PreTokenizer.Position, into ids: inout [Int],
+    _ workspace: Workspace
   ) {
     normalizedTokens.forEachSegment(of: text) { range, token in
       if let token { return ids.append(token.id) }
-      preTokenizer.forEachPiece(of: text.part(range), isStart: isStart && range.lowerBound == 0) {
+      preTokenizer.forEachPiece(of: text.part(range), at: position.part(at: range.lowerBound)) {
         piece in
         switch model {
         case .bytePairs(let model): model.encode(piece, into: &ids, workspace)

@@ -8,6 +8,11 @@ struct TokenizerDefinition: Sendable {
 
   static let beginNames = ["<s>", "<|begin_of_text|>", "<bos>"]
   static let endNames = ["</s>", "<|endoftext|>", "<|im_end|>", "<|end_of_text|>", "<eos>"]
+  /// Special tokens that end a turn or a text in published chat templates.
+  static let endOfTurnNames = [
+    "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|end_of_turn|>",
+    "<|end_of_text|>", "<|endoftext|>",
+  ]
 
   let file: String
   var model: Model
@@ -22,6 +27,16 @@ struct TokenizerDefinition: Sendable {
   var endTokens: [Int] = []
   var beginningOfSequence: Int?
   var endOfSequence: Int?
+  /// The end-of-sequence ids that the files name beside `endOfSequence`.
+  var otherEnds: Set<Int> = []
+
+  /// See `Tokenizer.stopTokens`.
+  var stopTokens: Set<Int> {
+    let special = Set(addedTokens.filter(\.isSpecial).map(\.id))
+    let turnEnds = Self.endOfTurnNames.compactMap { vocabulary.id(of: $0.utf8) }
+    return otherEnds.union(turnEnds.filter(special.contains)).union(
+      [endOfSequence].compactMap(\.self))
+  }
 }
 
 extension BytePairEncoding {

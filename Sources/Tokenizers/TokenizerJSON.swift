@@ -10,6 +10,14 @@ extension TokenizerDefinition {
     let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
     beginningOfSequence = try sequenceToken("bos", names: Self.beginNames, folder: folder)
     endOfSequence = try sequenceToken("eos", names: Self.endNames, folder: folder)
+    for name in ["generation_config.json", "config.json"] {
+      guard let root = try JSONNode(file: "\(folder)/\(name)") else { continue }
+      otherEnds.formUnion(
+        try root.integers("eos_token_id").filter { vocabulary.content(of: $0) != nil })
+    }
+    if let root = try JSONNode(file: "\(folder)/tokenizer_config.json") {
+      try apply(tokenizerConfiguration: root)
+    }
   }
 
   private init(_ root: JSONNode) throws(FileError) {
@@ -212,6 +220,33 @@ extension TokenizerDefinition {
     }
   }
 
+  // MARK: Tokenizer configuration
+
+  /// The classes of Transformers that put the tokens around a text by `add_bos_token`, true where
+  /// absent, and `add_eos_token`, false where absent, whatever the post-processor says.
+  private static let classesWithFlags = [
+    "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer",
+  ]
+
+  /// Replaces the tokens around a text by those that `tokenizer_config.json` asks for, as
+  /// Transformers 4 does: in the classes above always, in other classes never. Where no class is
+  /// named, a flag that is there counts.
+  private mutating func apply(tokenizerConfiguration root: JSONNode) throws(FileError) {
+    let (begin, end) = (root.child("add_bos_token"), root.child("add_eos_token"))
+    if let name = try root.optionalString("tokenizer_class") {
+      let base = name.hasSuffix("Fast") ? String(name.dropLast(4)) : name
+      guard Self.classesWithFlags.contains(base) else { return }
+      let addsBeginning = try begin.bool(absent: !root.hasMember("add_bos_token"))
+      startTokens = addsBeginning ? [beginningOfSequence].compactMap(\.self) : []
+      endTokens = try end.bool(absent: false) ? [endOfSequence].compactMap(\.self) : []
+      return
+    }
+    if !begin.isNull {
+      startTokens = try begin.bool() ? [beginningOfSequence].compactMap(\.self) : []
+    }
+    if !end.isNull { endTokens = try end.bool() ? [endOfSequence].compactMap(\.self) : [] }
+  }
+
   // MARK: Beginning and end of a sequence
 
   /// The token of `kind` ("bos" or "eos"), in the order that `Tokenizer.endOfSequence` documents.
@@ -314,6 +349,16 @@ extension PreTokenizer {
       if try node.bool("use_regex", absent: true) { steps.append(.split(.gpt2)) }
       isByteLevel = true
     case "Split":
+      let behavior = try node.member("behavior")
+      if try behavior.string() == "MergedWithPrevious" {
+        let text = try node.pattern("String")
+        guard try !text.string().isEmpty else { throw text.error(expected: "a string") }
+        guard try !node.bool("invert", absent: false) else {
+          throw try node.member("invert").error(expected: "false")
+        }
+        steps.append(.splitAfter(try text.utf8()))
+        return
+      }
       let regex = try node.pattern("Regex")
       guard let pattern = SplitPattern(rawValue: try regex.string()) else {
         throw regex.error(
@@ -323,10 +368,11 @@ extension PreTokenizer {
       }
       // The patterns match everywhere: to keep the matches and to keep what separates them is the
       // same.
-      let behavior = try node.member("behavior")
       switch (try behavior.string(), try node.bool("invert", absent: false)) {
       case ("Isolated", _), ("Removed", true): steps.append(.split(pattern))
-      default: throw behavior.error(expected: "\"Isolated\", or \"Removed\" with invert")
+      default:
+        throw behavior.error(
+          expected: "\"Isolated\", \"Removed\" with invert, or \"MergedWithPrevious\"")
       }
     case "Digits":
       steps.append(

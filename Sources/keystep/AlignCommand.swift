@@ -4,6 +4,7 @@ import Evaluation
 import Foundation
 import KeySteps
 import LanguageModel
+import Parameters
 import Reasoning
 import Reports
 import Tokenizers
@@ -20,21 +21,24 @@ struct AlignCommand: ParsableCommand {
       would give each token. With --model, the page and the JSON lines have each token's \
       log-probability in nats (chosen_log_probs, rejected_log_probs).
 
+      Key tokens, and the weights that the page shows:
+      \(ObjectiveEntry.keySteps.parameters.help)
+
       Example: keystep align --tokenizer models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl --json
       """)
 
   @Option(help: "A tokenizer.json, its folder, or a .gguf file; the model's own where left out.")
   var tokenizer: String?
+  @OptionGroup var specialTokens: SpecialTokenOptions
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
-  @OptionGroup var choice: KeyTokenOptions
   @Option(help: "Write a page for the browser to this file.")
   var html: String?
   @Option(help: "A .gguf file or a Hugging Face folder, for log-probabilities.")
   var model: String?
   @Option(help: "With --model: a PEFT adapter's folder, put on the model.")
   var adapter: String?
-  @OptionGroup var weights: KeyStepOptions
+  @OptionGroup var parameters: ParameterOptions
   @OptionGroup var workers: WorkerOptions
   @Flag(help: "Print a JSON line for each pair.")
   var json = false
@@ -51,23 +55,34 @@ struct AlignCommand: ParsableCommand {
     var rejectedLogProbs: [Float]?
   }
 
+  private func values() throws(UsageError) -> ParameterValues {
+    try parameters.values(
+      of: ObjectiveEntry.keySteps.parameters, owner: "align", command: Self.self)
+  }
+
   func validate() throws {
-    if tokenizer == nil, model == nil { throw ValidationError("give --tokenizer or --model") }
-    if model != nil, html == nil, !json { throw ValidationError("--model wants --html or --json") }
-    if adapter != nil, model == nil { throw ValidationError("--adapter wants --model") }
+    var problems: [String] = []
+    if tokenizer == nil, model == nil { problems.append("give --tokenizer or --model") }
+    if model != nil, html == nil, !json { problems.append("--model needs --html or --json") }
+    if adapter != nil, model == nil { problems.append("--adapter needs --model") }
+    try report(problems) { () throws(UsageError) in _ = try values() }
   }
 
   func run() throws {
+    let values = try values()
+    let choice = KeyTokenChoice(values)
     let student = try model.map { path in
-      let student = try Student(path: path, tokenizer: self.tokenizer)
+      let student = try Student(
+        path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens)
       return try adapter.map(student.adapted(from:)) ?? student
     }
     let tokenizer =
       try student?.exampleTokenizer()
-      ?? ExampleTokenizer(Tokenizer(path: self.tokenizer ?? ""))
+      ?? ExampleTokenizer(
+        Tokenizer(path: self.tokenizer ?? ""), includesSpecialTokens: specialTokens.specialTokens)
     let pairs = try JSONLines.pairs(at: pairs)
-    let tokenized = try tokenizer.tokenize(pairs, file: self.pairs, unit: choice.unit)
-    let keys = tokenized.map(choice.choice.keyTokens)
+    let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
+    let keys = tokenized.map { $0.keyTokens(choice) }
     let losses = try student.map {
       try PairLosses.losses(
         of: tokenized, on: $0.decoder, workers: Workers(count: workers.workers))
@@ -78,8 +93,8 @@ struct AlignCommand: ParsableCommand {
       }
       let names = [model, adapter].compactMap(\.self).map(name)
       try PairPage(
-        entries, tokenizer: tokenizer.tokenizer, weights: weights.weights,
-        guardThreshold: weights.guardThreshold, source: name(self.pairs),
+        entries, tokenizer: tokenizer.tokenizer, weights: KeyStepWeights(values),
+        guardThreshold: values.float(.guardThreshold), source: name(self.pairs),
         model: names.isEmpty ? nil : names.joined(separator: " with ")
       ).write(to: html)
     }
@@ -93,8 +108,8 @@ struct AlignCommand: ParsableCommand {
             chosenLogProbs: losses?[index].chosen.map { -$0.negativeLogLikelihood },
             rejectedLogProbs: losses?[index].rejected.map { -$0.negativeLogLikelihood }))
       } else if html == nil {
-        let share = (1000 * keys.fraction).rounded() / 10
-        print("pair \(index) (\(pair.id)): distance \(keys.distance), key tokens \(share) %")
+        let percentage = (1000 * keys.fraction).rounded() / 10
+        print("pair \(index) (\(pair.id)): distance \(keys.distance), key tokens \(percentage) %")
         print("  chosen  ", marked(pair.chosen, keys.chosen, colour: 32, tokenizer.tokenizer))
         print("  rejected", marked(pair.rejected, keys.rejected, colour: 31, tokenizer.tokenizer))
       }

@@ -39,6 +39,7 @@ extension AnnotationCommand {
       tally.dropped[.repeatedQuestion] = setup.questions.count - questions.count
     }
     standardError("\(ClosingTable([tally]))")
+    result.causeLines.forEach(standardError)
     try setup.check(result.failure)
   }
 }

@@ -27,10 +27,10 @@ struct QuestionOptions: ParsableArguments {
 
   func validate() throws {
     if questions.isEmpty != (format == nil) {
-      throw ValidationError("--questions and --format want each other")
+      throw ValidationError("--questions and --format must be given together")
     }
     if questionsCount < 1 {
-      throw ValidationError("--questions-count wants a number from 1 up, not \(questionsCount)")
+      throw ValidationError("--questions-count must be at least 1, not \(questionsCount)")
     }
   }
 
@@ -102,30 +102,30 @@ struct TeacherOptions: ParsableArguments {
 
   func validate() throws {
     var problems: [String] = []
-    func wants(_ option: String, _ value: Any?) {
-      if value == nil { problems.append("--teacher \(teacher.rawValue) wants --\(option)") }
+    func require(_ option: String, _ value: Any?) {
+      if value == nil { problems.append("--teacher \(teacher.rawValue) requires --\(option)") }
     }
     switch teacher {
     case .endpoint:
-      wants("base-url", baseURL)
-      wants("model", model)
-    case .local: wants("model", model)
+      require("base-url", baseURL)
+      require("model", model)
+    case .local: require("model", model)
     case .recorded:
-      wants("recorded", recorded)
-      wants("recorded-format", recordedFormat)
+      require("recorded", recorded)
+      require("recorded-format", recordedFormat)
     case .procedural: break
     }
     for (name, value) in [("concurrency", concurrency), ("batch", batch)] {
       if let value, !(1...4096).contains(value) {
-        problems.append("--\(name) wants a number from 1 to 4096, not \(value)")
+        problems.append("--\(name) must be from 1 to 4096, not \(value)")
       }
     }
     for (name, value) in [("max-requests", maxRequests), ("max-tokens-budget", maxTokensBudget)] {
       if let value, value < 0 {
-        problems.append("--\(name) wants a number from 0 up, not \(value)")
+        problems.append("--\(name) must be at least 0, not \(value)")
       }
     }
-    if mistakes.contains(.unknown) { problems.append("--mistakes wants kinds that are known") }
+    if mistakes.contains(.unknown) { problems.append("--mistakes must name known kinds") }
     if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
 }
@@ -147,11 +147,11 @@ struct PromptOptions: ParsableArguments {
   var temperature = 0.0
   @Option(help: "The first try's temperature where the answer is given as a hint.")
   var rectifyTemperature = 0.2
-  @Option(help: "How much warmer each further try is.")
+  @Option(help: "Temperature added with each further try.")
   var temperatureRise = 0.3
-  @Option(help: "The most tries for a response that states its answer after the cue.")
+  @Option(help: "The most tries for a whole response that states its answer after the cue.")
   var tries = 3
-  @Option(help: "Draw from the likeliest tokens that hold this much of the probability.")
+  @Option(help: "Sample from the most likely tokens that together have this probability.")
   var topP: Double?
   @Option(help: "The most tokens of a response.")
   var maxNewTokens = 512
@@ -167,13 +167,13 @@ struct PromptOptions: ParsableArguments {
       ("temperature", temperature), ("rectify-temperature", rectifyTemperature),
       ("temperature-rise", temperatureRise),
     ] where !(value >= 0 && value.isFinite) {
-      problems.append("--\(name) wants a finite number from 0 up, not \(value)")
+      problems.append("--\(name) must be finite and at least 0, not \(value)")
     }
     for (name, value) in [("tries", tries), ("max-new-tokens", maxNewTokens)] where value < 1 {
-      problems.append("--\(name) wants a number from 1 up, not \(value)")
+      problems.append("--\(name) must be at least 1, not \(value)")
     }
     if let topP, !(topP > 0 && topP <= 1) {
-      problems.append("--top-p wants a share above 0 and up to 1, not \(topP)")
+      problems.append("--top-p must be above 0 and at most 1, not \(topP)")
     }
     if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
@@ -233,7 +233,7 @@ struct AnnotationOptions: ParsableArguments {
       throw ValidationError("--teacher procedural makes up its questions; leave out --questions")
     }
     if [.endpoint, .local].contains(teacher.teacher), questions.questions.isEmpty {
-      throw ValidationError("--teacher \(teacher.teacher.rawValue) wants --questions")
+      throw ValidationError("--teacher \(teacher.teacher.rawValue) requires --questions")
     }
   }
 
@@ -256,7 +256,8 @@ struct AnnotationOptions: ParsableArguments {
         seed: prompts.seed,
         onRetry: { retry in
           standardError("\(retry.failure); trying again in \(retry.wait.seconds) s")
-        })
+        },
+        onNotice: standardError)
     case .local:
       let model = teacher.model ?? ""
       var student = try Student(path: model)
@@ -275,15 +276,15 @@ struct AnnotationOptions: ParsableArguments {
       who = RecordedTeacher(
         annotations, name: "\(format.rawValue) \(try SHA256.hex(ofFileAt: file))")
     case .procedural:
-      func share(_ kind: Mistake.Kind) -> Double { teacher.mistakes.contains(kind) ? 1 : 0 }
+      func fraction(_ kind: Mistake.Kind) -> Double { teacher.mistakes.contains(kind) ? 1 : 0 }
       let made = try ProceduralData.Problems(
         ProceduralData.Settings(
           trainQuestions: questions.questionsCount, validationQuestions: validation ?? 200,
           testQuestions: test ?? 500, outOfDomainQuestions: test ?? 500,
           teacherAccuracy: teacher.accuracy,
           mistakeShares: .init(
-            logical: share(.logical), knowledge: share(.knowledge),
-            calculation: share(.calculation)), seed: prompts.seed))
+            logical: fraction(.logical), knowledge: fraction(.knowledge),
+            calculation: fraction(.calculation)), seed: prompts.seed))
       asked = made.train.map(\.question)
       problems = made
       who = made.teacher

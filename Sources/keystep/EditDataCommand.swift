@@ -48,6 +48,9 @@ struct EditDataCommand: AsyncParsableCommand {
     try description.data.write(
       to: URL(fileURLWithPath: "\(output)/\(description.name)"), options: .atomic)
     let firsts = await setup.run(first, "annotate")
+    // Kept whatever becomes of the second step.
+    try JSONLines.write(
+      firsts.outcomes.compactMap { $0?.chain }, to: output + "/annotated.jsonl")
     let second = zip(questions, firsts.outcomes).compactMap { question, outcome in
       outcome?.chain.map { AnnotationRequest(after: $0, to: question) }
     }
@@ -90,6 +93,7 @@ struct EditDataCommand: AsyncParsableCommand {
           + "\(pairs.count) dual pairs")
     }
     standardError("\(ClosingTable(tallies))")
+    (firsts.causeLines + seconds.causeLines).forEach(standardError)
     try setup.check(seconds.failure)
   }
 

@@ -24,6 +24,8 @@ struct EvaluateCommand: ParsableCommand {
       --pairs gives pairwise_accuracy (pairs whose chosen chain is more likely per token), \
       key_token_accuracy (top-1), key_token_nll and other_token_nll of the chosen chains.
 
+      \(KeyTokenOptions.help)
+
       Example: keystep evaluate --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl \
       --prompts prompts.jsonl --json
       """)
@@ -116,7 +118,7 @@ struct EvaluateCommand: ParsableCommand {
         task: task, arm: armName, match: match.name))
   }
 
-  private var armName: String { decoding.arm?.rawValue ?? "plain" }
+  private var armName: String { decoding.arm?.name ?? "plain" }
 
   private func show(
     _ metric: String, _ unit: String, _ estimate: Estimate, task: String? = nil,

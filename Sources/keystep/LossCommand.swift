@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distillation
 import LanguageModel
+import Parameters
 import Reasoning
 
 struct LossCommand: ParsableCommand {
@@ -11,14 +12,16 @@ struct LossCommand: ParsableCommand {
       {"pairs","loss"} over all; nats, each side the weighted sum over its tokens divided by their \
       number.
 
+      Parameters of the loss:
+      \(ObjectiveEntry.keySteps.parameters.help)
+
       Example: keystep loss --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl --json
       """)
 
   @OptionGroup var student: StudentOptions
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
-  @OptionGroup var weights: KeyStepOptions
-  @OptionGroup var choice: KeyTokenOptions
+  @OptionGroup var parameters: ParameterOptions
   @OptionGroup var workers: WorkerOptions
   @Flag(help: "Print JSON lines.")
   var json = false
@@ -35,15 +38,24 @@ struct LossCommand: ParsableCommand {
     var loss: Double
   }
 
+  private func values() throws(UsageError) -> ParameterValues {
+    try parameters.values(
+      of: ObjectiveEntry.keySteps.parameters, owner: "loss", command: Self.self)
+  }
+
+  func validate() throws { try report([]) { () throws(UsageError) in _ = try values() } }
+
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
     let student = try student.load()
-    let tokenized = try student.exampleTokenizer().tokenize(
-      dualPairs, file: pairs, unit: choice.unit)
-    let objective = Objective.keySteps(
-      tokenized, weights: weights.weights, guardThreshold: weights.guardThreshold,
-      choice: choice.choice)
+    let tokenizer = try student.exampleTokenizer()
+    let data = TrainingData(
+      correct: [], pairs: try tokenizer.tokenize(dualPairs, file: pairs), tokenizer: tokenizer,
+      file: pairs)
     let workers = Workers(count: workers.workers)
+    let objective = try ObjectiveEntry.keySteps.objective(data, values().values) {
+      ReferenceModels(student: student.decoder, workers: workers)
+    }
     var sum = 0.0
     var index = 0
     // A few pairs at a time, so that lines come as they are known.

@@ -1,124 +1,29 @@
 import ArgumentParser
 import Distillation
 import Evaluation
+import Files
 import Foundation
-import KeySteps
 import LanguageModel
 import Reasoning
-
-/// Which tokens of a pair are key tokens.
-struct KeyTokenOptions: ParsableArguments {
-  @Flag(help: "Take both sides' key tokens from one edit script instead of one for each side.")
-  var sharedScript = false
-  @Flag(help: "Keep the rejected side's key tokens only in their first unbroken run.")
-  var firstWrongRun = false
-  @Option(
-    help: """
-      What is aligned: token, word or sentence; or step, which aligns tokens and marks the whole \
-      sentence that holds a key token.
-      """)
-  var unit: AlignmentUnit = .token
-
-  var choice: KeyTokenChoice {
-    KeyTokenChoice(sharesScript: sharedScript, onlyFirstRejectedRun: firstWrongRun, unit: unit)
-  }
-}
-
-/// The weights of key reasoning steps learning.
-///
-/// A weight may be negative, and so begin like a flag.
-struct KeyStepOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Weight of the chosen response's key tokens.")
-  var alpha: Float = 1
-  @Option(
-    parsing: .unconditional,
-    help: "Weight of the rejected response's key tokens; negative pushes them down.")
-  var beta: Float = -0.025
-  @Option(parsing: .unconditional, help: "Weight of the chosen response's other tokens.")
-  var gamma: Float = 0
-  @Option(
-    name: .customLong("guard"),
-    help: "Rejected tokens whose -log p is above this many nats are let be.")
-  var guardThreshold: Float = 20
-
-  var weights: KeyStepWeights { KeyStepWeights(alpha: alpha, beta: beta, gamma: gamma) }
-
-  func validate() throws {
-    for (name, value) in [("alpha", alpha), ("beta", beta), ("gamma", gamma)] where !value.isFinite
-    {
-      throw ValidationError("--\(name) wants a finite number, not \(value)")
-    }
-    if guardThreshold.isNaN { throw ValidationError("--guard wants a number of nats") }
-  }
-}
-
-/// What the objectives beside KRSL are set to.
-struct ObjectiveSettings: ParsableArguments {
-  @Option(help: "The answer's share of the loss in mt-re, mt-cot, mt-ra, scott and cascod.")
-  var lambda: Float = 0.5
-  @Option(help: "The share of tokens that entropy (0.2) and rho-1 (0.6) keep.")
-  var keptShare: Float?
-  @Option(help: "The weight of prompt tokens in prompt-weighted.")
-  var promptWeight: Float = 0.1
-  @Option(help: "The weight of response tokens in prompt-weighted.")
-  var responseWeight: Float = 1
-  @Option(help: "The β of dpo, dpop and cdpo (0.1) and of step-dpo (0.4).")
-  var preferenceBeta: Double?
-  @Option(help: "dpop's λ.")
-  var preferencePenalty: Double = 50
-  @Option(help: "The weight of wrong chains in redi.")
-  var rediAlpha: Float = 0.8
-
-  func validate() throws {
-    var problems: [String] = []
-    if !(0...1).contains(lambda) {
-      problems.append("--lambda wants a share from 0 to 1, not \(lambda)")
-    }
-    if let keptShare, !(keptShare > 0 && keptShare <= 1) {
-      problems.append("--kept-share wants a share above 0 and up to 1, not \(keptShare)")
-    }
-    for (name, value) in [
-      ("prompt-weight", Double(promptWeight)), ("response-weight", Double(responseWeight)),
-      ("preference-penalty", preferencePenalty), ("redi-alpha", Double(rediAlpha)),
-    ] where !(value >= 0 && value.isFinite) {
-      problems.append("--\(name) wants a finite number from 0 up, not \(value)")
-    }
-    if let preferenceBeta, !(preferenceBeta > 0 && preferenceBeta.isFinite) {
-      problems.append("--preference-beta wants a number above 0, not \(preferenceBeta)")
-    }
-    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
-  }
-
-  func options(_ weights: KeyStepOptions, _ choice: KeyTokenOptions, seed: UInt64)
-    -> ObjectiveOptions
-  {
-    var options = ObjectiveOptions()
-    options.weights = weights.weights
-    options.guardThreshold = weights.guardThreshold
-    options.choice = choice.choice
-    options.lambda = lambda
-    options.keptShare = keptShare
-    (options.promptWeight, options.responseWeight) = (promptWeight, responseWeight)
-    options.preferenceBeta = preferenceBeta
-    options.preferencePenalty = preferencePenalty
-    options.reinforcementAlpha = rediAlpha
-    options.seed = seed
-    return options
-  }
-}
-
-extension AlignmentUnit: ExpressibleByArgument {}
 
 /// How many threads share the work.
 struct WorkerOptions: ParsableArguments {
   @Option(help: "Workers that share each step; as many as there are cores where left out.")
-  var workers: Int = ProcessInfo.processInfo.activeProcessorCount
+  var workers: Int = AvailableCores.count
 
   func validate() throws {
     guard (1...256).contains(workers) else {
-      throw ValidationError("--workers wants a number from 1 to 256, not \(workers)")
+      throw ValidationError("--workers must be from 1 to 256, not \(workers)")
     }
   }
+}
+
+/// Which tokens prompts get beside those of their text.
+struct SpecialTokenOptions: ParsableArguments {
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Begin prompts with the tokenizer's start tokens (BOS), if it has any.")
+  var specialTokens = true
 }
 
 /// A model to be used as it is.
@@ -129,9 +34,11 @@ struct StudentOptions: ParsableArguments {
   var adapter: String?
   @Option(help: "A tokenizer in place of the model's own.")
   var tokenizer: String?
+  @OptionGroup var specialTokens: SpecialTokenOptions
 
   func load() throws -> Student {
-    let student = try Student(path: model, tokenizer: tokenizer)
+    let student = try Student(
+      path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens)
     return try adapter.map(student.adapted(from:)) ?? student
   }
 }
@@ -143,7 +50,7 @@ struct DecodingOptions: ParsableArguments {
       Ask with the cues for each prompt's task that this arm's student was trained with, cascod's in \
       two passes. If omitted, prompts are given as they are.
       """)
-  var arm: ArmName?
+  var arm: TrainingArm?
   @Option(help: "Prompts decoded at once.")
   var batch = 32
   @Option(help: "The most tokens of an answer.")
@@ -160,9 +67,9 @@ struct DecodingOptions: ParsableArguments {
   func validate() throws {
     var problems: [String] = []
     for (name, value) in [("batch", batch), ("max-new-tokens", maxNewTokens), ("top-k", topK ?? 1)]
-    where value < 1 { problems.append("--\(name) must be a number from 1 up, not \(value)") }
+    where value < 1 { problems.append("--\(name) must be 1 or more, not \(value)") }
     if !(temperature >= 0 && temperature.isFinite) {
-      problems.append("--temperature must be a finite number from 0 up, not \(temperature)")
+      problems.append("--temperature must be a finite number, 0 or more, not \(temperature)")
     }
     if let topP, !(topP > 0 && topP <= 1) {
       problems.append("--top-p must be above 0 and at most 1, not \(topP)")
@@ -195,5 +102,9 @@ struct MatchOptions: ParsableArguments {
   var name: String { match?.rawValue ?? "by-task" }
 }
 
-extension ArmName: ExpressibleByArgument {}
+extension TrainingArm: ExpressibleByArgument {
+  public init?(argument: String) { self.init(named: argument) }
+  public var defaultValueDescription: String { name }
+  public static var allValueStrings: [String] { all.map(\.name) }
+}
 extension AnswerRule.Matching: ExpressibleByArgument {}

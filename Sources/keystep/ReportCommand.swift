@@ -8,14 +8,14 @@ import Reports
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "What an experiment's CSV says: intervals, paired tests, response surfaces.",
+    abstract: "Analyze an experiment's CSV: intervals, paired tests, response surfaces.",
     discussion: """
       Prints tables and findings, and writes them to NAME.report.md, every comparison to \
       NAME.comparisons.csv. Settings are chosen on validation; each arm at each of its settings is \
       compared with the reference on every test, question by question. docs/statistics.md says how each figure is made.
 
       With --json it prints a line for each comparison instead, with the columns of \
-      NAME.comparisons.csv; those without a value are left out.
+      NAME.comparisons.csv; empty columns are left out.
 
       Example: keystep report key-step-ratio --reference "stage 1"
       """)
@@ -26,18 +26,19 @@ struct ReportCommand: ParsableCommand {
     help:
       "The arm that others are compared with; std-cot, edit-without-krsl or stage 1, or the first.")
   var reference: String?
-  @Option(help: "How often the bootstrap draws seeds and questions anew.")
+  @Option(help: "Resamples of the bootstrap, the check on the intervals.")
   var resamples = 10_000
-  @Option(help: "Of the drawing.")
+  @Option(help: "Seed of the resampling.")
   var seed: UInt64 = 0
-  @Option(help: "Where the two files go; beside the CSV where left out.")
+  @Option(help: "Folder for the two files; default: that of the CSV.")
   var outputFolder: String?
   @Flag(help: "Print JSON lines.")
   var json = false
 
   func validate() throws {
     guard (100...1_000_000).contains(resamples) else {
-      throw ValidationError("--resamples wants a number from 100 to 1000000, not \(resamples)")
+      throw ValidationError(
+        "--resamples: expected a number from 100 to 1000000, found \(resamples)")
     }
   }
 
@@ -46,24 +47,23 @@ struct ReportCommand: ParsableCommand {
     let arms = file.runs.map(\.arm).reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }
-    let name = reference ?? Comparisons.defaultReference(arms) ?? ""
+    let name = reference ?? ResultPoints.defaultReference(arms) ?? ""
     guard arms.contains(name) else {
       throw ValidationError(
-        "--reference wants one of the arms \(arms.joined(separator: ", ")), not \(name)")
+        "--reference: expected one of the arms \(arms.joined(separator: ", ")), found \(name)")
     }
     let report = try Report(
       Comparisons(file, reference: name, resamples: resamples, seed: seed))
     let url = URL(fileURLWithPath: file.path).deletingPathExtension()
     let folder =
       outputFolder.map { URL(fileURLWithPath: $0) } ?? url.deletingLastPathComponent()
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let outputs = ["report.md", "comparisons.csv"].map {
       folder.appendingPathComponent("\(url.lastPathComponent).\($0)")
     }
-    try report.markdown.write(to: outputs[0], atomically: true, encoding: .utf8)
-    try report.csv.write(to: outputs[1], atomically: true, encoding: .utf8)
+    try AtomicFile.write(report.markdown, to: outputs[0].path)
+    try AtomicFile.write(report.csv, to: outputs[1].path)
     if json {
-      for object in report.objects { try printJSONLine(object) }
+      for object in report.objects { print(object.text()) }
     } else {
       print(report.text)
       print("\nWritten: \(outputs.map(\.relativePath).joined(separator: ", "))")

@@ -4,6 +4,7 @@ import Distillation
 import Files
 import Foundation
 import LanguageModel
+import Parameters
 import Randomness
 import Reasoning
 import Tokenizers
@@ -16,33 +17,24 @@ struct TrainCommand: ParsableCommand {
       decay 0.05, 15 epochs) or stage 2 (5e-6, none, 10 epochs); both 256 examples a step, × 0.95 an \
       epoch, LoRA of rank 64, alpha 32 and dropout 0.05 on q_proj and v_proj.
 
-      Objectives of chains (--chains, or the chosen side of --pairs), stage 1:
-      \(objectives { !$0.wantsPairs && !$0.isSecondStage })
-      Objectives of --pairs, stage 1:
-      \(objectives { $0.wantsPairs && !$0.isSecondStage })
-      Objectives of chains, stage 2:
-      \(objectives { !$0.wantsPairs && $0.isSecondStage })
-      Objectives of --pairs, stage 2:
-      \(objectives { $0.wantsPairs && $0.isSecondStage })
+      Objectives, with the parameters that each has as flags:
+      \(ObjectiveEntry.help)
+
       Weights of your own for each token: --objective sft (chains) or krsl (pairs) with --weights.
 
       Example: keystep train --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl \
-      --objective krsl --batch-pairs 8 --steps 20 --output runs/krsl --json
+      --objective krsl --batch-size 8 --steps 20 --output runs/krsl --json
       """)
-
-  private static func objectives(_ isListed: (ObjectiveName) -> Bool) -> String {
-    ObjectiveName.allCases.filter(isListed).map { "  \($0.rawValue): \($0.help)" }
-      .joined(separator: "\n")
-  }
 
   enum Tuning: String, CaseIterable, ExpressibleByArgument { case lora, full }
 
   @Option(help: "A .gguf file or a Hugging Face folder.")
   var model: String?
-  @Option(help: "A from-scratch student in place of --model; wants --tokenizer.")
+  @Option(help: "A from-scratch student in place of --model; needs --tokenizer.")
   var preset: StudentPreset?
   @Option(help: "The preset's tokenizer, or one in place of the model's own.")
   var tokenizer: String?
+  @OptionGroup var specialTokens: SpecialTokenOptions
   @Option(
     help: """
       Dual pairs as JSON lines with prompt, chosen and rejected; objectives of chains train on chosen.
@@ -50,9 +42,9 @@ struct TrainCommand: ParsableCommand {
   var pairs: String?
   @Option(help: "Chains as JSON lines with prompt and response, for objectives of chains.")
   var chains: String?
-  @Option(help: "What is trained on; see above.")
-  var objective: ObjectiveName
-  @OptionGroup var objectiveSettings: ObjectiveSettings
+  @Option(help: ArgumentHelp("What is trained on; see above.", valueName: "name"))
+  var objective: ObjectiveEntry
+  @OptionGroup var parameters: ParameterOptions
   @Option(
     name: .customLong("weights"),
     help: """
@@ -63,17 +55,15 @@ struct TrainCommand: ParsableCommand {
   @Option(
     help: """
       A .gguf file, a Hugging Face folder, or an adapter's folder for --model: rho-1's reference, \
-      cdpo's model of right chains.
+      cdpo's model of correct chains.
       """)
   var reference: String?
-  @Option(help: "As --reference: cdpo's model of wrong chains.")
+  @Option(help: "As --reference: cdpo's model of incorrect chains.")
   var negativeReference: String?
-  @OptionGroup var weights: KeyStepOptions
-  @OptionGroup var choice: KeyTokenOptions
   @Option(help: "lora or full.")
   var tuning: Tuning = .lora
   @Option(help: "Examples (pairs or chains) of one step.")
-  var batchPairs: Int?
+  var batchSize: Int?
   @Option(help: "Steps; in place of --epochs.")
   var steps: Int?
   @Option(help: "Passes over the examples.")
@@ -82,8 +72,8 @@ struct TrainCommand: ParsableCommand {
   var learningRate: Double?
   @Option(help: "AdamW's decoupled weight decay, of matrices.")
   var weightDecay: Float?
-  @Option(help: "Scale the gradient down to this norm where it is larger.")
-  var clip: Double?
+  @Option(help: "The norm that a larger gradient is scaled down to.")
+  var clipNorm: Double?
   @Option(help: "LoRA's rank.")
   var loraRank = 64
   @Option(help: "LoRA's alpha; the update is alpha / rank times B A.")
@@ -129,65 +119,75 @@ struct TrainCommand: ParsableCommand {
   func validate() throws {
     var problems: [String] = []
     if (model == nil) == (preset == nil) { problems.append("give either --model or --preset") }
-    if preset != nil, tokenizer == nil { problems.append("--preset wants --tokenizer") }
+    if preset != nil, tokenizer == nil { problems.append("--preset needs --tokenizer") }
     if (pairs == nil) == (chains == nil) { problems.append("give either --pairs or --chains") }
-    if objective.wantsPairs, chains != nil {
-      problems.append("\(objective.rawValue) wants --pairs, not --chains")
+    if objective.data == .pairs, chains != nil {
+      problems.append("\(objective.name) needs --pairs, not --chains")
     }
-    if weightsFile != nil, objective != .chains && objective != .keySteps {
-      problems.append("--weights goes with sft and krsl, not \(objective.rawValue)")
+    if weightsFile != nil, !objective.takesWeights {
+      let names = ObjectiveEntry.all.filter(\.takesWeights).map(\.name).joined(separator: ", ")
+      problems.append("--weights goes with \(names), not with \(objective.name)")
     }
-    if objective.wantsPositive, reference == nil {
-      problems.append("\(objective.rawValue) wants --reference")
-    }
-    if objective.wantsNegative, negativeReference == nil {
-      problems.append("\(objective.rawValue) wants --negative-reference")
+    for reference in objective.references where path(of: reference) == nil {
+      problems.append("\(objective.name) needs \(reference.flag)")
     }
     if loraInit == .pissa, !(loraAlpha > 0) {
-      problems.append("pissa wants a --lora-alpha above 0, not \(loraAlpha)")
+      problems.append("--lora-init pissa needs a --lora-alpha above 0, not \(loraAlpha)")
     }
     if output == nil, saveEvery != nil || resume {
-      problems.append("--save-every and --resume want --output")
+      problems.append("--save-every and --resume need --output")
     }
     if steps != nil, epochs != nil { problems.append("give --steps or --epochs, not both") }
     for (name, value) in [
-      ("batch-pairs", batchPairs), ("steps", steps), ("epochs", epochs), ("lora-rank", loraRank),
+      ("batch-size", batchSize), ("steps", steps), ("epochs", epochs), ("lora-rank", loraRank),
       ("save-every", saveEvery),
     ] {
-      if let value, value < 1 {
-        problems.append("--\(name) wants a number from 1 up, not \(value)")
-      }
+      if let value, value < 1 { problems.append("--\(name) must be 1 or more, not \(value)") }
     }
     if let learningRate, !(learningRate >= 0 && learningRate.isFinite) {
-      problems.append("--learning-rate wants a finite number from 0 up, not \(learningRate)")
+      problems.append("--learning-rate must be a finite number, 0 or more, not \(learningRate)")
     }
-    if !loraAlpha.isFinite { problems.append("--lora-alpha wants a finite number") }
+    if !loraAlpha.isFinite { problems.append("--lora-alpha must be a finite number") }
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) {
-      problems.append("--weight-decay wants a finite number from 0 up, not \(weightDecay)")
+      problems.append("--weight-decay must be a finite number, 0 or more, not \(weightDecay)")
     }
-    if let clip, !(clip > 0) { problems.append("--clip wants a number above 0, not \(clip)") }
+    if let clipNorm, !(clipNorm > 0) {
+      problems.append("--clip-norm must be above 0, not \(clipNorm)")
+    }
     if !(0..<1).contains(loraDropout) {
-      problems.append("--lora-dropout wants a probability below 1, not \(loraDropout)")
+      problems.append("--lora-dropout must be a probability below 1, not \(loraDropout)")
     }
     let known = ProjectionName.allCases.map(\.rawValue)
-    if targetNames.isEmpty { problems.append("--lora-targets wants at least one projection") }
+    if targetNames.isEmpty { problems.append("--lora-targets needs at least one projection") }
     for name in targetNames where !known.contains(name) {
       problems.append("--lora-targets: \(name) is none of \(known.joined(separator: ", "))")
     }
-    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+    try report(problems) { () throws(UsageError) in _ = try values() }
+  }
+
+  private func values() throws(UsageError) -> ParameterValues {
+    // Weights from a file take the place of an objective's own, but for the guard.
+    weightsFile == nil
+      ? try parameters.values(
+        of: objective.parameters, owner: objective.name, command: Self.self)
+      : try parameters.values(
+        of: [.guardThreshold], owner: "\(objective.name) with --weights", command: Self.self)
+  }
+
+  private func path(of reference: ObjectiveEntry.Reference) -> String? {
+    reference == .positive ? self.reference : negativeReference
   }
 
   private var targetNames: [String] { loraTargets.split(separator: ",").map(String.init) }
 
   private var settings: TrainingSettings {
-    var settings: TrainingSettings = objective.isSecondStage ? .paperStage2 : .paperStage1
+    var settings: TrainingSettings = objective.stage == .first ? .paperStage1 : .paperStage2
     if let learningRate { settings.learningRate = learningRate }
     if let weightDecay { settings.optimiser.weightDecay = weightDecay }
-    if let batchPairs { settings.batchSize = batchPairs }
+    if let batchSize { settings.batchSize = batchSize }
     if let steps { settings.length = .steps(steps) }
     if let epochs { settings.length = .epochs(epochs) }
-    settings.clipNorm = clip
-    settings.dropout = loraDropout
+    settings.clipNorm = clipNorm
     settings.seed = seed
     settings.shuffles = shuffle
     return settings
@@ -204,12 +204,13 @@ struct TrainCommand: ParsableCommand {
     let trainer = Trainer(
       student.decoder, objective, settings, workers: Workers(count: workers.workers))
     let state = output.map { $0 + "/training_state.safetensors" }
-    if resume, let state { try trainer.restore(from: state) }
+    let provenance = provenance
+    if resume, let state { try trainer.restore(from: state, provenance: provenance) }
     // A folder that cannot be written is found before any work is lost.
     if let output { try student.write(to: output) }
     try trainer.run { report in
       if let saveEvery, let state, (report.step + 1).isMultiple(of: saveEvery) {
-        try trainer.save(to: state)
+        try trainer.save(to: state, provenance: provenance)
       }
       let rate = Double(report.usefulTokens) / report.seconds
       if json {
@@ -226,17 +227,29 @@ struct TrainCommand: ParsableCommand {
       }
     }
     if let output { try student.write(to: output) }
-    if saveEvery != nil, let state { try trainer.save(to: state) }
+    if saveEvery != nil, let state { try trainer.save(to: state, provenance: provenance) }
+  }
+
+  /// What a resumed run must share beside settings and examples.
+  private var provenance: [String: String] {
+    [
+      "objective": objective.rawValue,
+      "parameters": "\(objectiveSettings.options(weights, choice, seed: seed))",
+    ]
   }
 
   private func plainStudent(using generator: inout SeededGenerator) throws -> Student {
-    if let model { return try Student(path: model, tokenizer: tokenizer) }
+    if let model {
+      return try Student(
+        path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens)
+    }
     let preset = preset ?? .procedural
     let tokenizer = try Tokenizer(path: tokenizer ?? "")
     return Student(
       decoder: try .random(
         preset.configuration(vocabularySize: tokenizer.vocabularySize), using: &generator),
-      tokenizer: tokenizer, origin: preset.rawValue)
+      tokenizer: tokenizer, origin: preset.rawValue,
+      includesSpecialTokens: specialTokens.specialTokens)
   }
 
   private func adapted(_ plain: Student, using generator: inout SeededGenerator) throws -> Student {
@@ -257,37 +270,38 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func objective(_ student: Student, _ plain: Student) throws -> Objective {
-    let tokenizer = try student.exampleTokenizer()
-    let file = pairs ?? chains ?? ""
-    let dualPairs = try pairs.map { try JSONLines.pairs(at: $0) } ?? []
-    var correct = try chains.map { try JSONLines.chains(at: $0) } ?? dualPairs.map(\.chosen)
-    // Weights of one's own go with the lines of the file, incorrect chains included.
-    if weightsFile == nil {
-      let skipped = correct.removeIncorrect()
-      if skipped > 0 {
-        standardError("\(file): skipped \(skipped) chains whose is_correct is false")
-      }
-    }
+    let values = try values()
+    let data = try data(student.exampleTokenizer())
     if let weightsFile {
       let lines = try JSONLines.tokenWeights(at: weightsFile)
-      let negatives = NegativeForm.guarded(above: weights.guardThreshold)
-      return objective.wantsPairs
-        ? try .weighted(
-          tokenizer.tokenize(dualPairs, file: file), by: lines, file: weightsFile,
-          negatives: negatives)
-        : try .weighted(
-          tokenizer.tokenize(correct, file: file), by: lines, file: weightsFile,
-          negatives: negatives)
+      return objective.data == .pairs
+        ? try .weighted(data.pairs, by: lines, file: weightsFile, negatives: .guarded(values))
+        : try .weighted(data.chains, by: lines, file: weightsFile, negatives: .guarded(values))
     }
-    let data = TeacherChains(correct: correct, pairs: dualPairs, tokenizer: tokenizer, file: file)
-    return try objective.objective(
-      data, objectiveSettings.options(weights, choice, seed: seed)
-    ) {
+    return try objective.objective(data, values.values, seed: seed) {
       ReferenceModels(
         student: student.decoder, positive: try reference.map { try model($0, plain) },
         negative: try negativeReference.map { try model($0, plain) },
         workers: Workers(count: workers.workers))
     }
+  }
+
+  /// The pairs, their chosen sides being the correct chains, or the chains. Chains that are known to be
+  /// incorrect are left out, and counted on standard error.
+  private func data(_ tokenizer: ExampleTokenizer) throws -> TrainingData {
+    if let pairs {
+      let tokenized = try tokenizer.tokenize(JSONLines.pairs(at: pairs), file: pairs)
+      return TrainingData(
+        correct: tokenized.map(\.chosenChain), pairs: tokenized, tokenizer: tokenizer, file: pairs)
+    }
+    let file = chains ?? ""
+    let all = try tokenizer.tokenize(JSONLines.chains(at: file), file: file)
+    let correct = all.filter { $0.source?.isCorrect != false }
+    if correct.count < all.count {
+      FileHandle.standardError.write(
+        Data("\(file): skipped \(all.count - correct.count) chains with is_correct: false\n".utf8))
+    }
+    return TrainingData(correct: correct, pairs: [], tokenizer: tokenizer, file: file)
   }
 
   /// The model at `path`, or the plain one with the adapter there.
@@ -311,5 +325,9 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension StudentPreset: ExpressibleByArgument {}
-extension ObjectiveName: ExpressibleByArgument {}
+extension ObjectiveEntry: ExpressibleByArgument {
+  public init?(argument: String) { self.init(named: argument) }
+  public var defaultValueDescription: String { name }
+  public static var allValueStrings: [String] { all.map(\.name) }
+}
 extension LowRankAdapter.Start: ExpressibleByArgument {}

@@ -27,7 +27,8 @@ struct AnnotationStoreTests {
     let texts = [
       "", " two\r\nlines\n\n", "zero \0 byte", "e\u{301} and \u{e9}", "\u{feff}🧮 \u{2028}\"\\/",
     ]
-    let answer = TeacherAnswer(texts: texts, promptTokens: 3, completionTokens: nil)
+    let answer = TeacherAnswer(
+      texts: texts, promptTokens: 3, completionTokens: nil, ending: .toolCall, omitted: ["seed"])
     let date = Date(timeIntervalSince1970: 1_700_000_000.25)
     do {
       let store = try AnnotationStore(path: folder["store"])
@@ -148,7 +149,7 @@ struct AnnotationStoreTests {
     var one: AnnotationStore? = try AnnotationStore(path: folder["store"], claimLife: 2)
     let two = try AnnotationStore(path: folder["store"], claimLife: 2)
     #expect(isGranted(try #require(one).claim(key("1"))))
-    for _ in 0..<7 {
+    for _ in 0..<5 {
       try await Task.sleep(for: .milliseconds(500))
       #expect(!isGranted(try two.claim(key("1"))))
     }
@@ -181,7 +182,7 @@ struct AnnotationStoreTests {
     }
     try expectRefusal("other", "an SQLite database of something else")
 
-    for version in [0, 2] {
+    for version in [0, 3] {
       let name = "version \(version)"
       _ = try AnnotationStore(path: folder[name])
       let database = try DatabaseQueue(path: folder[name])
@@ -193,6 +194,31 @@ struct AnnotationStoreTests {
     let missing = folder["no such folder/store"]
     let error = try #require(throws: FileError.self) { _ = try AnnotationStore(path: missing) }
     #expect(error.file == missing)
+  }
+
+  @Test("A store of version 1 keeps its answers and takes new ones")
+  func firstVersion() throws {
+    let date = Date(timeIntervalSince1970: 1_700_000_000)
+    do {
+      let store = try AnnotationStore(path: folder["store"])
+      try store.record(answer, for: key("1"), seconds: 2, date: date)
+    }
+    try DatabaseQueue(path: folder["store"]).write {
+      try $0.execute(
+        sql: """
+          ALTER TABLE answers DROP COLUMN ending;
+          ALTER TABLE answers DROP COLUMN omitted;
+          PRAGMA user_version = 1
+          """)
+    }
+    for _ in 0..<2 {
+      let store = try AnnotationStore(path: folder["store"])
+      #expect(
+        try store.answer(key("1")) == StoredAnswer(answer: answer, seconds: 2, date: date))
+      var cut = answer
+      cut.ending = .truncated
+      #expect(try store.record(cut, for: key("2"), seconds: 1).answer == cut)
+    }
   }
 
   @Test("A damaged store says so where the damage is met")
@@ -220,7 +246,8 @@ struct AnnotationStoreTests {
     "A row that something else has written is an error that names the file, the answer and the column",
     arguments: [
       ("texts", "'not JSON'"), ("texts", "'[1]'"), ("texts", "x'ff'"), ("seconds", "'long'"),
-      ("prompt_tokens", "'seven'"), ("date", "'yesterday'"),
+      ("prompt_tokens", "'seven'"), ("date", "'yesterday'"), ("ending", "'sudden'"),
+      ("omitted", "'seed'"),
     ])
   func wrongRow(_ column: String, _ value: String) throws {
     let store = try AnnotationStore(path: folder["store"])

@@ -34,6 +34,7 @@ struct LocalTeacherTests {
         let alone = try await teacher.answer(prompt, sampling)
         #expect(alone == together[number])
         #expect(alone.promptTokens == 2 && 1...6 ~= alone.completionTokens ?? 0)
+        if alone.completionTokens ?? 0 < 6 { #expect(alone.ending == .complete) }
       }
     }
   }
@@ -59,6 +60,8 @@ struct LocalTeacherTests {
     try #require(words.count > 2)
     sampling.stop = [" \(words[1])"]
     #expect(try await text(sampling) == String(words[0]))
+    // The stop text ends what the limit cuts off.
+    #expect(try await teacher.answer(prompt("10 20"), sampling).ending == .complete)
     sampling.stop = []
     sampling.attempt = 1
     #expect(try await text(sampling) != whole)

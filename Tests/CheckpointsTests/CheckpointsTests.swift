@@ -190,7 +190,7 @@ struct ReadingConfigurations {
     ])
   func refusedFeatures(key: String, value: String) {
     let error = #expect(throws: FileError.self) { try configuration([key: value]) }
-    #expect(error?.location.contains(key == "rope_parameters" ? "rope_type" : key) == true)
+    #expect(error?.location?.contains(key == "rope_parameters" ? "rope_type" : key) == true)
     #expect(error?.file.hasSuffix("config.json") == true)
   }
 

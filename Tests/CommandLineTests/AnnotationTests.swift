@@ -154,6 +154,42 @@ import Testing
     #expect(dry.output.hasPrefix("0 calls to come"), "\(dry.output)")
   }
 
+  /// Refuses the key after longer than the progress display takes to appear.
+  private static func late401() -> StubEndpoint.Reply {
+    Thread.sleep(forTimeInterval: 2.3)
+    return .answer(401, #"{"error": {"message": "Incorrect API key provided"}}"#)
+  }
+
+  @Test("A run whose first request fails late ends with the endpoint's error")
+  func lateFailure() async throws {
+    let place = try Workplace()
+    let endpoint = try StubEndpoint { _, _ in Self.late401() }
+    let call = try await runLongExecutable(
+      executable("keystep"), try annotation(of: 3, by: endpoint, concurrency: 2, in: place))
+    #expect(call.status == 1)
+    for text in ["status 401", "Incorrect API key provided", "What was finished is written."] {
+      #expect(call.errors.contains(text), "\(call.errors)")
+    }
+    #expect(try place.text("chains.jsonl").isEmpty)
+  }
+
+  @Test("edit-data keeps the chains of its first step when the second fails")
+  func secondStepFails() async throws {
+    let place = try Workplace()
+    let endpoint = try StubEndpoint { request, number in
+      let messages = request.fields["messages"] as? [[String: Any]]
+      let text = messages?.first?["content"] as? String ?? ""
+      let asked = text.components(separatedBy: "\n\nQ: ").last ?? ""
+      return asked.contains("Right response:") ? Self.late401() : Self.yes(number)
+    }
+    var arguments = try annotation(of: 4, by: endpoint, concurrency: 2, in: place)
+    arguments[0] = "edit-data"
+    let call = try await runLongExecutable(
+      executable("keystep"), arguments.dropLast() + [place.path + "/data"])
+    #expect(call.status == 1 && call.errors.contains("status 401"), "\(call.errors)")
+    #expect(try objects(place, "data/annotated.jsonl").count == 4)
+  }
+
   @Test("Of a killed run every stored answer is kept and none asked for again")
   func killed() async throws {
     let place = try Workplace()
@@ -210,6 +246,6 @@ import Testing
       "edit-data", "--teacher", "procedural", "--templates", place.path, "--output",
       place.path + "/data")
     #expect(call.status == 1 && call.output.isEmpty)
-    #expect(call.errors.hasPrefix("Error: \(file), line 2: expected tags of "), "\(call.errors)")
+    #expect(call.errors.hasPrefix("Error: \(file): line 2: expected tags of "), "\(call.errors)")
   }
 }

@@ -33,7 +33,7 @@ import Testing
     let csv = try place.text("results/scratch/\(name).csv")
     let arms = Set(
       csv.split(separator: "\n").dropFirst().map { $0.split(separator: ",")[2] })
-    #expect(arms.count > 1 && csv.contains(",out of domain,accuracy,share,"))
+    #expect(arms.count > 1 && csv.contains(",out of domain,accuracy,,fraction,"))
     let planned = try #require(call.output.firstMatch(of: /\n  (\d+) runs \(/)).1
     #expect(call.output.contains("CSV: results/scratch/\(name).csv (\(planned) runs)"))
     let again = try runExecutable(executable(name), ["--smoke"], in: place.path)
@@ -51,7 +51,7 @@ import Testing
       #expect(readme.contains(heading + "\n"), "\(heading)")
     }
     let question = readme.split(separator: "\n").first { !$0.hasPrefix("#") } ?? ""
-    let checkpoint = ["--student=x", "--help"]
+    let checkpoint = ["--model=x", "--help"]
     for arguments in [["--help"], checkpoint] {
       let help = try runExecutable(executable(name), arguments)
       #expect(help.status == 0 && help.output.contains("make experiment NAME=\(name)"))

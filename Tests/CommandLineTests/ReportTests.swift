@@ -19,7 +19,7 @@ import Testing
     let place = try workplace()
     let call = try shell("\"$keystep\" report toy --resamples 200", in: place.path)
     #expect(call.status == 0 && call.errors.isEmpty, "\(call.errors)")
-    #expect(call.output.contains("Differences are to stage 1. 200 resamples, seed 0."))
+    #expect(call.output.contains("Differences are to stage 1. Bootstrap: 200 resamples, seed 0."))
     #expect(call.output.contains("results/toy.report.md, results/toy.comparisons.csv"))
     let markdown = try place.text("results/toy.report.md")
     #expect(markdown.hasPrefix("# Report: toy") && markdown.contains("## Findings"))
@@ -34,7 +34,7 @@ import Testing
     #expect(try place.text("new/folder/toy.comparisons.csv") == comparisons)
     let object = try #require(try again.objects().first)
     #expect(object["arm"] as? String == "KRSL" && object["seeds"] as? Int == 4)
-    #expect(object["low_95"] is Double && object["exact_p"] is Double)
+    #expect(object["low_95"] is Double && object["equivalence_margin"] is Double)
 
     let other = try keystep(
       "report", place.path + "/results/toy.csv", "--resamples", "200", "--reference", "KRSL")
@@ -50,14 +50,14 @@ import Testing
       "results/baseline.csv: expected an experiment's CSV, such as those of toy, found no such file"
     #expect(unknown.errors.contains(message))
     let typo = try shell("\"$keystep\" report toy --reference 'stage1'", in: place.path)
-    #expect(typo.status == 2 && typo.errors.contains("stage 1, KRSL, not stage1"))
+    #expect(typo.status == 2 && typo.errors.contains("stage 1, KRSL, found stage1"))
     let few = try keystep("report", csv, "--resamples", "5")
     #expect(few.status == 2 && few.errors.contains("--resamples"))
 
     let rejected = try place.file("wrong.csv", "a,b\n1,2\n")
     let call = try keystep("report", rejected)
     #expect(call.status == 1)
-    #expect(call.errors.contains("\(rejected), line 1: expected an experiment's CSV"))
+    #expect(call.errors.contains("\(rejected): line 1: expected an experiment's CSV"))
     let noise = try place.data("noise.csv", Data([0xff, 0x22, 0x00, 0x0a]))
     #expect(try keystep("report", noise).status == 1)
     #expect(try keystep("report", place.path + "/results/").status == 1)

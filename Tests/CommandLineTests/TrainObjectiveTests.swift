@@ -29,7 +29,7 @@ import Testing
         executable("keystep"),
         [
           "train", "--preset", "procedural", "--tokenizer", place.path + "/tokenizer.json",
-          "--batch-pairs", "3", "--steps", "2", "--lora-rank", "2", "--workers", "1", "--json",
+          "--batch-size", "3", "--steps", "2", "--lora-rank", "2", "--workers", "1", "--json",
         ] + arguments)
     }
     let made = try train(
@@ -50,6 +50,32 @@ import Testing
     }
   }
 
+  @Test("Chains that are known to be incorrect are skipped and counted")
+  func incorrectChains() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let correct = #"{"prompt": "3", "response": "4 5", "is_correct": true}"# + "\n"
+    let incorrect = #"{"prompt": "3", "response": "6 7", "is_correct": false}"# + "\n"
+    func train(_ lines: String) throws -> Call {
+      try keystep(
+        "train", "--model", model, "--chains", place.file("chains.jsonl", lines), "--objective",
+        "sft", "--steps", "1", "--batch-size", "1", "--lora-rank", "2", "--json")
+    }
+    let (all, plain) = (try train(incorrect + correct), try train(correct))
+    #expect(all.status == 0 && all.errors.contains("skipped 1 chains"), "\(all.errors)")
+    #expect(plain.status == 0 && plain.errors.isEmpty)
+    let losses = try [all, plain].map { try $0.objects().first?["loss"] as? Double }
+    #expect(losses[0] != nil && losses[0] == losses[1])
+    let none = try train(incorrect)
+    #expect(none.status == 1 && none.errors.contains("chains.jsonl"))
+  }
+
+  @Test("objectives prints the tables of docs/objectives.md")
+  func objectiveTables() throws {
+    let call = try keystep("objectives")
+    #expect(call.status == 0 && call.lines.contains { $0.hasPrefix("| `krsl` |") })
+  }
+
   @Test("Units of alignment change the loss, and their names are checked")
   func units() throws {
     let place = try Workplace()
@@ -57,13 +83,15 @@ import Testing
     let pairs = try place.pairs(somePairs)
     let losses = try ["token", "word", "sentence", "step"].map { unit in
       try keystep(
-        "loss", "--model", model, "--pairs", pairs, "--beta", "-0.5", "--unit", unit, "--json"
+        "loss", "--model", model, "--pairs", pairs, "--beta", "-0.5", "--alignment-unit", unit,
+        "--json"
       ).objects().last?["loss"] as? Double
     }
     // Each token of this tokenizer is a word, each response but its end a sentence; where the wrong
     // side only leaves a token out, it has no key token whose sentence a step could mark.
     #expect(losses[0] == losses[1] && losses[0] != losses[3] && losses[2] != losses[3])
-    let call = try keystep("align", "--tokenizer", model, "--pairs", pairs, "--unit", "line")
+    let call = try keystep(
+      "align", "--tokenizer", model, "--pairs", pairs, "--alignment-unit", "line")
     #expect(call.status == 2 && call.errors.contains("token"))
   }
 
@@ -76,7 +104,7 @@ import Testing
       try runExecutable(
         executable("keystep"),
         [
-          "train", "--model", model, "--pairs", pairs, "--steps", "1", "--batch-pairs", "4",
+          "train", "--model", model, "--pairs", pairs, "--steps", "1", "--batch-size", "4",
           "--lora-rank", "2", "--lora-dropout", "0", "--json",
         ] + arguments)
     }
@@ -153,7 +181,17 @@ import Testing
       (["--objective", "rho-1"], "--reference"), (["--objective", "cdpo"], "--negative-reference"),
       (["--objective", "ppo"], "step-dpo"),
       (["--objective", "mt-re", "--lambda", "2"], "--lambda"),
-      (["--objective", "entropy", "--kept-share", "0"], "--kept-share"),
+      (["--objective", "entropy", "--kept-fraction", "0"], "--kept-fraction"),
+      (
+        ["--objective", "entropy", "--alpha", "1"],
+        "entropy does not have it; it has --kept-fraction"
+      ),
+      (["--objective", "sft", "--alpha", "1"], "sft does not have it; it has no parameters"),
+      (["--objective", "krsl", "--bta", "-1"], "did you mean --beta?"),
+      (["--objective", "krsl", "--step", "5"], "did you mean --steps?"),
+      (["--objective", "krsl", "--weights", "x", "--beta", "-1"], "krsl with --weights does not"),
+      (["--objective", "krsl", "--steps", "0", "--beta", "low"], "found \"low\""),
+      (["--objective", "krsl", "--steps", "0", "--beta", "low"], "--steps must be 1 or more"),
       (["--objective", "sft", "--lora-init", "svd"], "pissa"),
       (["--objective", "scott", "--chains", "x"], "--pairs"),
     ])

@@ -12,7 +12,7 @@ import Testing
     let output = place.path + "/out"
     let call = try keystep(
       "train", "--model", model, "--pairs", place.pairs(somePairs), "--objective", objective,
-      "--tuning", tuning, "--batch-pairs", "2", "--steps", "3", "--learning-rate", "1e-2",
+      "--tuning", tuning, "--batch-size", "2", "--steps", "3", "--learning-rate", "1e-2",
       "--lora-rank", "4", "--lora-alpha", "8", "--lora-targets", "q_proj,v_proj,down_proj",
       "--no-shuffle", "--output", output, "--json")
     #expect(call.status == 0, "\(call.errors)")
@@ -69,13 +69,13 @@ import Testing
     let call = try keystep(
       "train", "--preset", "procedural", "--tokenizer", place.path + "/tokenizer.json",
       "--chains", place.path + "/train.chains.jsonl", "--objective", "sft", "--tuning", "full",
-      "--batch-pairs", "4", "--steps", "2", "--output", place.path + "/out")
+      "--batch-size", "4", "--steps", "2", "--output", place.path + "/out")
     #expect(call.status == 0, "\(call.errors)")
     #expect(call.lines.count == 2 && call.lines[1].hasPrefix("step 2 of 2: loss "))
     let edit = try keystep(
       "train", "--model", place.path + "/out", "--tokenizer", place.path + "/tokenizer.json",
       "--pairs", place.path + "/train.pairs.jsonl", "--objective", "krsl", "--tuning", "full",
-      "--batch-pairs", "4", "--steps", "2", "--output", place.path + "/edit")
+      "--batch-size", "4", "--steps", "2", "--output", place.path + "/edit")
     #expect(edit.status == 0 && edit.lines.count == 2, "\(edit.errors)")
     let scored = try keystep(
       "evaluate", "--model", place.path + "/edit", "--tokenizer", place.path + "/tokenizer.json",
@@ -120,7 +120,7 @@ import Testing
     let file = try place.pairs(somePairs)
     func arguments(_ output: String) -> [String] {
       [
-        "train", "--model", model, "--pairs", file, "--objective", "krsl", "--batch-pairs", "1",
+        "train", "--model", model, "--pairs", file, "--objective", "krsl", "--batch-size", "1",
         "--steps", "900", "--save-every", "100", "--learning-rate", "1e-4", "--lora-rank", "2",
         "--workers", "1", "--json", "--output", place.path + "/" + output,
       ]

@@ -1,6 +1,7 @@
 import Distillation
 import KeySteps
 import Reasoning
+import Synchronization
 import TestSupport
 import Testing
 import Tokenizers
@@ -43,17 +44,33 @@ import Tokenizers
   @Test("A pair's unit decides which tokens are key tokens")
   func choice() throws {
     let teachings = try Teachings()
-    func pair(_ unit: AlignmentUnit) throws -> TokenizedPair {
-      try teachings.data.tokenizer.tokenize(
-        [teachings.data.pairs[0]], file: "pairs", unit: unit)[0]
-    }
+    let pair = teachings.data.pairs[0]
     // Right 20 21 90 22 2, wrong 20 23 24 90 25 2: in this tokenizer each token is a word.
-    let byToken = KeyTokenChoice().keyTokens(of: try pair(.token))
-    #expect(KeyTokenChoice(unit: .word).keyTokens(of: try pair(.word)) == byToken)
+    let byToken = pair.keyTokens()
+    #expect(pair.keyTokens(KeyTokenChoice(unit: .word)) == byToken)
     #expect(byToken.chosen == [1, 3])
     // There is one sentence, and the end of the sequence.
-    let step = KeyTokenChoice(unit: .step).keyTokens(of: try pair(.step))
+    let step = pair.keyTokens(KeyTokenChoice(unit: .step))
     #expect(step.chosen == [0, 1, 2, 3] && step.rejected == [0, 1, 2, 3, 4])
-    #expect(KeyTokenChoice(unit: .sentence).keyTokens(of: try pair(.sentence)).distance == 1)
+    #expect(pair.keyTokens(KeyTokenChoice(unit: .sentence)).distance == 1)
+  }
+
+  @Test("A pair finds its units and key tokens once, and keeps them for all who share it")
+  func once() {
+    let calls = Mutex<[AlignmentUnit]>([])
+    let pair = TokenizedPair(id: "p", prompt: [1], chosen: [5, 6, 2], rejected: [5, 7, 2]) { unit in
+      calls.withLock { $0.append(unit) }
+      return ([0, 2], [0, 2])
+    }
+    var data = [pair, pair]
+    data.removeFirst()
+    for shared in [pair, data[0]] {
+      #expect(shared.keyTokens(KeyTokenChoice(unit: .step)).chosen == [0, 1])
+      #expect(shared.keyTokens(KeyTokenChoice(unit: .sentence)).rejected == [0, 1])
+      #expect(shared.keyTokens().chosen == [1])
+      #expect(
+        shared.keyTokens(KeyTokenChoice(onlyFirstRejectedRun: true, unit: .step)).distance == 1)
+    }
+    #expect(calls.withLock { $0 } == [.step, .sentence])
   }
 }

@@ -10,11 +10,11 @@ import Testing
   /// Two pairs that begin alike in two tokens and in none.
   static let pairs = [
     TokenizedPair(
-      id: "a", prompt: [1, 2, 3], chosen: [5, 6, 7, 8, 2], rejected: [5, 6, 9, 10, 11, 12, 2],
-      chosenUnits: [0, 3, 4], rejectedUnits: [0, 4, 6]),
+      id: "a", prompt: [1, 2, 3], chosen: [5, 6, 7, 8, 2], rejected: [5, 6, 9, 10, 11, 12, 2]
+    ) { _ in ([0, 3, 4], [0, 4, 6]) },
     TokenizedPair(
-      id: "b", prompt: [4], chosen: [20, 2], rejected: [21, 22, 2], chosenUnits: [0, 1],
-      rejectedUnits: [0, 2]),
+      id: "b", prompt: [4], chosen: [20, 2], rejected: [21, 22, 2]
+    ) { _ in ([0, 1], [0, 2]) },
   ]
   let reference: Decoder
   let student: Decoder
@@ -172,7 +172,7 @@ import Testing
     let objective = Objective.keySteps(
       Self.pairs, weights: .init(alpha: 1, beta: -0.5, gamma: 0.1), negatives: .unlikelihood)
     try expect(objective) { plain, pair in
-      let keys = KeyTokenChoice().keyTokens(of: pair)
+      let keys = pair.keyTokens()
       let chosen = zip(plain.losses(pair.prompt, pair.chosen), keys.chosenMask).reduce(0) {
         $0 + ($1.1 ? 1 : Double(Float(0.1))) * $1.0
       }
@@ -181,5 +181,38 @@ import Testing
       }
       return chosen / Double(pair.chosen.count) + rejected / Double(pair.rejected.count)
     }
+  }
+
+  /// Those that compare the student with itself as training starts.
+  private static let preferences = ["cdpo", "dpo", "dpop", "step-dpo"]
+
+  @Test(
+    "The first loss of a preference is log 2 whatever dropout the adapter has and however it starts",
+    arguments: preferences, LowRankAdapter.Start.allCases)
+  func firstLoss(name: String, start: LowRankAdapter.Start) throws {
+    let entry = try #require(ObjectiveEntry(named: name))
+    let low = LowRankConfiguration(rank: 3, alpha: 6, dropout: 0.5)
+    let plain = try tinyDecoder(seed: 4)
+    var generator = SeededGenerator(seed: 4, stream: "initialisation")
+    let student =
+      switch start {
+      case .noise:
+        plain.adapted(by: LowRankAdapter(low, for: plain.configuration, using: &generator))
+      case .pissa: try plain.adaptedByPrincipalValues(low)
+      }
+    let teachings = try Teachings()
+    let objective = try entry.objective(teachings.data) {
+      ReferenceModels(student: student, positive: plain, negative: reference, workers: workers)
+    }
+    let settings = TrainingSettings(learningRate: 1e-3, length: .steps(2), batchSize: 2)
+    let trainer = Trainer(student, objective, settings, workers: workers)
+    #expect(abs(try trainer.step().loss - log(2.0)) < 1e-5)
+  }
+
+  @Test("All other objectives train with the adapter's dropout")
+  func dropout() throws {
+    let teachings = try Teachings()
+    let without = try ObjectiveEntry.all.filter { !(try teachings.objective($0).usesDropout) }
+    #expect(without.map(\.name).sorted() == Self.preferences)
   }
 }

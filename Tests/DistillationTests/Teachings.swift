@@ -2,6 +2,7 @@ import Checkpoints
 import Distillation
 import Foundation
 import LanguageModel
+import Parameters
 import Randomness
 import Reasoning
 import TestSupport
@@ -11,7 +12,7 @@ import Tokenizers
 /// 20 21, cue 90, answer 22; wrong chain 20 23 24, cue 90, answer 25. 2 ends a sequence.
 struct Teachings {
   let folder = NSTemporaryDirectory() + "keystep-\(UUID().uuidString)"
-  var data: TeacherChains
+  var data: TrainingData
 
   init() throws {
     let tokenizer = try ExampleTokenizer(Tokenizer(path: numberedModel(in: folder)))
@@ -19,38 +20,45 @@ struct Teachings {
     func chain(_ text: String, _ origin: ChainOfThought.Origin) -> ChainOfThought {
       ChainOfThought(questionID: "q", task: "t", prompt: "10 11", text: text, origin: origin)
     }
-    let chosen = chain(" 20 21 90 22", .original)
+    let correct = chain(" 20 21 90 22", .original)
     var cues = ArmCues.inWords
     (cues.rationale, cues.answer) = (" 50", " 51")
     (cues.explanation, cues.prediction) = (" 52 53", " 52 54")
     (cues.answerFirst, cues.because) = (" 55", " 56")
     (cues.factual, cues.counterfactual) = ("57 ", "58 ")
     (cues.cascade, cues.conclusion) = (" 59", " 60 61")
-    data = TeacherChains(
-      correct: [chosen], rectified: [chain(" 30 90 22", .rectified)],
-      pairs: [
-        DualChainOfThought(
-          chosen: chosen, rejected: chain(" 20 23 24 90 25", .corrupted), goldAnswer: "22"),
-        DualChainOfThought(
-          chosen: chain(" 30 90 22", .rectified), rejected: chain(" 31 90 32", .original),
-          goldAnswer: "22"),
-      ],
-      tokenizer: tokenizer, rule: { _ in AnswerRule(cue: "90 ", occurrence: .last) },
-      cues: { [cues] _ in cues }, file: "teachings")
+    let pairs = [
+      DualChainOfThought(
+        chosen: correct, rejected: chain(" 20 23 24 90 25", .corrupted), goldAnswer: "22"),
+      DualChainOfThought(
+        chosen: chain(" 30 90 22", .rectified), rejected: chain(" 31 90 32", .original),
+        goldAnswer: "22"),
+    ]
+    let file = "teachings.jsonl"
+    data = TrainingData(
+      correct: try tokenizer.tokenize([correct], file: file),
+      rectified: try tokenizer.tokenize([chain(" 30 90 22", .rectified)], file: file),
+      pairs: try tokenizer.tokenize(pairs, file: file), tokenizer: tokenizer,
+      rule: { _ in AnswerRule(cue: "90 ", occurrence: .last) }, cues: { [cues] _ in cues },
+      file: file)
   }
 
-  /// The segments of the first example of `name`, which compares with nothing.
-  func segments(_ name: ObjectiveName, _ options: ObjectiveOptions = ObjectiveOptions()) throws
+  /// The segments of the first example of `entry`.
+  func segments(_ entry: ObjectiveEntry, _ parameters: [String: Parameter.Value] = [:]) throws
     -> [Segment]
   {
-    try objective(name, options).examples[0].tree.segments
+    try objective(entry, parameters).examples[0].tree.segments
   }
 
-  func objective(_ name: ObjectiveName, _ options: ObjectiveOptions = ObjectiveOptions()) throws
-    -> Objective
-  {
-    try name.objective(data, options) {
-      ReferenceModels(student: try tinyDecoder(), workers: Workers(count: 1))
+  /// `entry` on these chains or on `data`; its models are all the same.
+  func objective(
+    _ entry: ObjectiveEntry, _ parameters: [String: Parameter.Value] = [:],
+    on data: TrainingData? = nil
+  ) throws -> Objective {
+    try entry.objective(data ?? self.data, parameters) {
+      let model = try tinyDecoder()
+      return ReferenceModels(
+        student: model, positive: model, negative: model, workers: Workers(count: 1))
     }
   }
 }

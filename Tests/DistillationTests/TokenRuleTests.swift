@@ -25,7 +25,7 @@ import Testing
   @Test("The tokens of highest entropy carry the weight of all, the earlier of equals first")
   func entropy() throws {
     guard
-      case .example(needsEntropy: true, let shares) = Objective.highEntropy([chain], share: 0.4)
+      case .example(needsEntropy: true, let shares) = Objective.highEntropy([chain], keeping: 0.4)
         .rule
     else {
       Issue.record("a choice looks at the whole example, with entropies")
@@ -50,7 +50,7 @@ import Testing
     let (student, reference) = (try tinyDecoder(), try tinyDecoder(seed: 2))
     let workers = Workers(count: 1)
     let objective = Objective.excessLoss(
-      [chain], share: 0.4, reference: reference, workers: workers)
+      [chain], keeping: 0.4, reference: reference, workers: workers)
     let references = try #require(objective.examples[0].tree.segments[1].references)
     let plain = Objective.chainsOfThought([chain]).examples.map(\.tree)
     let expected = workers.losses(of: plain, on: reference)[0].tokens.map {

@@ -34,10 +34,29 @@ import Testing
     #expect(
       Array(second.decoder.trainable.buffer.floats) != Array(first.decoder.trainable.buffer.floats))
 
-    // A run with other settings does not go on from it.
+    // A run with other settings or examples, or of another objective, does not go on from it.
     let other = try trainer(adapted, learningRate: 1e-4)
-    #expect(throws: FileError.self) { try other.restore(from: path) }
-    #expect(other.nextStep == 0)
+    let error = #expect(throws: FileError.self) { try other.restore(from: path) }
+    #expect(error?.location == "setting learningRate" && other.nextStep == 0)
+    var changed = first.objective
+    changed.examples[1].tree.segments[1].weights[0] += 0.5
+    let others = Trainer(
+      first.decoder, changed, first.settings, workers: Workers(count: 1))
+    #expect(
+      #expect(throws: FileError.self) { try others.restore(from: path) }?.location
+        == "sha256 examples")
+    try first.save(to: path, provenance: ["objective": "krsl", "beta": "-0.1"])
+    let named = #expect(throws: FileError.self) {
+      try second.restore(from: path, provenance: ["objective": "dpo", "beta": "-0.1"])
+    }
+    #expect(
+      named?.description
+        == "\(path): objective: expected objective=dpo, found objective=krsl")
+    if adapted {
+      let other = try trainer(adapted, dropout: 0.2)
+      let error = #expect(throws: FileError.self) { try other.restore(from: path) }
+      #expect(error?.location == "objective" || error?.location == "dropout")
+    }
   }
 
   @Test("Batches of one example and of many give the same step")
@@ -109,7 +128,8 @@ import Testing
 
   /// Nine steps (three epochs of eight pairs in batches of three) over random pairs.
   private func trainer(
-    _ adapted: Bool, learningRate: Double = 1e-3, batchSize: Int = 3, seed: UInt64 = 7,
+    _ adapted: Bool, learningRate: Double = 1e-3, dropout: Float = 0.1, batchSize: Int = 3,
+    seed: UInt64 = 7,
     tokensPerPass: Int = 24
   ) throws -> Trainer {
     var generator = SeededGenerator(seed: 3)
@@ -124,12 +144,13 @@ import Testing
     if adapted {
       decoder = decoder.adapted(
         by: LowRankAdapter(
-          LowRankConfiguration(rank: 4), for: decoder.configuration, using: &generator))
+          LowRankConfiguration(rank: 4, dropout: dropout), for: decoder.configuration,
+          using: &generator))
     }
     let settings = TrainingSettings(
       learningRate: learningRate, schedule: .cosine(warmUp: 2, floor: 0.1),
       optimiser: AdamWSettings(weightDecay: 0.01), length: .epochs(3), batchSize: batchSize,
-      clipNorm: 1, dropout: 0.1, seed: seed)
+      clipNorm: 1, seed: seed)
     return Trainer(
       decoder, .keySteps(pairs, weights: KeyStepWeights(beta: -0.5, gamma: 0.1)), settings,
       workers: Workers(count: 2, tokensPerPass: tokensPerPass))

@@ -46,23 +46,23 @@ import Testing
     arguments: [
       (
         #"{"index": 0, "chosen_weights": [1, 2]}"#,
-        "weights.jsonl, line 1: expected 3 chosen_weights, one for each token of a, found 2"
+        "weights.jsonl: line 1: expected 3 chosen_weights, one for each token of a, found 2"
       ),
       (
         "{\"index\": 1, \"chosen_weights\": [1]}\n\n{\"id\": \"a\", \"rejected_weights\": [1]}",
-        "weights.jsonl, line 3: expected 2 rejected_weights, one for each token of a, found 1"
+        "weights.jsonl: line 3: expected 2 rejected_weights, one for each token of a, found 1"
       ),
       (
         #"{"index": 2, "chosen_weights": [1]}"#,
-        "weights.jsonl, line 1: expected an index from 0 to 1, found 2"
+        "weights.jsonl: line 1: expected an index from 0 to 1, found 2"
       ),
       (
         #"{"id": "c", "chosen_weights": [1]}"#,
-        #"weights.jsonl, line 1: expected the id of one example, found "c", which 0 examples have"#
+        #"weights.jsonl: line 1: expected the id of one example, found "c", which 0 examples have"#
       ),
       (
         "{\"index\": 1, \"chosen_weights\": [1]}\n{\"id\": \"b\", \"chosen_weights\": [1]}",
-        "weights.jsonl, line 2: expected one line for each example, found b again, after line 1"
+        "weights.jsonl: line 2: expected one line for each example, found b again, after line 1"
       ),
       (
         #"{"index": 1, "chosen_weights": [1]}"#, "weights.jsonl: expected a line for a, found none"
@@ -70,7 +70,7 @@ import Testing
       (#"{"chosen_weights": [1]}"#, "line 1: expected either \"id\" or \"index\", found neither"),
       (#"{"index": 0, "id": "a"}"#, "expected either \"id\" or \"index\", found both"),
       (#"{"index": 0}"#, "of a pair, found neither"),
-      (#"{"index": 0, "weights": [true]}"#, "expected \"weights\" to be an array of numbers"),
+      (#"{"index": 0, "weights": [true]}"#, "weights[0]: expected a number"),
       (#"{"index": 0, "chosen_weights": [1e300, 0, 0]}"#, "expected finite chosen_weights"),
     ])
   func errors(text: String, message: String) {

@@ -59,7 +59,7 @@ import Testing
       #expect(abs(score.chosenLogLikelihood - rightMean) < 1e-5)
       #expect(abs(score.rejectedLogLikelihood - wrongMean) < 1e-5)
       #expect(score.prefersChosen == (rightMean > wrongMean))
-      let keys = Set(choice.keyTokens(of: pair).chosen)
+      let keys = Set(pair.keyTokens(choice).chosen)
       for (tally, isKey) in [(score.key, true), (score.other, false)] {
         let tokens = chosen.indices.filter { keys.contains($0) == isKey }.map { chosen[$0] }
         #expect(tally.count == tokens.count, "\(pair.id)")

@@ -1,4 +1,5 @@
 import Experiments
+import Parameters
 import Testing
 
 @Suite struct ExperimentOptionsTests {
@@ -12,7 +13,7 @@ import Testing
     do {
       _ = try ExperimentOptions(arguments, for: experiment, cores: 2)
       return []
-    } catch let error as ExperimentOptions.UsageError {
+    } catch let error as UsageError {
       return error.problems
     } catch {
       return ["\(error)"]
@@ -89,7 +90,7 @@ import Testing
       (["--smok"], "--smoke"), (["--seed", "3"], "--seeds"),
     ])
   func unknown(arguments: [String], nearest: String) throws {
-    let error = #expect(throws: ExperimentOptions.UsageError.self) {
+    let error = #expect(throws: UsageError.self) {
       try ExperimentOptions(arguments, for: experiment, cores: 1)
     }
     #expect(error?.problems.count == 1)
@@ -107,11 +108,42 @@ import Testing
 
   @Test("Help names every flag, and comes whatever else is wrong")
   func help() throws {
-    let help = ExperimentOptions.help(experiment)
+    let help = try options("--help").help(experiment)
     for text in ["--rate", "--batch-size", "--seeds", "without", "Example: toy --rate 0.1"] {
       #expect(help.contains(text))
     }
-    #expect(try options("--rate", "9", "--help").asksForHelp)
+    #expect(try options("--rate", "9", "--help").action == .help)
+  }
+
+  @Test("The flag of the variant brings its defaults, settings, seeds and CSV, wherever it stands")
+  func variant() throws {
+    for arguments in [
+      ["--model", "m"], ["--model=m", "--mode", "fast"], ["--smoke", "--model=m"],
+    ] {
+      let options = try ExperimentOptions(arguments, for: experiment, cores: 1)
+      #expect(options.isVariant && options.values["depth"] == [.integer(2)])
+      #expect(options.seeds.count == (options.isSmoke ? 1 : 3))
+      #expect(options.output.hasSuffix("toy.checkpoint.csv"))
+    }
+    #expect(try options("--model", "m").values["rate"] == [.number(0.3)])
+    #expect(try options("--model", "m", "--rate", "0.5").values["rate"] == [.number(0.5)])
+    #expect(try options().values["depth"] == nil && !options().isVariant)
+    #expect(problems("--depth", "3") == ["--depth: expected only with --model"])
+    #expect(try options("--model", "m", "--help").help(experiment).contains("--depth"))
+    #expect(try !options("--help").help(experiment).contains("--depth"))
+  }
+
+  @Test("A step takes the flags that say what is run, or the plan's")
+  func steps() throws {
+    #expect(try options("plan", "--rate", "0.5").action == .plan)
+    #expect(try options("run", "0123").action == .run("0123"))
+    #expect(try options("collect").action == .collect && options().action == .all)
+    let flags = try options("--rate", "0.5", "--jobs", "2", "--smoke").flags
+    #expect(flags == ["--rate=0.5", "--smoke"])
+    #expect(problems("run").first?.hasPrefix("run: expected the id") == true)
+    #expect(
+      problems("run", "0123", "--rate", "0.5").first?.hasPrefix("--rate=0.5: the plan") == true)
+    #expect(problems("run", "0123", "--jobs", "1").isEmpty)
   }
 }
 
@@ -119,7 +151,7 @@ import Testing
   private func labels(_ arguments: String...) throws -> [String] {
     let experiment = toyExperiment()
     let options = try ExperimentOptions(arguments, for: experiment, cores: 1)
-    return experiment.plan(options).map { run in
+    return experiment.grid(options).map { run in
       [run.arm, run.values["rate"]?.description, run.values["mode"]?.description, "\(run.seed)"]
         .compactMap { $0 }.joined(separator: " ")
     }
@@ -142,6 +174,6 @@ import Testing
   func absent() throws {
     let experiment = toyExperiment()
     let options = try ExperimentOptions([], for: experiment, cores: 1)
-    #expect(experiment.plan(options).allSatisfy { $0.values["pairs"] == nil })
+    #expect(experiment.grid(options).allSatisfy { $0.values["pairs"] == nil })
   }
 }

@@ -1,13 +1,14 @@
-import Evaluation
 import Experiments
+import Files
 import Foundation
 import Statistics
+import TestSupport
 import Testing
 
 @Suite struct ExperimentRunnerTests {
   /// A run's arm, rate and seed.
   private static func label(_ run: RunSettings) -> String {
-    "\(run.arm) \(run.values["rate"]?.description ?? "-") \(run.seed)"
+    "\(run.arm) \(run["rate"]?.description ?? "-") \(run.seed)"
   }
 
   private func run(
@@ -15,38 +16,6 @@ import Testing
   ) -> Int32 {
     experiment.run(
       arguments + ["--output", folder.path + "/toy.csv"], folder: folder.path + "/runs")
-  }
-
-  @Test("A run's identity changes with any setting or checksum, and with nothing else")
-  func identity() {
-    let settings = RunSettings(["arm": .text("with"), "rate": .number(0.5), "seed": .integer(1)])
-    let sums = ["data": "abc", "model": "def"]
-    let identity = RecordStore.identity("toy", settings, sums)
-    // SHA-256 of the name, the settings' lines and the checksums' lines, by sha256sum: it must not
-    // change unawares, or finished runs would be made again.
-    #expect(settings.canonicalText == "arm=with\nrate=0.5\nseed=1\n")
-    #expect(identity == "42bb29439168b384")
-    var same = RunSettings(["seed": .integer(1)])
-    same.values["rate"] = .number(0.5)
-    same.values["arm"] = .text("with")
-    #expect(RecordStore.identity("toy", same, ["model": "def", "data": "abc"]) == identity)
-    // A number is one value however it is held.
-    same.values["seed"] = .number(1)
-    #expect(RecordStore.identity("toy", same, sums) == identity)
-
-    var others = [
-      RecordStore.identity("toys", settings, sums), RecordStore.identity("toy", settings, [:]),
-      RecordStore.identity("toy", settings, ["data": "abd", "model": "def"]),
-    ]
-    for (name, value) in [
-      ("arm", SettingValue.text("without")), ("rate", .number(0.50000001)), ("seed", .integer(2)),
-      ("more", .integer(0)),
-    ] {
-      var changed = settings
-      changed.values[name] = value
-      others.append(RecordStore.identity("toy", changed, sums))
-    }
-    #expect(Set(others + [identity]).count == others.count + 1)
   }
 
   @Test("A rerun makes only what is missing, failed or damaged, and the CSV is whole each time")
@@ -58,11 +27,11 @@ import Testing
       log.add(label)
       // The first time, one of the runs fails.
       if label == "with 0.2 1", log.all.count <= 6 { throw Mishap() }
-      return [Metric("score", unit: "share", value: 0.5)]
+      return [Metric(.score, unit: .fraction, value: 0.5)]
     }
     #expect(run(experiment, in: folder) == 1)
     #expect(log.all.count == 6)
-    #expect(folder.names("runs/toy", ending: ".json").count == 6)
+    #expect(folder.names("runs/toy/records", ending: ".json").count == 6)
     #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 5)
 
     #expect(run(experiment, in: folder) == 0)
@@ -72,16 +41,18 @@ import Testing
     #expect(log.all.count == 7)
 
     // A record that is cut off, and one that is something else altogether.
-    let names = folder.names("runs/toy", ending: ".json")
+    let names = folder.names("runs/toy/records", ending: ".json")
     try folder.write(
-      String(folder.text("runs/toy/" + names[0]).dropLast(20)), to: "runs/toy/" + names[0])
-    try folder.write("[]", to: "runs/toy/" + names[1])
+      String(folder.text("runs/toy/records/" + names[0]).dropLast(20)),
+      to: "runs/toy/records/" + names[0])
+    try folder.write("[]", to: "runs/toy/records/" + names[1])
     #expect(run(experiment, in: folder) == 0)
     #expect(log.all.count == 9)
     #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 6)
     // Nothing half-written stays behind.
-    #expect(folder.names("runs/toy", ending: ".json") == names)
-    #expect(folder.names("runs/toy").allSatisfy { $0.hasSuffix(".json") })
+    #expect(folder.names("runs/toy/records", ending: ".json") == names)
+    #expect(folder.names("runs/toy/records") == names)
+    #expect(folder.names("runs/toy") == ["plan.json", "records"])
 
     // A file's path makes no other run, for its content does.
     #expect(run(experiment, in: folder, "--pairs", "elsewhere/some.jsonl") == 0)
@@ -93,46 +64,95 @@ import Testing
 
   private struct Mishap: Error, CustomStringConvertible { let description = "a mishap" }
 
-  @Test("A record holds the settings, the code, the machine, and every figure with its outcomes")
+  @Test("A record holds what its rows of the CSV are made of, and is read back whole")
   func record() throws {
     let folder = try TemporaryFolder()
     let experiment = toyExperiment(checksums: ["data": "abc"]) { _ in
       [
         Metric(
-          split: "test", "accuracy", unit: "share", .share(1, of: 3),
+          split: "test", .accuracy, group: "a task", unit: .fraction, .share(1, of: 2),
           items: MetricItems([(id: "a", isTrue: true), (id: "b", isTrue: false)])),
-        Metric("over nothing", unit: "nats", value: .nan),
-        Metric("too much", unit: "nats", value: -.infinity),
+        Metric(MetricName("over_nothing"), unit: .nats, value: .nan),
+        Metric(MetricName("too_much"), unit: .nats, value: -.infinity),
       ]
     }
-    #expect(run(experiment, in: folder, "--seeds", "1", "--arms", "without") == 0)
-    let options = try ExperimentOptions(
-      ["--seeds", "1", "--arms", "without"], for: experiment, cores: 1)
-    let settings = try #require(experiment.plan(options).first)
-    let identity = RecordStore.identity("toy", settings, ["data": "abc"])
-    let store = RecordStore(folder: folder.path + "/runs/toy")
-    let record = try #require(store.finished(identity))
-    #expect(record.settings == settings.values && record.checksums == ["data": "abc"])
-    #expect(record.identity == identity && record.failure == nil && record.experiment == "toy")
-    #expect(Set(["processor", "blas_core", "blas_threads"]).isSubset(of: record.machine.keys))
+    let arguments = ["--seeds", "1", "--arms", "without", "--pairs", "some/where/x.jsonl"]
     #expect(
-      record.metrics[0].items?.ids == ["a", "b"] && record.metrics[0].items?.values == [1, 0])
-    #expect(record.metrics[0].low == Estimate.share(1, of: 3).low && record.metrics[0].count == 3)
+      experiment.run(
+        arguments + ["--output", folder.path + "/toy.csv"], folder: folder.path + "/runs") == 0)
+    let plan = try Plan(path: folder.path + "/runs/toy/plan.json")
+    let run = try #require(plan.runs.first)
+    let store = RecordStore(folder: folder.path + "/runs/toy/records")
+    let record = try #require(try store.finished(run, of: plan))
+    #expect(
+      record.settings.map(\.name) == ["rate", "batch_size", "mode", "data_seed", "pairs", "model"])
+    #expect(
+      record.settings.map { $0.value?.description } == [nil, "8", "plain", "1", "x.jsonl", nil])
+    #expect(record.provenance == plan.provenance(of: run.settings))
+    #expect(record.provenance.parts["sha256 data"] == "abc")
+    #expect(record.provenance.parts["code"]?.isEmpty == false)
+    #expect(record.provenance.parts["setting pairs"] == nil)
+    #expect(record.provenance.parts["precision"] == "double" && record.machine["blas"] == "toy")
+    #expect(record.id == record.provenance.id && record.failure == nil && record.seed == 0)
+    #expect(record.experiment == "toy" && record.arm == "without")
+    #expect(record.machine["processor"] != nil && record.machine["cores"] != nil)
+    let accuracy = record.metrics[0]
+    #expect(accuracy.key == MetricKey("test", .accuracy, group: "a task"))
+    #expect(accuracy.items?.ids == ["a", "b"] && accuracy.items?.values == [1, 0])
+    #expect(accuracy.low == Estimate.share(1, of: 2).low && accuracy.count == 2)
     #expect(record.metrics[1].value.isNaN && record.metrics[2].value == -.infinity)
-    #expect(record.scoring == RunRecord.scoringRule)
-
-    // One that was written before records said so is read all the same.
-    let lines = try folder.text("runs/toy/\(identity).json").split(separator: "\n")
-    try folder.write(
-      lines.filter { !$0.contains("\"scoring\"") }.joined(separator: "\n"),
-      to: "runs/toy/\(identity).json")
-    #expect(try #require(store.finished(identity)).scoring == nil)
 
     var failed = record
     failed.failure = "a mishap"
     try store.write(failed)
-    #expect(store.finished(identity) == nil)
-    #expect(store.finished("none") == nil)
+    #expect(try store.finished(run, of: plan) == nil)
+    #expect(try store.finished(plan).isEmpty)
+
+    // A record that is of another run is no result of this one.
+    var other = record
+    other.provenance = Provenance(of: "experiment toy", code: "other", inputs: [:], settings: [:])
+    try store.write(other)
+    let error = #expect(throws: FileError.self) { try store.finished(run, of: plan) }
+    for part in ["code=other", "setting mode=plain", "sha256 data=abc", "\(run.id).json"] {
+      #expect(error?.description.contains(part) == true, "\(part)")
+    }
+  }
+
+  @Test("The runs of a plan are executed one by one, in any order, and collected")
+  func steps() throws {
+    let folder = try TemporaryFolder()
+    let log = Log()
+    func experiment(_ data: String = "abc") -> Experiment {
+      toyExperiment(checksums: ["data": data]) { context in
+        log.add(Self.label(context.settings))
+        return [Metric(.score, unit: .fraction, value: 0.5)]
+      }
+    }
+    func call(_ arguments: String..., data: String = "abc") -> Int32 {
+      experiment(data).run(arguments, folder: folder.path + "/runs")
+    }
+    let output = folder.path + "/toy.csv"
+    #expect(call("plan", "--rate", "0.5", "--output", output) == 0)
+    #expect(log.all.isEmpty && folder.names("runs/toy/records").isEmpty)
+    let plan = try Plan(path: folder.path + "/runs/toy/plan.json")
+    #expect(
+      plan.runs.map(\.label) == ["with seed 0", "with seed 1", "without seed 0", "without seed 1"])
+    #expect(call("collect") == 1 && folder.names(ending: ".csv").isEmpty)
+    for run in plan.runs.reversed().dropLast() { #expect(call("run", run.id) == 0) }
+    #expect(log.all == ["without - 1", "without - 0", "with 0.5 1"])
+    #expect(call("run", plan.runs[3].id) == 0 && log.all.count == 3)
+    // Not all of them are there: the CSV has those that are.
+    #expect(call("collect") == 1)
+    #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 3)
+
+    // Data that changed since the plan was made.
+    #expect(call("run", plan.runs[0].id, data: "abd") == 1 && log.all.count == 3)
+    #expect(call("run", "nowhere") == 1)
+    #expect(call("run", plan.runs[0].id, "--jobs", "2") == 0 && call("collect") == 0)
+    let csv = try folder.text("toy.csv")
+    // The same as of one call.
+    #expect(call("--rate", "0.5", "--output", output) == 0 && log.all.count == 4)
+    #expect(try folder.text("toy.csv") == csv)
   }
 
   @Test("An interrupted experiment keeps what is finished, says so, and goes on later")
@@ -142,11 +162,11 @@ import Testing
     let experiment = toyExperiment { context in
       log.add(Self.label(context.settings))
       if log.all.count == 3 { throw CancellationError() }
-      return [Metric("score", unit: "share", value: 0.5)]
+      return [Metric(.score, unit: .fraction, value: 0.5)]
     }
     #expect(run(experiment, in: folder, "--jobs", "1") == 1)
     #expect(log.all.count == 3)
-    #expect(folder.names("runs/toy", ending: ".json").count == 2)
+    #expect(folder.names("runs/toy/records", ending: ".json").count == 2)
     #expect(try folder.text("toy.csv").split(separator: "\n").count == 1 + 2)
     #expect(run(experiment, in: folder, "--jobs", "1") == 0)
     #expect(log.all.count == 3 + 4)
@@ -187,20 +207,20 @@ import Testing
     #expect(folder.names().isEmpty)
   }
 
-  @Test("Runs side by side each use their share of the threads, and a stage of all is made once")
+  @Test("Runs side by side each have their own threads, and a stage of all is made once")
   func stages() throws {
     let folder = try TemporaryFolder()
     let log = Log()
     let experiment = toyExperiment { context in
       log.add("threads \(context.threads)")
-      let key = RunSettings(["seed": .integer(Int(context.settings.seed))])
-      let path = try context.stage("stage", key, checksums: [:]) { folder in
-        log.add("make \(context.settings.seed)")
+      let stage = context.stage("stage", reads: ["seed"], inputs: ["kind": "a"])
+      let path = try stage.folder { folder in
+        log.add("make \(stage.settings.seed)")
         try "made".write(toFile: folder + "/x", atomically: true, encoding: .utf8)
       }
       let text = try String(contentsOfFile: path + "/x", encoding: .utf8)
       #expect(text == "made")
-      return []
+      return [Metric(.score, unit: .fraction, value: 0.5)]
     }
     #expect(run(experiment, in: folder, "--jobs", "3") == 0)
     #expect(log.all.filter { $0.hasPrefix("make") }.sorted() == ["make 0", "make 1"])

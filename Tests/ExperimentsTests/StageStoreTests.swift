@@ -1,10 +1,25 @@
 import Experiments
+import Files
 import Foundation
-import LanguageModel
+import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct StageStoreTests {
   private struct Mishap: Error {}
+
+  private func key(_ name: String = "key") -> Provenance {
+    Provenance(of: name, code: "c", inputs: [:], settings: [:])
+  }
+
+  /// Calls `body` on several threads at once; throws the first error.
+  private func parallel(_ count: Int, _ body: @Sendable (Int) throws -> Void) throws {
+    let failure = Mutex<(any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: count) { index in
+      do { try body(index) } catch { failure.withLock { $0 = $0 ?? error } }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
 
   @Test("A stage that many threads ask for at once is made once, and each gets it whole")
   func once() throws {
@@ -12,7 +27,7 @@ import Testing
     let store = StageStore(folder: folder.path)
     let log = Log()
     try parallel(8) { index in
-      let path = try store.stage("key \(index % 2)") { path in
+      let path = try store.stage(key("key \(index % 2)")) { path in
         log.add("made \(index % 2)")
         try "first".write(toFile: path + "/a", atomically: true, encoding: .utf8)
         Thread.sleep(forTimeInterval: 0.02)
@@ -30,18 +45,19 @@ import Testing
     let folder = try TemporaryFolder()
     let store = StageStore(folder: folder.path)
     #expect(throws: Mishap.self) {
-      try store.stage("key") { path in
+      try store.stage(key()) { path in
         try "half".write(toFile: path + "/a", atomically: true, encoding: .utf8)
         throw Mishap()
       }
     }
     #expect(folder.names().isEmpty)
-    let path = try store.stage("key") { path in
+    let path = try store.stage(key()) { path in
       let names = try FileManager.default.contentsOfDirectory(atPath: path)
       #expect(names.isEmpty)
     }
-    let key = try String(contentsOfFile: path + "/key.txt", encoding: .utf8)
-    #expect(key == "key")
+    #expect(
+      try JSONNode(path: path + "/provenance.json").string("run") == "key")
+    #expect(path.hasSuffix("/" + key().id))
   }
 
   @Test("Where the first of several makers fails, another makes it")
@@ -49,8 +65,8 @@ import Testing
     let folder = try TemporaryFolder()
     let store = StageStore(folder: folder.path)
     let log = Log()
-    concurrently(4) { _ in
-      _ = try? store.stage("key") { _ in
+    try parallel(4) { _ in
+      _ = try? store.stage(key()) { _ in
         log.add("tried")
         if log.all.count == 1 { throw Mishap() }
       }
@@ -61,18 +77,38 @@ import Testing
   @Test("What a killed process left is not taken for the stage, nor for a part of it")
   func killed() throws {
     let folder = try TemporaryFolder()
-    let path = try StageStore(folder: folder.path).stage("key") { _ in }
+    let path = try StageStore(folder: folder.path).stage(key()) { _ in }
     try FileManager.default.removeItem(atPath: path)
     // As the process numbers of containers do, this one's came round again.
     let partial = "\(path).partial-\(ProcessInfo.processInfo.processIdentifier)"
     try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
     try "half".write(toFile: partial + "/a", atomically: true, encoding: .utf8)
-    let again = try StageStore(folder: folder.path).stage("key") { making in
+    let again = try StageStore(folder: folder.path).stage(key()) { making in
       let names = try FileManager.default.contentsOfDirectory(atPath: making)
       #expect(names.isEmpty)
       try "whole".write(toFile: making + "/b", atomically: true, encoding: .utf8)
     }
     #expect(again == path)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: path).sorted() == ["b", "key.txt"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: path).sorted() == [
+        "b", "provenance.json",
+      ])
+  }
+
+  @Test("A folder of another provenance is refused with what differs")
+  func mismatch() throws {
+    let folder = try TemporaryFolder()
+    let store = StageStore(folder: folder.path)
+    func provenance(_ rate: Double) -> Provenance {
+      Provenance(
+        of: "stage 1", code: "c", inputs: ["objective": "sft"], settings: ["rate": .number(rate)])
+    }
+    let path = try store.stage(provenance(0.5)) { _ in }
+    try FileManager.default.moveItem(
+      atPath: path, toPath: folder.path + "/" + provenance(0.25).id)
+    let error = #expect(throws: FileError.self) { try store.stage(provenance(0.25)) { _ in } }
+    #expect(
+      error?.description.hasSuffix(
+        "setting rate: expected setting rate=0.25, found setting rate=0.5") == true)
   }
 }

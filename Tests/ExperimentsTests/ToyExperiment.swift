@@ -1,12 +1,10 @@
 import Experiments
-import Foundation
-import Synchronization
 
 /// An experiment whose runs take no time: two arms, the second of which has no `rate`.
 func toyExperiment(
   checksums: [String: String] = [:],
   run: @escaping @Sendable (RunContext) throws -> [Metric] = { _ in
-    [Metric("score", unit: "share", value: 0.5)]
+    [Metric(.score, unit: .fraction, value: 0.5)]
   }
 ) -> Experiment {
   Experiment(
@@ -15,45 +13,24 @@ func toyExperiment(
     reference: "without",
     settings: [
       Setting(
-        "rate", .number(-1...1), [.number(0.1), .number(0.2)], smoke: [.integer(0)], help: ""),
+        "rate", .number(-1...1), [.number(0.1), .number(0.2)], smoke: [.integer(0)],
+        variant: [.number(0.3)], help: ""),
       Setting("batch_size", .integer(1...100), [.integer(8)], help: ""),
       Setting("mode", .choice(["plain", "fast"]), [.text("plain")], help: ""),
       Setting("data_seed", .integer(0...9), [.integer(1)], isAxis: false, help: ""),
       Setting("pairs", .file, [], isAxis: false, help: ""),
+      Setting("model", .file, [], isAxis: false, help: ""),
+      Setting("depth", .integer(1...9), [.integer(2)], availability: .inVariant, help: ""),
     ],
-    seeds: 2, summary: ["score"], example: "toy --rate 0.1"
-  ) { _ in Prepared(checksums: checksums, notes: ["a note"], run: run) }
-}
-
-/// A folder that goes away with this object.
-final class TemporaryFolder: Sendable {
-  let path = NSTemporaryDirectory() + "keystep-\(UUID().uuidString)"
-
-  init() throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// The names in the folder `name`, sorted; none where it does not exist.
-  func names(_ name: String = "", ending: String = "") -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)")) ?? [])
-      .filter { $0.hasSuffix(ending) }.sorted()
-  }
-
-  func text(_ name: String) throws -> String {
-    try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8)
-  }
-
-  func write(_ text: String, to name: String) throws {
-    try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
+    seeds: 2, variant: .init(setting: "model", suffix: "checkpoint", seeds: 3),
+    summary: [MetricKey(.score)], example: "toy --rate 0.1"
+  ) { _ in
+    Prepared(
+      checksums: checksums, conditions: ["precision": "double"], machine: ["blas": "toy"],
+      notes: ["a note"], run: run)
   }
 }
 
-/// What happened, in the order in which threads say so.
-final class Log: Sendable {
-  private let lines = Mutex<[String]>([])
-
-  func add(_ line: String) { lines.withLock { $0.append(line) } }
-  var all: [String] { lines.withLock { $0 } }
+extension MetricName {
+  static let score = MetricName("score")
 }

@@ -20,6 +20,16 @@ struct AnswerRuleTests {
     #expect(AnswerRule.bigBenchHard.read(response, gold: gold).isCorrect == isCorrect)
   }
 
+  @Test("that are blank are never correct")
+  func blank() {
+    for matching in AnswerRule.Matching.allCases {
+      for (response, gold) in [("", "5"), ("", ""), ("the answer is", ""), ("5", " "), (" ", "")] {
+        let rule = AnswerRule.bigBenchHard.matching(matching)
+        #expect(!rule.read(response, gold: gold).isCorrect)
+      }
+    }
+  }
+
   @Test("without the cue are unparsed, whether or not the whole text counts")
   func withoutCue() {
     let whole = AnswerRule.bigBenchHard.read("(B)", gold: "(B)")
@@ -82,7 +92,7 @@ struct AnswerRuleTests {
     arguments: [
       // Letters, in and out of parentheses.
       ("So the answer is (B).", "(B)", true), ("So the answer is B", "(B)", true),
-      ("the answer is b)", "(B)", false),
+      ("the answer is b)", "(B)", true),
       ("The answer is: **B**.", "B", true), ("the answer is (A) or (B).", "(B)", false),
       ("the answer is A and C", "(A) (C)", true), ("(A) is out, so (B) it is", "(B)", true),
       ("the answer is A.", "(B)", false), ("I don't know", "(A)", false),
@@ -109,7 +119,7 @@ struct AnswerRuleTests {
       ("the answer is 12 * 4 = 48", "48", true),
       ("the answer is 3.50 euros", "3.5", true), ("the answer is 007", "7", true),
       ("it makes 3 and then 4", "4", true),
-      ("the answer is 10-3 = 7", "7", true), ("the answer is five", "5", false),
+      ("the answer is 10-3 = 7", "7", true), ("the answer is five", "5", true),
       ("the answer is .5", "0.5", true), ("the answer is $29.00.", "29", true),
       ("the answer is £5", "5", true), ("the answer is 29€", "29", true),
       ("the answer is 29 dollars", "$29.00", true), ("the answer is +8", "8", true),

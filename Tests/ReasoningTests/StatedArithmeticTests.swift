@@ -29,6 +29,14 @@ struct StatedArithmeticTests {
       // Markup.
       "**12 * 4 = 48**", "- 12 * 4 = 48", "* 12 * 4 = 48", "1. 12 * 4 = 48", "1) 12 * 4 = 48",
       #"\(12 \times 4 = 48\)"#, "So 20 (5 * 4 = 20) are left", "12 * 4 = 48!",
+      // A side in parentheses, words, LaTeX, powers, the result first.
+      "(5 + 3 - 4) = 4", "A = (5 - 2) = 3", "(-16 - 6) = (-20 - 2) = -22", "((2 + 3)) = 5",
+      "12 plus 4 equals 16", "12 + 4 is equal to 16", "12 + 4 is 16", "20% of 50 is 10",
+      #"\frac{12}{4} = 3"#, #"$\frac{1}{2} + \frac{1}{4} = \frac{3}{4}$"#, #"2 \cdot 3 = 6"#,
+      "16 = 12 + 4",
+      "so 16 = 12 + 4", "7 * 8 = 56 = 8 * 7", "2^5 = 32", "3**2 + 1 = 10", "-3^2 + 1 = -8",
+      "4! / 3 = 8",
+      "1/2 + 1/4 = 3/4", "2 hours * 60 = 120 minutes", "48 = 48 + 24 = 72",
       "He buys 2 apples - 5 * 3 = 15 in all", "12 * 4 = 48 - which is a lot",
     ])
   func holding(text: String) {
@@ -49,12 +57,22 @@ struct StatedArithmeticTests {
       ("10 / 4 = 2.4", "10 / 4", "2.4"), ("10 / 3 = 3.4", "10 / 3", "3.4"),
       ("20% of 50 = 12", "20% of 50", "12"), ("(2 + 3) * 4 = 14", "( 2 + 3 ) * 4", "14"),
       ("She has 3. 4 * 5 = 21. Then", "4 * 5", "21"), ("x 3 + 2 = 6", "3 + 2", "6"),
+      ("B = (5 + 3 - 4) = 5", "( 5 + 3 - 4 )", "5"),
+      ("(5 + 3 - -2 * 2) = 4", "( 5 + 3 - - 2 * 2 )", "4"),
+      ("(-16 - 6 + 0) = (-22 + 0) = -21", "( - 22 + 0 )", "- 21"),
+      ("12 plus 4 equals 17", "12 + 4", "17"), ("12 + 4 is equal to 17", "12 + 4", "17"),
+      ("12 + 4 is 17", "12 + 4", "17"), ("20% of 50 is 12", "20% of 50", "12"),
+      (#"\frac{12}{4} = 4"#, "( ( 12 ) / ( 4 ) )", "4"), ("17 = 12 + 4", "17", "12 + 4"),
+      ("so 17 = 12 + 4", "17", "12 + 4"), ("7 * 8 = 56 = 7 * 9", "56", "7 * 9"),
+      ("2^5 = 36", "2 ^ 5", "36"), ("3^2 + 1 = 11", "3 ^ 2 + 1", "11"),
+      ("25/100 = 1/5", "25 / 100", "1 / 5"), ("1/2 + 1/4 = 2/6", "1 / 2 + 1 / 4", "2 / 6"),
+      ("3 hours * 60 minutes = 200 minutes", "3 hours * 60 minutes", "200 minutes"),
       ("3 + 4 = 2 + 6", "3 + 4", "2 + 6"), ("10-3=6", "10 - 3", "6"),
     ])
   func failing(text: String, left: String, chosen: String) {
     let failing = StatedArithmetic.equations(in: text).filter { !$0.holds }
     #expect(
-      !failing.isEmpty && failing.allSatisfy { $0.left == left && $0.chosen == chosen },
+      !failing.isEmpty && failing.allSatisfy { $0.left == left && $0.right == chosen },
       "\(failing)")
   }
 
@@ -69,10 +87,32 @@ struct StatedArithmeticTests {
       "twice 5 + 3 = 13", "3 + 4 == 8", "3 + 4 >= 6", "3 + 4 != 8", "5 > 3", "a = b + c",
       "She has 3 - 4 of them", "7 / 0 = 0", "5 # 3 = 3", "2(3 + 4) = 14", "Ann = 3 + 4", "", "=",
       "3 +",
-      "= 5", "\\frac{1}{2} + 1 = 3", "1/3 cup = 5 tablespoons", "3 + 4 = 7x", "√4 + 1 = 3",
+      "= 5", "1/3 cup = 5 tablespoons", "3 + 4 = 7x", "√4 + 1 = 3",
+      "Day 3 = 5 + 4", "4 pounds of candy = 12 pounds", "4/7 of it equals $24", "4/7 is $24",
+      "2x - 10 = 60",
+      "f(3 + 4) = 10", "log(3 + 4) = 2", "1% = 133 / 7", "1 pair of socks = 2 * 3",
+      "3 cm^2 = 5 + 1", "5 is 2 + 1",
+      "It is 3 - 4 years old", "x^2 + 1 = 5",
     ])
   func none(text: String) {
     #expect(StatedArithmetic.equations(in: text).filter { !$0.holds }.isEmpty)
+  }
+
+  @Test(
+    "is read to a bounded depth, in a time that grows with the length alone",
+    arguments: [
+      "(", "((1)", "(1+", "1 + ", "- ", "2^", "1 = ", "(1) = ", "3 pens + ", "1)", #"\frac{"#,
+      "1 is ",
+    ])
+  func hostile(unit: String) {
+    let start = ContinuousClock.now
+    _ = StatedArithmetic.equations(
+      in: String(repeating: unit, count: 20_000 / unit.utf8.count) + "= 3")
+    #expect(ContinuousClock.now - start < .seconds(5))
+    let nested = String(repeating: "(", count: 1000) + "1 + 1" + String(repeating: ")", count: 1000)
+    #expect(StatedArithmetic.equations(in: "\(nested) = 3").isEmpty)
+    let shallow = String(repeating: "(", count: 40) + "1 + 1" + String(repeating: ")", count: 40)
+    #expect(StatedArithmetic.equations(in: "\(shallow) = 3").map(\.holds) == [false])
   }
 
   @Test("holds modulo what the question says, where it says so")

@@ -4,6 +4,7 @@ import Foundation
 import Reasoning
 import Recipes
 import Teachers
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -13,13 +14,14 @@ import Tokenizers
   func runs() throws {
     let folder = try TemporaryFolder()
     let experiment = Experiment(
-      name: "arms", question: "", arms: ArmName.allCases.map { Arm($0) },
-      reference: ArmName.standardCoT.rawValue,
-      settings: DistillationSetup.settings(checkpoint: false),
+      name: "arms", question: "", arms: TrainingArm.all.map { Arm($0) },
+      reference: TrainingArm.standardCoT.name,
+      settings: DistillationSetup.settings(
+        objectives: TrainingArm.all.flatMap { $0.stages.map(\.objective) }),
       seeds: 1, summary: [], example: ""
     ) { context in
       let setup = try DistillationSetup(context)
-      return Prepared(checksums: setup.checksums, notes: setup.notes, run: setup.run)
+      return setup.prepared { try $0.run($1) }
     }
     let status = experiment.run(
       [
@@ -31,11 +33,11 @@ import Tokenizers
     // Those of the seven baselines, and that on right and rectified chains.
     #expect(folder.names("runs/stages").count == 8)
     let rows = try folder.text("arms.csv").split(separator: "\n").map(String.init)
-    for arm in ArmName.allCases {
-      let own = rows.filter { $0.contains(",\(arm.rawValue),") }
+    for arm in TrainingArm.all {
+      let own = rows.filter { $0.contains(",\(arm.name),") }
       #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(arm)")
       #expect(
-        own.contains { $0.contains("stage 2 last loss") } == (arm.stages.count == 2), "\(arm)")
+        own.contains { $0.contains("stage2_last_loss") } == (arm.stages.count == 2), "\(arm)")
     }
   }
 
@@ -46,11 +48,10 @@ import Tokenizers
       procedural: .init(
         trainQuestions: 10, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
         seed: 3), folder: folder.path)
-    let pieces = try data.chains.pieces(of: data.chains.correct)
-    for (chain, pieces) in zip(data.chains.correct, pieces) {
-      let cues = pieces.cues
-      let alone = ArmName.multiTaskRationale.decoding(cues)
-      let cascade = ArmName.cascade.decoding(cues)
+    let pieces = try data.training.pieces(of: data.training.correct)
+    for (chain, pieces) in zip(data.training.correct.compactMap(\.source), pieces) {
+      let alone = TrainingArm.multiTaskRationale.decoding(pieces.cues)
+      let cascade = TrainingArm.cascade.decoding(pieces.cues)
       for tokens in [
         alone.lead + pieces.answer,
         cascade.lead + pieces.rationale + (cascade.continuation ?? []) + pieces.answer,

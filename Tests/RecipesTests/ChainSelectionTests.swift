@@ -3,12 +3,13 @@ import Experiments
 import Reasoning
 import Recipes
 import Teachers
+import TestSupport
 import Testing
 
 /// Parts of a teacher's chains.
 @Suite struct ChainSelectionTests {
   private let folder: TemporaryFolder
-  private let chains: TeacherChains
+  private let chains: TrainingData
 
   init() throws {
     folder = try TemporaryFolder()
@@ -16,10 +17,10 @@ import Testing
       procedural: .init(
         trainQuestions: 60, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
         seed: 3), folder: folder.path
-    ).chains
+    ).training
   }
 
-  private func questions(_ chains: [ChainOfThought]) -> Set<String> { Set(chains.map(\.prompt)) }
+  private func questions(_ chains: [TokenizedChain]) -> Set<[Int]> { Set(chains.map(\.prompt)) }
 
   @Test("A number of questions has those of a smaller number, with all their chains and pairs")
   func size() {
@@ -40,15 +41,15 @@ import Testing
 
   @Test("Wrong chains stand in for the right ones of a share of the questions, whose pairs go")
   func noise() {
-    let noisy = chains.takingWrongForRight(share: 0.3, seed: 1)
+    let noisy = chains.takingRejectedForCorrect(fraction: 0.3, seed: 1)
     let all = chains.correct + chains.rectified
     #expect(questions(noisy.correct + noisy.rectified) == questions(all))
-    let rejected = noisy.correct.filter { $0.isCorrect == false }
+    let rejected = noisy.correct.filter { $0.source?.isCorrect == false }
     #expect(rejected.count == Int((0.3 * Double(chains.pairs.count)).rounded()))
     #expect(noisy.correct.count + noisy.rectified.count == all.count)
-    #expect(questions(rejected).isDisjoint(with: questions(noisy.pairs.map(\.chosen))))
+    #expect(questions(rejected).isDisjoint(with: questions(noisy.pairs.map(\.chosenChain))))
     #expect(noisy.pairs.count == chains.pairs.count - rejected.count)
-    let same = chains.takingWrongForRight(share: 0, seed: 1)
+    let same = chains.takingRejectedForCorrect(fraction: 0, seed: 1)
     #expect(same.correct == chains.correct && same.pairs == chains.pairs)
   }
 
@@ -58,13 +59,19 @@ import Testing
     #expect(Set(kinds.keys) == [.logical, .knowledge, .calculation])
     #expect(kinds.values.map(\.count).reduce(0, +) == chains.pairs.count)
     for (kind, pairs) in kinds {
-      #expect(pairs.allSatisfy { $0.rejected.mistake?.kind == kind })
+      #expect(pairs.allSatisfy { $0.source?.rejected.mistake?.kind == kind })
     }
     var silent = chains
-    for index in silent.pairs.indices { silent.pairs[index].rejected.mistake = nil }
+    silent.pairs = silent.pairs.map { pair in
+      var source = pair.source
+      source?.rejected.mistake = nil
+      return TokenizedPair(
+        id: pair.id, prompt: pair.prompt, chosen: pair.chosen, rejected: pair.rejected,
+        source: source)
+    }
     let guessed = silent.pairsByMistake
     #expect(Set(guessed.keys) == [.calculation, .unknown])
-    #expect(guessed[.calculation]?.allSatisfy { $0.guessedMistake == .calculation } == true)
+    #expect(guessed[.calculation]?.allSatisfy { $0.source?.guessedMistake == .calculation } == true)
   }
 
   @Test("As many pairs are drawn as are wanted, by the seed")

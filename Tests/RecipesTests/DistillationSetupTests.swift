@@ -19,7 +19,9 @@ import Testing
     let again = try ExperimentData(procedural: Self.settings, folder: folder.path + "/again")
     #expect(
       data.checksums == again.checksums && Set(data.checksums.keys) == ["problems", "tokenizer"])
-    #expect(data.pairs == again.pairs && data.correct == again.correct)
+    #expect(
+      data.training.pairs == again.training.pairs && data.training.correct == again.training.correct
+    )
     var other = Self.settings
     other.seed = 4
     let others = try ExperimentData(procedural: other, folder: folder.path + "/other")
@@ -29,8 +31,8 @@ import Testing
     #expect(data.validation.questions.count == 5)
     #expect(data.tests.map(\.name) == ["in domain", "out of domain"])
     #expect(data.tests.map(\.questions.count) == [6, 7])
-    #expect(data.correct.count + data.rectified.count <= 12 && !data.correct.isEmpty)
-    let trained = Set((data.correct + data.rectified).map(\.prompt) + data.pairs.map(\.prompt))
+    #expect(data.training.chains.count <= 12 && !data.training.correct.isEmpty)
+    let trained = Set(data.training.chains.map(\.prompt) + data.training.pairs.map(\.prompt))
     for test in [data.validation] + data.tests {
       #expect(trained.isDisjoint(with: test.questions.map(\.tokens)))
       #expect(trained.isDisjoint(with: test.pairs.map(\.prompt)))
@@ -58,18 +60,19 @@ import Testing
       try ExperimentData(pairs: path, for: student, validation: 2, test: test, splitSeed: seed)
     }
     let first = try data(1)
-    #expect(try data(1).pairs == first.pairs && data(1).checksums == first.checksums)
+    #expect(
+      try data(1).training.pairs == first.training.pairs && data(1).checksums == first.checksums)
     #expect(try data(2).checksums["split"] != first.checksums["split"])
     #expect(try data(2).checksums["pairs"] == first.checksums["pairs"])
     #expect(first.validation.questions.count == 2 && first.tests[0].questions.count == 4)
-    #expect(first.pairs.count == 10 && first.correct.count == 10 && first.rectified.isEmpty)
-    // Two pairs of one question are on the same side.
-    let trained = Set(first.pairs.map(\.prompt))
-    #expect(trained.count == 5)
     #expect(
-      trained.isDisjoint(
-        with: (first.tests[0].questions + first.validation.questions).map(\.tokens)))
-    #expect(first.correct.map(\.response) == first.pairs.map(\.chosen))
+      first.training.pairs.count == 10 && first.training.correct.count == 10
+        && first.training.rectified.isEmpty)
+    // Two pairs of one question are on the same side.
+    let trained = Set(first.training.pairs.map(\.prompt))
+    #expect(trained.count == 5)
+    #expect(trained.isDisjoint(with: first.tests[0].prompts + first.validation.prompts))
+    #expect(first.training.correct.map(\.response) == first.training.pairs.map(\.chosen))
     let error = #expect(throws: FileError.self) { try data(1, test: 14) }
     #expect(error?.description.contains("more than 16 questions") == true)
   }
@@ -104,22 +107,17 @@ import Testing
   }
 
   /// Both stages at a size that takes no time.
-  private func experiment(_ settings: [Setting], _ log: Log, name: String = "tiny") -> Experiment {
+  private func experiment(_ log: Log, name: String = "tiny") -> Experiment {
     Experiment(
-      name: name, question: "", arms: [Arm("one", help: ""), Arm("two", help: "")],
-      reference: "one",
-      settings: settings + [Setting("learning_rate", .number(0...1), [.number(1e-4)], help: "")],
-      seeds: 2, summary: [], example: ""
-    ) { context in
-      let setup = try DistillationSetup(context)
-      return Prepared(checksums: setup.checksums, notes: setup.notes) { run in
-        let student = try setup.firstStage(run, on: setup.data.correct)
-        log.add("\(run.settings.seed): \(student.trainable.buffer.floats.reduce(0, +))")
-        let training =
-          run.settings.arm == "two"
-          ? try setup.secondStage(student, .keySteps(setup.data.pairs), run) : []
-        return training + (try setup.measure(student, run))
-      }
+      distillation: name, question: "", arms: [Arm("one", help: ""), Arm("two", help: "")],
+      reference: "one", seeds: 2, summary: [], example: ""
+    ) { setup, run in
+      let student = try setup.firstStage(run, on: setup.data.training.correct)
+      log.add("\(run.settings.seed): \(student.trainable.buffer.floats.reduce(0, +))")
+      let training =
+        run.settings.arm == "two"
+        ? try setup.secondStage(student, .keySteps(setup.data.training.pairs), run) : []
+      return training + (try setup.measure(student, run))
     }
   }
 
@@ -134,7 +132,6 @@ import Testing
     "Stage 1 is trained once for a seed and reused by its arms, and a seed gives the same figures again"
   )
   func stages() throws {
-    let settings = DistillationSetup.settings(checkpoint: false)
     let arguments = [
       "--train-questions", "8", "--validation-questions", "3", "--test-questions", "4",
       "--stage1-steps", "2", "--stage2-steps", "1", "--batch-size", "4", "--max-new-tokens", "4",
@@ -143,23 +140,23 @@ import Testing
     for _ in 0..<2 {
       let folder = try TemporaryFolder()
       let log = Log()
-      let status = experiment(settings, log).run(
+      let status = experiment(log).run(
         arguments + ["--output", folder.path + "/tiny.csv"], folder: folder.path + "/runs")
       #expect(status == 0)
       #expect(folder.names("runs/stages").count == 2)
       #expect(log.all.count == 4 && Set(log.all).count == 2)
       tables.append(try rows(folder))
       // Another experiment takes the stages that are there.
-      let other = experiment(settings, log, name: "other").run(
+      let other = experiment(log, name: "other").run(
         arguments + ["--output", folder.path + "/other.csv"], folder: folder.path + "/runs")
-      #expect(other == 0 && folder.names("runs/other", ending: ".json").count == 4)
+      #expect(other == 0 && folder.names("runs/other/records", ending: ".json").count == 4)
       #expect(folder.names("runs/stages").count == 2 && Set(log.all).count == 2)
     }
     #expect(tables[0] == tables[1])
-    for metric in ["accuracy", "guessing floor", "prefers right chain", "key tokens top-1"] {
-      #expect(tables[0].contains { $0.contains("in domain,\(metric),") }, "\(metric)")
+    for metric in ["accuracy,", "majority_baseline,", "pairwise_accuracy,", "key_token_accuracy,"] {
+      #expect(tables[0].contains { $0.contains("in domain,\(metric)") }, "\(metric)")
     }
-    #expect(tables[0].contains { $0.contains(",two,") && $0.contains("stage 2 last loss") })
+    #expect(tables[0].contains { $0.contains(",two,") && $0.contains("stage2_last_loss") })
   }
 
   @Test("A pretrained student's adapter is trained, shared and measured")
@@ -167,35 +164,109 @@ import Testing
     let folder = try TemporaryFolder()
     let log = Log()
     let arguments = [
-      "--student", try numberedModel(in: folder.path), "--pairs", try pairsFile(folder),
+      "--model", try numberedModel(in: folder.path), "--pairs", try pairsFile(folder),
       "--validation-questions", "2", "--test-questions", "4", "--max-new-tokens", "3",
       "--stage1-steps", "2", "--stage2-steps", "1", "--batch-size", "4", "--lora-rank", "2",
+      "--seeds", "2",
       "--output", folder.path + "/tiny.csv",
     ]
-    let settings = DistillationSetup.settings(checkpoint: true)
-    #expect(experiment(settings, log).run(arguments, folder: folder.path + "/runs") == 0)
+    #expect(experiment(log).run(arguments, folder: folder.path + "/runs") == 0)
     let stages = folder.names("runs/stages")
     #expect(stages.count == 2 && Set(log.all).count == 2)
     #expect(
       folder.names("runs/stages/" + (stages.first ?? ""))
-        == ["adapter_config.json", "adapter_model.safetensors", "key.txt"])
-    #expect(try rows(folder).contains { $0.contains("in domain,accuracy,share,") })
+        == ["adapter_config.json", "adapter_model.safetensors", "provenance.json"])
+    #expect(try rows(folder).contains { $0.contains("in domain,accuracy,,fraction,") })
   }
 
   @Test("Nothing to train on, a student without pairs, and a missing student are errors")
   func errors() throws {
     let folder = try TemporaryFolder()
     let output = ["--output", folder.path + "/tiny.csv"]
-    func status(_ arguments: [String], checkpoint: Bool) -> Int32 {
-      experiment(DistillationSetup.settings(checkpoint: checkpoint), Log()).run(
-        arguments + output, folder: folder.path + "/runs")
+    func status(_ arguments: String...) -> Int32 {
+      experiment(Log()).run(arguments + output, folder: folder.path + "/runs")
     }
     #expect(
       status(
-        ["--train-questions", "0", "--test-questions", "1", "--validation-questions", "1"],
-        checkpoint: false) == 1)
-    #expect(status(["--student", try numberedModel(in: folder.path)], checkpoint: true) == 1)
-    #expect(status(["--student", "nowhere", "--pairs", "x"], checkpoint: true) == 1)
-    #expect(status(["--train-questions", "8,16"], checkpoint: false) == 2)
+        "--train-questions", "0", "--test-questions", "1", "--validation-questions", "1") == 1)
+    #expect(status("--model", try numberedModel(in: folder.path)) == 1)
+    #expect(status("--model", "nowhere", "--pairs", "x") == 1)
+    #expect(status("--train-questions", "8,16") == 2)
+  }
+
+  @Test(
+    "The checksum of a model covers every file it is loaded from: shards, configuration, tokenizer")
+  func modelChecksum() throws {
+    let folder = try TemporaryFolder()
+    let shards = fixture("checkpoints/llama").path
+    let copy = folder.path + "/model"
+    try FileManager.default.copyItem(atPath: shards, toPath: copy)
+    var sums = [try DistillationSetup.checksum(ofModelAt: copy)]
+    #expect(try DistillationSetup.checksum(ofModelAt: shards) == sums[0])
+    for name in try FileManager.default.contentsOfDirectory(atPath: copy).sorted() {
+      let path = copy + "/" + name
+      try (Data(contentsOf: URL(fileURLWithPath: path)) + Data([32])).write(
+        to: URL(fileURLWithPath: path))
+      sums.append(try DistillationSetup.checksum(ofModelAt: copy))
+    }
+    try "{}".write(toFile: copy + "/tokenizer.json", atomically: true, encoding: .utf8)
+    sums.append(try DistillationSetup.checksum(ofModelAt: copy))
+    #expect(sums.count >= 5 && Set(sums).count == sums.count)
+    // What no model is loaded from.
+    try "x".write(toFile: copy + "/README.md", atomically: true, encoding: .utf8)
+    #expect(try DistillationSetup.checksum(ofModelAt: copy) == sums.last)
+  }
+
+  @Test("Every hyperparameter is a setting, with the defaults of both students")
+  func settings() throws {
+    func values(_ arguments: String...) throws -> [String: String] {
+      try ExperimentOptions(arguments, for: experiment(Log()), cores: 1).values.mapValues {
+        $0.map(\.description).joined(separator: ",")
+      }
+    }
+    let shared = [
+      "adam_beta1": "0.9", "adam_epsilon": "1e-08", "weight_decay": "0", "max_grad_norm": "1",
+      "schedule": "constant", "warmup_ratio": "0.1", "max_warmup_steps": "30",
+      "min_lr_ratio": "0.05", "lr_decay": "0.95", "batch_size": "16", "alpha": "1",
+    ]
+    let scratch = [
+      "adam_beta2": "0.98", "stage1_weight_decay": "0.01", "stage1_schedule": "cosine",
+      "stage1_steps": "1400", "stage1_learning_rate": "0.002", "stage2_steps": "60",
+      "learning_rate": "0.0001", "train_questions": "4000", "max_new_tokens": "120",
+    ]
+    let pretrained = [
+      "adam_beta2": "0.999", "stage1_weight_decay": "0.05", "stage1_schedule": "constant",
+      "stage1_steps": "20", "stage1_learning_rate": "0.0002", "stage2_steps": "20",
+      "learning_rate": "5e-05", "lora_rank": "64", "lora_alpha": "32", "lora_dropout": "0.05",
+      "max_new_tokens": "160", "test_questions": "100",
+    ]
+    for (found, expected) in [
+      (try values(), shared.merging(scratch) { $1 }),
+      (try values("--model", "m"), shared.merging(pretrained) { $1 }),
+    ] {
+      for (name, value) in expected { #expect(found[name] == value, "\(name)") }
+    }
+    #expect(try values()["lora_rank"] == nil && values("--model", "m")["train_questions"] == nil)
+  }
+
+  @Test("A stage 1 is shared by arms that differ in what follows, not by those that differ in it")
+  func stageKeys() throws {
+    let folder = try TemporaryFolder()
+    let log = Log()
+    func stages(_ arguments: String...) -> Int {
+      let status = experiment(log).run(
+        [
+          "--train-questions", "8", "--validation-questions", "2", "--test-questions", "2",
+          "--stage1-steps", "1", "--stage2-steps", "1", "--batch-size", "4", "--max-new-tokens",
+          "2", "--seeds", "1", "--output", folder.path + "/tiny.csv",
+        ] + arguments, folder: folder.path + "/runs")
+      #expect(status == 0)
+      return folder.names("runs/stages").count
+    }
+    #expect(stages() == 1)
+    #expect(stages("--beta", "-0.1", "--weight-decay", "0.1", "--learning-rate", "0.01") == 1)
+    #expect(stages("--adam-beta2", "0.9") == 2)
+    #expect(stages("--stage1-weight-decay", "0.5") == 3)
+    #expect(stages("--max-grad-norm", "0") == 4)
   }
 }

@@ -16,18 +16,16 @@ import Testing
   /// The rows of the CSV that an experiment leaves, on the embedded student or, by `arguments`, on a
   /// checkpoint.
   private func rows(
-    _ arms: [Arm], _ settings: [Setting], _ arguments: [String] = tiny, in folder: TemporaryFolder,
+    _ arms: [Arm], _ settings: [Setting] = [], of objectives: [ObjectiveEntry] = [.keySteps],
+    with arguments: [String] = tiny, in folder: TemporaryFolder,
     _ run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
   ) throws -> [String] {
-    let checkpoint = DistillationSetup.usesCheckpoint(arguments)
     let experiment = Experiment(
-      name: "rules", question: "", arms: arms, reference: Arm.stage1.name,
-      settings: DistillationSetup.settings(checkpoint: checkpoint) + settings, seeds: 1,
-      summary: [], example: ""
-    ) { context in
-      let setup = try DistillationSetup(context)
-      return Prepared(checksums: setup.checksums, notes: []) { try run(setup, $0) }
-    }
+      distillation: "rules", question: "", arms: arms,
+      settings: DistillationSetup.settings(objectives: objectives) + settings, seeds: 1,
+      summary: [], example: "", run: run)
+    // The pretrained student's three seeds are not needed.
+    let arguments = arguments + ["--seeds", "1"]
     let output = ["--output", folder.path + "/rules.csv"]
     #expect(experiment.run(arguments + output, folder: folder.path + "/runs") == 0)
     return try folder.text("rules.csv").split(separator: "\n").map(String.init)
@@ -37,17 +35,15 @@ import Testing
     "Every objective of a second stage is trained from one stage 1, with its own settings alone")
   func objectives() throws {
     let folder = try TemporaryFolder()
-    let objectives = ObjectiveName.allCases.filter { $0.decodesPlainly }
+    let objectives = ObjectiveEntry.all.filter { $0.decodesPlainly }
     let rows = try rows(
       [.stage1] + objectives.map { Arm(then: $0) },
-      [
-        Setting("clip", .number(0...100), [.integer(5)], help: ""),
-        Setting("alignment_unit", .choice(["token", "step"]), [.text("step")], help: ""),
-        Setting("kept_share", .number(0...1), [.number(0.5)], help: ""),
-        Setting("preference_beta", .number(0...1), [.number(0.2)], help: ""),
-        Setting("reference_steps", .integer(0...9), [.integer(1)], help: ""),
+      of: objectives,
+      with: Self.tiny + [
+        "--alignment-unit", "step", "--kept-fraction", "0.5", "--preference-beta", "0.2",
+        "--reference-steps", "1",
       ], in: folder
-    ) { try $0.run($1, then: ObjectiveName(rawValue: $1.settings.arm)) }
+    ) { try $0.run($1, then: ObjectiveEntry(named: $1.settings.arm)) }
     #expect(folder.names("runs/stages").count == 1)
     let header = rows[0].split(separator: ",").map(String.init)
     func cells(_ row: String, _ names: String...) throws -> [String] {
@@ -55,15 +51,15 @@ import Testing
       return try names.map { fields[try #require(header.firstIndex(of: $0))] }
     }
     for objective in objectives {
-      let own = rows.filter { $0.contains(",\(objective.rawValue),") }
-      #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(objective)")
-      #expect(own.contains { $0.contains(",stage 2 last loss,") }, "\(objective)")
-      #expect(own.contains { $0.contains(",stage 2 pairs,") } == objective.wantsPairs)
+      let own = rows.filter { $0.contains(",\(objective.name),") }
+      #expect(own.contains { $0.contains(",out of domain,accuracy,") }, "\(objective.name)")
+      #expect(own.contains { $0.contains(",stage2_last_loss,") }, "\(objective.name)")
+      #expect(own.contains { $0.contains(",stage2_pairs,") } == (objective.data == .pairs))
     }
     func settings(_ arm: String) throws -> [String] {
       let row = try #require(rows.first { $0.contains(",\(arm),") })
       return try cells(
-        row, "learning_rate", "beta", "guard", "clip", "alignment_unit", "kept_share",
+        row, "learning_rate", "beta", "guard", "clip", "alignment_unit", "kept_fraction",
         "preference_beta",
         "reference_steps")
     }
@@ -74,19 +70,15 @@ import Testing
     #expect(try settings("cdpo") == ["0.0001", "", "", "", "", "", "0.2", "1"])
   }
 
-  @Test("Wrong tokens of the first divergent run alone are another objective than all")
-  func wrongTokens() throws {
+  @Test("Rejected tokens of the first divergent run alone are another objective than all")
+  func rejectedTokens() throws {
     let folder = try TemporaryFolder()
     let rows = try rows(
       [.stage1, Arm(then: .keySteps)],
-      [
-        Setting(
-          "wrong_tokens", .choice(["all", "first-run"]), [.text("all"), .text("first-run")],
-          help: "")
-      ], in: folder
-    ) { try $0.run($1, then: ObjectiveName(rawValue: $1.settings.arm)) }
+      with: Self.tiny + ["--rejected-tokens", "all,first-run"], in: folder
+    ) { try $0.run($1, then: ObjectiveEntry(named: $1.settings.arm)) }
     let losses = ["all", "first-run"].map { tokens in
-      rows.first { $0.contains(",\(tokens),") && $0.contains(",stage 2 first loss,") }
+      rows.first { $0.contains(",\(tokens),") && $0.contains(",stage2_first_loss,") }
         .map { $0.split(separator: ",", omittingEmptySubsequences: false).suffix(7).first }
     }
     #expect(losses[0] != nil && losses[1] != nil && losses[0] != losses[1], "\(losses)")
@@ -104,19 +96,19 @@ import Testing
     for start in LowRankAdapter.Start.allCases {
       let own = rows.filter { $0.contains(",krsl,") && $0.contains(",\(start.rawValue),") }
       for metric in [
-        "effective rank", "stable rank", "update over weight", "\"overlap with stage 1, inputs\"",
-        "effective rank: layer 2 v_proj", "singular values: layer 0 q_proj",
+        "effective_rank,", "stable_rank,", "update_over_weight,", "input_overlap_with_stage1,",
+        "effective_rank,layer 2 v_proj", "singular_values,layer 0 q_proj",
       ] {
         #expect(own.contains { $0.contains(",\(metric),") }, "\(metric)")
       }
       // Two directions, and for what began with singular values as many again.
-      let values = try #require(own.first { $0.contains(",singular values: layer 0 q_proj,") })
+      let values = try #require(own.first { $0.contains(",singular_values,layer 0 q_proj,") })
       let items = values.split(separator: ",", omittingEmptySubsequences: false).dropLast(2).last
       let found = items?.split(separator: " ") ?? []
       #expect(found.count == (start == .noise ? 2 : 4))
       #expect(found.allSatisfy { $0.hasSuffix("/1") && Double($0.dropLast(2)) != nil }, "\(found)")
     }
-    #expect(!rows.contains { $0.contains(",stage 1,") && $0.contains("effective rank") })
+    #expect(!rows.contains { $0.contains(",stage 1,") && $0.contains("effective_rank") })
   }
 
   @Test("A pretrained student's second adapter is on the weights with the first one in them")
@@ -129,7 +121,8 @@ import Testing
     let rows = try rows(
       [.stage1, Arm(then: .directPreference)],
       DistillationSetup.adapterSettings.with("adapter_rank", [.integer(2)]),
-      [
+      of: [.directPreference],
+      with: [
         "--student", try numberedModel(in: folder.path), "--pairs", folder.path + "/pairs.jsonl",
         "--validation-questions", "1", "--test-questions", "2", "--max-new-tokens", "2",
         "--stage1-steps", "2", "--stage2-steps", "2", "--batch-size", "4", "--lora-rank", "3",
@@ -139,9 +132,9 @@ import Testing
     for start in LowRankAdapter.Start.allCases {
       let own = rows.filter { $0.contains(",dpo,") && $0.contains(",\(start.rawValue),") }
       #expect(own.contains { $0.contains(",in domain,accuracy,") })
-      #expect(own.contains { $0.contains(",singular values: layer 0 v_proj,") })
+      #expect(own.contains { $0.contains(",singular_values,layer 0 v_proj,") })
       // DPO's first loss is log 2 where the student is the reference model.
-      let loss = own.first { $0.contains(",stage 2 first loss,") }
+      let loss = own.first { $0.contains(",stage2_first_loss,") }
       #expect(loss?.contains(",0.693") == true, "\(loss ?? "")")
     }
   }
@@ -166,55 +159,32 @@ import Testing
     #expect(sizes == [127_488, 500_736, 1_488_768, 3_952_128])
   }
 
-  @Test("An arm that is optional runs only where it is named")
+  @Test("An arm that is optional runs only if it is named, in a variant only there")
   func optional() throws {
-    let arms = [Arm("one", help: ""), Arm("two", isOptional: true, help: "")]
+    let arms = [
+      Arm("one", help: ""), Arm("two", optional: .always, help: ""),
+      Arm("three", optional: .pretrained, help: ""), Arm("four", optional: .fromScratch, help: ""),
+    ]
     let experiment = Experiment(
-      name: "toy", question: "", arms: arms, reference: "one", settings: [], seeds: 1, summary: [],
-      example: ""
-    ) { _ in Prepared(checksums: [:], notes: []) { _ in [] } }
+      name: "toy", question: "", arms: arms, reference: "one",
+      settings: [Setting("model", .file, [], isAxis: false, help: "")], seeds: 1,
+      variant: .init(setting: "model", suffix: "checkpoint", seeds: 1), summary: [], example: ""
+    ) { _ in Prepared(checksums: [:]) { _ in [] } }
     func names(_ arguments: String...) throws -> [String] {
       try ExperimentOptions(arguments, for: experiment, cores: 1).arms.map(\.name)
     }
-    #expect(try names() == ["one"] && names("--arms", "two") == ["two"])
-    #expect(try names("--arms", "one,two") == ["one", "two"])
-  }
-
-  @Test("The summary holds a point against the reference's with the settings that both have")
-  func reference() throws {
-    let experiment = Experiment(
-      name: "toy", question: "", arms: [Arm("base", help: ""), Arm("new", help: "")],
-      reference: "base",
-      settings: [Setting("size", .integer(0...9), [.integer(1), .integer(2)], help: "")],
-      seeds: 1, summary: ["score"], example: ""
-    ) { _ in
-      Prepared(checksums: [:], notes: []) { run in
-        let gain = run.settings.arm == "new" ? 0.5 : 0
-        return [
-          Metric("score", unit: "nats", value: Double(10 * run.settings.integer("size")) + gain)
-        ]
-      }
-    }
-    let folder = try TemporaryFolder()
-    let arguments = ["--output", folder.path + "/toy.csv"]
-    #expect(experiment.run(arguments, folder: folder.path + "/runs") == 0)
-    let options = try ExperimentOptions(arguments, for: experiment, cores: 1)
-    let store = RecordStore(folder: folder.path + "/runs/toy")
-    let records = experiment.plan(options).compactMap {
-      store.finished(RecordStore.identity("toy", $0, [:]))
-    }
-    let lines = ResultTable(experiment, options, records).summary.split(separator: "\n")
-    for size in [1, 2] {
-      let line = lines.first { $0.contains("new size=\(size)") }
-      #expect(line?.contains("+0.500") == true, "\(line ?? "")")
-    }
+    #expect(try names() == ["one", "three"] && names("--arms", "two") == ["two"])
+    #expect(try names("--model", "m") == ["one", "four"])
+    #expect(try names("--arms", "one,two,three", "--model", "m") == ["one", "two", "three"])
   }
 }
 
-extension ObjectiveName {
+extension ObjectiveEntry {
   /// Whether its student answers as stage 1's does.
   fileprivate var decodesPlainly: Bool {
-    ![.answers, .multiTaskRationale, .multiTaskChain, .multiTaskAnswerFirst, .scott, .cascade]
-      .contains(self)
+    ![
+      ObjectiveEntry.answers, .multiTaskRationale, .multiTaskChain, .multiTaskAnswerFirst, .scott,
+      .cascade,
+    ].contains(self)
   }
 }

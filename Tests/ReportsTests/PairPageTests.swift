@@ -38,7 +38,7 @@ import Tokenizers
     let pairs = duals.indices.map { index in
       PairPage.Pair(
         duals[index], tokens: tokenized[index],
-        keys: KeyTokenChoice().keyTokens(of: tokenized[index]), losses: losses?[index])
+        keys: tokenized[index].keyTokens(), losses: losses?[index])
     }
     return (
       PairPage(

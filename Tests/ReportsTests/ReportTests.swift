@@ -15,10 +15,8 @@ import Testing
       let point: Int
       let split, metric: String
       let difference: Double
-      let seedsInterval: [Double]
-      let tP, tQ: Double
-      let forArm, against: Int?
-      let p, exactQ: Double?
+      let seedsInterval, interval: [Double]
+      let tP, tQ, p, q, degrees, margin: Double
     }
     struct Accuracy: Decodable {
       let point: Int
@@ -54,29 +52,36 @@ import Testing
       ResultFile(path: path), reference: reference, resamples: resamples, seed: seed)
   }
 
-  @Test("Differences, intervals over seeds and exact tests agree with SciPy and statsmodels")
+  @Test("Differences, their intervals, p and margins agree with SciPy and statsmodels")
   func agreement() throws {
     let found = try comparisons(path)
-    #expect(found.points.count == 10 && found.reference == 0 && found.varying == ["alpha", "beta"])
-    #expect(found.tests == ["in domain", "out of domain"])
-    #expect(found.points.indices.filter { found.points[$0].isChosen } == [0, expected.chosen])
+    let results = found.results
+    #expect(
+      results.points.count == 10 && results.reference == 0 && results.varying == ["alpha", "beta"])
+    #expect(results.tests == ["in domain", "out of domain"])
+    #expect(results.points.indices.filter { results.points[$0].isChosen } == [0, expected.chosen])
     #expect(found.comparisons.count == expected.comparisons.count)
     for (ours, theirs) in zip(found.comparisons, expected.comparisons) {
       #expect(ours.point == theirs.point && ours.split == theirs.split)
-      #expect(ours.metric.rawValue == theirs.metric && ours.seeds == 4)
+      #expect(ours.metric.name.rawValue == theirs.metric && ours.seeds == 4)
       #expect(agree(ours.difference.value, theirs.difference))
       #expect(agree(ours.overSeeds.low, theirs.seedsInterval[0]))
       #expect(agree(ours.overSeeds.high, theirs.seedsInterval[1]))
-      #expect(ours.basis == .seedsAndQuestions)
-      #expect(ours.difference.low < theirs.difference && theirs.difference < ours.difference.high)
-      #expect(ours.q >= ours.p && ours.p >= 2 / 501.0)
+      #expect(ours.difference.basis == .seedsAndQuestions)
+      // The value is the mean of the figures, the interval's centre; the items have four digits.
+      let digits = ours.metric == .keyTokenNLL ? 1e-3 : 1e-9
+      let interval = ours.difference.interval()
+      #expect(abs(interval.low - theirs.interval[0]) <= digits)
+      #expect(abs(interval.high - theirs.interval[1]) <= digits)
+      #expect(abs(ours.difference.degrees / theirs.degrees - 1) <= digits)
+      #expect(abs(ours.p - theirs.p) <= digits && abs(ours.q - theirs.q) <= digits)
+      #expect(abs(ours.difference.equivalenceMargin() - theirs.margin) <= digits)
+      let check = try #require(ours.bootstrap)
+      #expect(check.low < theirs.difference && theirs.difference < check.high)
       let isAccuracy = ours.metric == .accuracy || ours.metric == .macroAccuracy
       #expect(ours.drawing == (isAccuracy ? .withinTasks : .alone))
-      if let p = theirs.p, let q = theirs.exactQ {
-        let tally = try #require(ours.tally)
-        #expect(tally.forArm == theirs.forArm && tally.against == theirs.against)
-        #expect(agree(tally.pValue, p) && agree(ours.exactQ ?? .nan, q))
-      }
+      // An exact test takes seeds as given: with several of them there is none.
+      #expect(ours.tally == nil && ours.exactQ == nil)
     }
   }
 
@@ -94,11 +99,11 @@ import Testing
     let found = try comparisons(folder.path + "/toy.csv")
     for (ours, theirs) in zip(found.comparisons, expected.comparisons) {
       #expect(agree(ours.difference.value, theirs.difference))
-      #expect(ours.basis == .seeds && ours.drawing == nil && ours.tally == nil)
-      #expect(agree(ours.difference.low, theirs.seedsInterval[0]))
+      #expect(ours.difference.basis == .seeds && ours.drawing == nil && ours.bootstrap == nil)
+      #expect(agree(ours.difference.interval().low, theirs.seedsInterval[0]))
       #expect(agree(ours.p, theirs.tP) && agree(ours.q, theirs.tQ))
     }
-    #expect(try Report(found).text.contains("lacks the column items"))
+    #expect(try Report(found).text.contains("has no column items"))
   }
 
   @Test("The report shows what was chosen, each figure in its table, and the surface")
@@ -106,7 +111,7 @@ import Testing
     let found = try comparisons(path)
     let report = try Report(found)
     let text = report.text
-    let chosen = found.points[expected.chosen]
+    let chosen = found.results.points[expected.chosen]
     let lines = text.split(separator: "\n").map { line in
       line.split(separator: " ").joined(separator: " ")
     }
@@ -114,7 +119,8 @@ import Testing
     func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
     for row in expected.accuracies {
       let name =
-        found.points[row.point].label + (found.points[row.point].isChosen ? " (chosen)" : "")
+        found.results.points[row.point].label
+        + (found.results.points[row.point].isChosen ? " (chosen)" : "")
       let ends = row.interval.map(percent).joined(separator: " … ")
       #expect(lines.contains { $0.hasPrefix("\(name) 4 30 \(percent(row.accuracy)) \(ends) ") })
     }
@@ -125,10 +131,10 @@ import Testing
       lines.contains { $0.hasPrefix("KRSL accuracy, validation 36 ") && $0.hasSuffix(coefficients) }
     )
     for part in [
-      "10 points of 2 arms", "seeds 0, 1, 2, 3", "Commit 0123456789ab", found.file.sha256,
-      "500 resamples, seed 0", "each test was scored once",
+      "10 points of 2 arms", "seeds 0, 1, 2, 3", "Commit 0123456789ab", found.results.file.sha256,
+      "Bootstrap: 500 resamples, seed 0", "each test was scored once",
       "2 tasks (arithmetic, boolean) are fixed",
-      "in domain, accuracy: ", "of 9 differences exclude zero",
+      "in domain, accuracy: ", "of 9 differences have q ≤ 0.05", ", within ± ",
     ] { #expect(text.contains(part), "\(part) is not in the report") }
 
     let markdown = report.markdown
@@ -153,18 +159,24 @@ import Testing
     for (row, comparison) in zip(rows.dropFirst(), found.comparisons) {
       func field(_ name: String) -> String { column[name].map { row[$0] } ?? "" }
       #expect(field("arm") == "KRSL" && field("reference") == "stage 1")
-      #expect(field("metric") == comparison.metric.rawValue)
+      #expect(field("metric") == comparison.metric.name.rawValue)
       #expect(Double(field("difference")) == comparison.difference.value)
-      #expect(Double(field("low_95")) == comparison.difference.low)
+      #expect(Double(field("low_95")) == comparison.difference.interval().low)
+      #expect(Double(field("degrees")) == comparison.difference.degrees)
+      #expect(
+        Double(field("equivalence_margin")) == comparison.difference.equivalenceMargin())
+      #expect(Double(field("bootstrap_low_95")) == comparison.bootstrap?.low)
+      #expect(field("interval") == "t over seeds and questions")
       #expect(Double(field("q")) == comparison.q)
       #expect((field("exact_p") == "") == (comparison.tally == nil))
       #expect((field("chosen") == "yes") == (comparison.point == expected.chosen))
-      #expect(field("beta") == found.points[comparison.point].varying.last?.value)
+      #expect(field("beta") == found.results.points[comparison.point].varying.last?.value)
     }
     let objects = report.objects
     #expect(objects.count == found.comparisons.count)
-    #expect(objects[0]["seeds"] == .integer(4) && objects[0]["alpha"] == .text("0.5"))
-    #expect(objects.contains { $0["exact_p"] == nil })
+    let first = JSONNode(objects[0], file: "")
+    #expect(first["seeds"]?.value == .integer(4) && first["alpha"]?.value == .string("0.5"))
+    #expect(first.keys.prefix(2) == ["experiment", "split"] && first["exact_p"] == nil)
   }
 
   @Test("The same seed gives the same report, another seed other intervals only")
@@ -202,20 +214,24 @@ import Testing
     let path = try file(
       [
         ("a", "", 0, "test", "accuracy", "1111100000"),
-        ("b", "", 0, "test", "accuracy", "1111111101"),
+        ("b", "", 0, "test", "accuracy", "0111111101"),
       ], in: folder)
     let found = try comparisons(path, reference: "a")
     let comparison = try #require(found.comparisons.first)
-    #expect(found.comparisons.count == 1 && comparison.basis == .questions)
-    #expect(comparison.tally?.forArm == 4 && comparison.tally?.against == 0)
-    #expect(comparison.tally?.pValue == mcNemarExactPValue(onlyFirst: 4, onlySecond: 0))
-    #expect(comparison.smallestDetectable == .infinity && comparison.overSeeds.low == -.infinity)
-    #expect(comparison.difference.low > 0 && comparison.difference.high < 0.8)
+    #expect(found.comparisons.count == 1 && comparison.difference.basis == .questions)
+    #expect(comparison.tally?.wins == 4 && comparison.tally?.losses == 1)
+    #expect(comparison.tally?.pValue == mcNemarExactPValue(onlyFirst: 4, onlySecond: 1))
+    #expect(comparison.exactQ == comparison.tally?.pValue && comparison.overSeeds.low == -.infinity)
+    // Differences of ten questions with the mean 0.3 and the standard deviation 0.675; t of 9 is 2.262.
+    #expect(abs(comparison.difference.interval().low + 0.1829) < 1e-4)
+    #expect(abs(comparison.difference.interval().high - 0.7829) < 1e-4)
     let text = try Report(found).text
-    #expect(text.contains("McNemar's") && text.contains("there was nothing to choose"))
+    #expect(
+      text.contains("4 : 1") && text.contains("McNemar's")
+        && text.contains("there was nothing to choose"))
   }
 
-  @Test("Where no arm is above the guessing floor, the findings say that accuracy tells none apart")
+  @Test("If no arm is above the majority baseline, the findings say so")
   func floor() throws {
     func text(_ best: String) throws -> String {
       let folder = try TemporaryFolder()
@@ -229,8 +245,8 @@ import Testing
             ], in: folder), reference: "a")
       ).text
     }
-    #expect(try text("1000").contains("no point is above the guessing floor"))
-    #expect(try !text("1100").contains("no point is above the guessing floor"))
+    #expect(try text("1000").contains("no point is above the majority baseline"))
+    #expect(try !text("1100").contains("no point is above the majority baseline"))
   }
 
   @Test("Only seeds that both have are compared; equal choices fall to the first")
@@ -246,13 +262,11 @@ import Testing
         ("c", "0", 7, "test", "accuracy", "0000"),
       ], in: folder)
     let found = try comparisons(path, reference: "a")
-    #expect(found.points.map(\.isChosen) == [true, true, false, true])
+    #expect(found.results.points.map(\.isChosen) == [true, true, false, true])
     #expect(found.comparisons.map(\.point) == [1, 2] && found.comparisons.map(\.seeds) == [2, 1])
     #expect(found.comparisons[0].difference.value == 0.25)
-    // Two seeds that differ by the same tell nothing of seeds.
-    #expect(found.comparisons[0].smallestDetectable == 0)
-    #expect(Comparisons.defaultReference(["b", "stage 1", "std-cot"]) == "std-cot")
-    #expect(Comparisons.defaultReference(["b", "a"]) == "b")
+    #expect(ResultPoints.defaultReference(["b", "stage 1", "std-cot"]) == "std-cot")
+    #expect(ResultPoints.defaultReference(["b", "a"]) == "b")
   }
 
   @Test("In a sweep that the reference shares, points meet the reference at the same settings")
@@ -267,7 +281,7 @@ import Testing
         ("c", "", 0, "validation", "accuracy", "10"), ("c", "", 0, "test", "accuracy", "1111"),
       ], in: folder)
     let found = try comparisons(path, reference: "a")
-    #expect(found.reference == 0 && found.areMatched)
+    #expect(found.results.reference == 0 && found.areMatched)
     // The reference's other point and b's chosen one against its chosen one; b's both against the same β.
     #expect(
       found.comparisons.map { [$0.point, $0.reference] } == [
@@ -293,8 +307,10 @@ import Testing
     #expect(found.comparisons.map(\.metric) == [.accuracy, .macroAccuracy])
     for comparison in found.comparisons {
       // Whichever tasks are drawn, half of their questions are gained.
-      #expect(comparison.drawing == .wholeTasks && agree(comparison.difference.low, 0.5))
-      #expect(agree(comparison.difference.value, 0.5) && agree(comparison.difference.high, 0.5))
+      let interval = comparison.difference.interval()
+      #expect(comparison.drawing == .wholeTasks && agree(interval.low, 0.5))
+      #expect(agree(comparison.difference.value, 0.5) && agree(interval.high, 0.5))
+      #expect(comparison.difference.pValue == 1)
     }
     #expect(try Report(found).text.contains("10 tasks are drawn whole"))
 

@@ -222,7 +222,8 @@ struct CrossClassifiedTests {
   func detectable() {
     let found = MeanDifference(ofSeeds: [0.5, 0.75, 0.25, 0.5], minus: [0, 0, 0, 0])
     let expected = smallestDetectableDifference(
-      standardDeviation: [0.5, 0.75, 0.25, 0.5].standardDeviation, pairs: 4)
+      standardError: [0.5, 0.75, 0.25, 0.5].standardDeviation / 2, degrees: 3, significance: 0.05,
+      power: 0.8)
     #expect(agree(found.smallestDetectable(), expected))
   }
 

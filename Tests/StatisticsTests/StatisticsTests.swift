@@ -22,8 +22,8 @@ private struct Expected: Decodable {
   }
   struct Consistency: Decodable { let answers: [[Int]], value: Double }
   struct Tally: Decodable {
-    let values, reference: [[Double]]
-    let forArm, against: Int
+    let values, reference: [Double]
+    let wins, losses: Int
     let p: Double
   }
   struct MeanShare: Decodable { let share: Double, count: Int, interval: [Double] }
@@ -98,7 +98,7 @@ struct AgreementTests {
       #expect(agree(mean.low, row.interval[0]) && agree(mean.high, row.interval[1]))
     }
     for row in expected.paired {
-      let difference = Estimate.pairedDifference(row.sample, minus: row.reference)
+      let difference = MeanDifference(ofSeeds: row.sample, minus: row.reference).interval()
       #expect(agree(difference.value, row.value) && difference.count == row.sample.count)
       #expect(agree(difference.low, row.interval[0]) && agree(difference.high, row.interval[1]))
     }
@@ -112,11 +112,11 @@ struct AgreementTests {
     }
   }
 
-  @Test("the exact test over questions, of one seed and of several")
+  @Test("the exact test over the questions of one seed")
   func tallies() {
     for row in expected.tallies {
       let tally = QuestionTally(row.values, against: row.reference)
-      #expect(tally.forArm == row.forArm && tally.against == row.against)
+      #expect(tally.wins == row.wins && tally.losses == row.losses)
       #expect(agree(tally.pValue, row.p), "\(row.p), found \(tally.pValue)")
     }
   }
@@ -124,7 +124,9 @@ struct AgreementTests {
   @Test("the paired t test's p")
   func pairedT() {
     for row in expected.pairedP {
-      #expect(agree(pairedTPValue(row.differences), row.p), "\(row)")
+      let difference = MeanDifference(
+        ofSeeds: row.differences, minus: row.differences.map { _ in 0 })
+      #expect(agree(difference.pValue, row.p), "\(row)")
     }
   }
 
@@ -140,8 +142,9 @@ struct AgreementTests {
   @Test("the smallest difference a paired design detects")
   func detectable() {
     for row in expected.smallestDetectable {
+      let pairs = Double(row.pairs)
       let difference = smallestDetectableDifference(
-        standardDeviation: row.standardDeviation, pairs: row.pairs,
+        standardError: row.standardDeviation / pairs.squareRoot(), degrees: pairs - 1,
         significance: row.significance, power: row.power)
       #expect(agree(difference, row.difference), "\(row), found \(difference)")
     }
@@ -210,12 +213,6 @@ struct EdgeCaseTests {
     #expect(nothing.bcaInterval() == (-.infinity, .infinity))
   }
 
-  @Test("differences that do not vary, or one alone, are no evidence in a t test")
-  func noSpread() {
-    #expect(pairedTPValue([]) == 1 && pairedTPValue([0.3]) == 1)
-    #expect(pairedTPValue([0.1, 0.1, 0.1]) == 1 && pairedTPValue([0, 0]) == 1)
-  }
-
   @Test("the bootstrap's p is 1 where all is equal and 2 / (B + 1) where all are on one side")
   func bootstrapP() {
     func p(_ values: [Double]) -> Double {
@@ -224,12 +221,6 @@ struct EdgeCaseTests {
     #expect(p([0, 0, 0]) == 1 && p([]) == 1)
     #expect(p([1, 2, 3]) == 0.5 && p([-1, -2, -3]) == 0.5)
     #expect(agree(p([-1] + Array(repeating: 1, count: 98)), 2 * 2 / 100.0))
-  }
-
-  @Test("smallest detectable difference without two pairs, and without variation")
-  func detectable() {
-    #expect(smallestDetectableDifference(standardDeviation: 1, pairs: 1) == .infinity)
-    #expect(smallestDetectableDifference(standardDeviation: 0, pairs: 5) == 0)
   }
 
   @Test("macro accuracy weighs tasks alike, micro accuracy questions")
@@ -309,6 +300,26 @@ struct BootstrapTests {
     #expect((4.0...6).contains(ratio), "√25 expected, found \(ratio)")
   }
 
+  /// The mean difference of two arms with the percentile interval of a two-way bootstrap.
+  private static func difference(
+    _ values: [[Double]], minus reference: [[Double]], clusters: [String]? = nil,
+    resamples: Int = 2000, using generator: inout SeededGenerator
+  ) -> Estimate {
+    let questions = values[0].count
+    let bootstrap = TwoWayBootstrap(
+      QuestionSampling(count: questions, clusters: clusters), resamples: resamples,
+      using: &generator)
+    let figures = bootstrap.figures(
+      values + reference, weights: Array(repeating: 1, count: questions))
+    let value = values.joined().mean - reference.joined().mean
+    let interval = bootstrap.difference(
+      Array(figures.prefix(values.count)), minus: Array(figures.suffix(values.count)),
+      estimate: value
+    ).percentileInterval()
+    return Estimate(
+      value: value, low: interval.low, high: interval.high, count: values.count * questions)
+  }
+
   @Test("two ways: the width is that of seeds and questions together")
   func twoWays() {
     var generator = SeededGenerator(seed: 6)
@@ -317,7 +328,7 @@ struct BootstrapTests {
     let questions = Self.draws(60, &generator).map { 2 * $0 }
     let values = seeds.map { seed in questions.map { seed + $0 } }
     let reference = seeds.map { _ in questions.map { _ in 0.0 } }
-    let difference = Estimate.pairedDifferenceOverSeedsAndQuestions(
+    let difference = Self.difference(
       values, minus: reference, resamples: 4000, using: &generator)
     #expect(agree(difference.value, seeds.mean + questions.mean))
     #expect(difference.count == 1800)
@@ -329,10 +340,10 @@ struct BootstrapTests {
   @Test("two ways: questions of one cluster come together; one seed is drawn as itself")
   func twoWaysOfClusters() {
     var generator = SeededGenerator(seed: 7)
-    let difference = Estimate.pairedDifferenceOverSeedsAndQuestions(
+    let difference = Self.difference(
       [[1, 1, 0, 0]], minus: [[0, 0, 0, 0]], clusters: ["a", "a", "b", "b"], using: &generator)
     #expect(difference.value == 0.5 && difference.low == 0 && difference.high == 1)
-    let same = Estimate.pairedDifferenceOverSeedsAndQuestions(
+    let same = Self.difference(
       [[1, 0], [0, 1]], minus: [[1, 0], [0, 1]], using: &generator)
     #expect(same.value == 0 && same.low == 0 && same.high == 0)
   }

@@ -17,6 +17,8 @@ public final class StubEndpoint: Sendable {
 
   public enum Reply: Sendable {
     case answer(Int, headers: [String: String] = [:], String)
+    /// The same with a body that need not be text.
+    case bytes(Int, headers: [String: String] = [:], [UInt8])
     /// Sends this much and cuts the connection.
     case cut(String = "")
   }
@@ -76,15 +78,11 @@ public final class StubEndpoint: Sendable {
             return requests.count - 1
           }
           switch reply(request, number) {
-          case .cut(let start): Self.send(start, to: connection)
+          case .cut(let start): Self.send(Array(start.utf8), to: connection)
           case .answer(let status, let headers, let body):
-            let lines =
-              [
-                "HTTP/1.1 \(status) Stub", "Content-Length: \(body.utf8.count)",
-                "Connection: close",
-              ]
-              + headers.map { "\($0): \($1)" }
-            Self.send(lines.joined(separator: "\r\n") + "\r\n\r\n" + body, to: connection)
+            Self.send(status, headers, Array(body.utf8), to: connection)
+          case .bytes(let status, let headers, let body):
+            Self.send(status, headers, body, to: connection)
           }
         }
       }
@@ -95,8 +93,17 @@ public final class StubEndpoint: Sendable {
     shutdown(listener, Int32(SHUT_RDWR))
   }
 
-  private static func send(_ text: String, to connection: Int32) {
-    var rest = Array(text.utf8)[...]
+  private static func send(
+    _ status: Int, _ headers: [String: String], _ body: [UInt8], to connection: Int32
+  ) {
+    let lines =
+      ["HTTP/1.1 \(status) Stub", "Content-Length: \(body.count)", "Connection: close"]
+      + headers.map { "\($0): \($1)" }
+    send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body, to: connection)
+  }
+
+  private static func send(_ bytes: [UInt8], to connection: Int32) {
+    var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(connection, $0.baseAddress, $0.count) }
       if count <= 0 { return }

@@ -60,8 +60,7 @@ import Tokenizers
     ] as [(String, String, String?)])
   func ids(_ name: String, model: String, pre: String?) throws {
     let tokenizer = try Tokenizer(vocabulary(of: name, model: model, pre: pre), file: name)
-    for (line, expected) in zip(try fixtureLines(), try Expected(of: name).lines)
-    where !line.contains("<unk>") {
+    for (line, expected) in zip(try fixtureLines(), try Expected(of: name).lines) {
       #expect(tokenizer.encode(line) == expected.ids, "\(line.debugDescription)")
       #expect(
         tokenizer.encode(line, addingSpecialTokens: true) == expected.withSpecial,

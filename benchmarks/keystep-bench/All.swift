@@ -1,5 +1,6 @@
 import ArgumentParser
 import Experiments
+import Files
 import Foundation
 import LanguageModel
 
@@ -59,12 +60,7 @@ struct All: ParsableCommand {
         number(line["peak_rss_gib"], 2), breakdown.joined(separator: ", "),
       ])
     }
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    for row in rows {
-      print(
-        zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-          .joined(separator: "  "))
-    }
+    print(TextTable(rows).text)
     try write(lines)
     let script = try measure(["edit-script"])
     print(
@@ -80,11 +76,7 @@ struct All: ParsableCommand {
       + [CodeVersion().citation]
     let header = Self.fields + ["processor", "cores", "memory_gib", "commit"]
     let rows = lines.map { line in Self.fields.map { line[$0].map { "\($0)" } ?? "" } + about }
-    let text = ([header] + rows).map { $0.joined(separator: ",") + "\n" }.joined()
-    let url = URL(fileURLWithPath: output)
-    try FileManager.default.createDirectory(
-      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try text.write(to: url, atomically: true, encoding: .utf8)
+    try AtomicFile.write(CSV.text([header] + rows), to: output)
     print("CSV: \(output)")
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Distillation
+import Files
 import Foundation
 import LanguageModel
 import LinearAlgebra
@@ -15,7 +16,7 @@ struct Decode: ParsableCommand {
   @Option(help: "Tokens of each continuation; none ends before.")
   var newTokens = 64
   @Option var runs = 3
-  @Option var workers = ProcessInfo.processInfo.activeProcessorCount
+  @Option var workers = AvailableCores.count
 
   func run() throws {
     let student = try Student(path: model)

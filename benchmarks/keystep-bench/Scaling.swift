@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Distillation
+import Files
 import Foundation
 import LanguageModel
 import Randomness
@@ -25,7 +26,7 @@ struct Scaling: ParsableCommand {
     ]
 
   func run() throws {
-    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let cores = AvailableCores.count
     var rows = ["work,variable,x,tokens_per_second,seconds,peak_gib,flops,peak_gflops"]
     func measure(
       _ variable: String, _ x: Int, shape: Int, length: Int, batch: Int, workers: Int

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Distillation
+import Files
 import Foundation
 import KeySteps
 import LanguageModel
@@ -34,7 +35,7 @@ struct Step: ParsableCommand {
   var batch = 8
   @Option(help: "Measured steps, after one that is not.")
   var steps = 5
-  @Option var workers = ProcessInfo.processInfo.activeProcessorCount
+  @Option var workers = AvailableCores.count
 
   func run() throws {
     let start = ContinuousClock.now

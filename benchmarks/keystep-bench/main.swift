@@ -1,5 +1,6 @@
 import ArgumentParser
 import Distillation
+import Files
 import Foundation
 import KeySteps
 import LanguageModel
@@ -83,7 +84,7 @@ func breakdown(_ profile: PassProfile, wall: Double, workers: Int, peak: Double)
 
 struct Peak: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "The measured peak of sgemm.")
-  @Option var workers = ProcessInfo.processInfo.activeProcessorCount
+  @Option var workers = AvailableCores.count
 
   func run() throws {
     try printLine([

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--objective", choices=["krsl", "sft"], required=True)
     parser.add_argument("--tuning", choices=["lora", "full"], default="lora")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32", help="bf16 is autocast")
-    parser.add_argument("--batch-pairs", type=int, required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--micro-batch", type=int, help="pairs computed at once; all of the step's where left out")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--learning-rate", type=float, default=5e-6)
@@ -94,7 +94,7 @@ def main() -> None:
         {"params": [p for p in trained if p.ndim == 1], "weight_decay": 0.0}], lr=options.learning_rate)
 
     tokenizer = Tokenizer.from_file(str(options.model / "tokenizer.json"))
-    batch, micro = options.batch_pairs, options.micro_batch or options.batch_pairs
+    batch, micro = options.batch_size, options.micro_batch or options.batch_size
     with options.pairs.open(encoding="utf-8") as file:
         pairs = [json.loads(line) for _, line in zip(range(batch * options.steps), file)]
     examples = [sequences(pair, options.objective,

@@ -2,7 +2,7 @@ import Distillation
 import Experiments
 import Recipes
 
-let arms: [ArmName] = [
+let arms: [TrainingArm] = [
   .answerSFT, .standardCoT, .multiTaskRationale, .multiTaskChain, .multiTaskAnswerFirst, .scott,
   .cascade, .edit,
 ]
@@ -10,12 +10,11 @@ let arms: [ArmName] = [
 let experiment = Experiment(
   distillation: "baselines",
   question: "Does EDIT beat the paper's other arms, in domain and out of it?",
-  arms: arms.map { Arm($0) }, reference: ArmName.standardCoT.rawValue,
+  arms: arms.map { Arm($0) }, reference: TrainingArm.standardCoT.name,
+  settings: DistillationSetup.settings(
+    objectives: arms.flatMap { $0.stages.map(\.objective) }),
   seeds: 10,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .pairwiseAccuracy)],
   example: """
     make experiment NAME=baselines ARGS="--seeds 3"
     """

@@ -2,7 +2,7 @@ import Distillation
 import Experiments
 import Recipes
 
-let arms: [ArmName] = [
+let arms: [TrainingArm] = [
   .editWithoutKeySteps, .editWithoutKeyStepsLonger, .edit, .editWithoutRectified, .editChosenOnly,
   .editRejectedOnly, .editRandomPositions, .editAllTokens,
 ]
@@ -10,11 +10,12 @@ let arms: [ArmName] = [
 let experiment = Experiment(
   distillation: "components",
   question: "Which of EDIT's parts make a difference?",
-  arms: arms.map { Arm($0) }, reference: ArmName.editWithoutKeySteps.rawValue,
+  arms: arms.map { Arm($0) }, reference: TrainingArm.editWithoutKeySteps.name,
+  settings: DistillationSetup.settings(
+    objectives: arms.flatMap { $0.stages.map(\.objective) }),
   seeds: 10,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=components ARGS="--seeds 3"

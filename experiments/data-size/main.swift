@@ -2,48 +2,48 @@ import Distillation
 import Experiments
 import Recipes
 
-let usesCheckpoint = DistillationSetup.usesCheckpoint()
-
-let questions = usesCheckpoint ? [100, 300] : [1000, 4000]
-
 let experiment = Experiment(
   distillation: "data-size",
   question: "Is a student better served by more questions or by better chains?",
   arms: [
-    Arm("right", without: ["wrong_share"], help: "the teacher's originally right chains alone"),
     Arm(
-      "right and rectified", without: ["wrong_share"], isOptional: usesCheckpoint,
-      help: "rectified ones too, so that all questions have a right chain"),
-    Arm("right and wrong", help: "the same with wrong chains taken for right ones"),
+      "right", then: .keySteps, without: ["wrong_share"],
+      help: "the teacher's originally correct chains alone"),
+    Arm(
+      "right and rectified", then: .keySteps, without: ["wrong_share"], optional: .pretrained,
+      help: "rectified ones too, so that all questions have a correct chain"),
+    Arm(
+      "right and wrong", then: .keySteps,
+      help: "the same with incorrect chains in place of correct ones"),
   ],
   reference: "right",
   settings: DistillationSetup.settings()
-    .with("stage2_steps", [.integer(0), .integer(usesCheckpoint ? 20 : 60)]) + [
+    .with(
+      "stage2_steps", [.integer(0), .integer(60)], variant: [.integer(0), .integer(20)]) + [
       Setting(
-        "questions", .integer(1...10_000_000), questions.map { .integer($0) },
-        smoke: [.integer(32)], help: "that the student learns from"),
+        "questions", .integer(1...10_000_000), [.integer(1000), .integer(4000)],
+        smoke: [.integer(32)], variant: [.integer(100), .integer(300)],
+        help: "that the student learns from"),
       Setting(
-        "wrong_share", .number(0...1), [.number(0.3)], help: "of them with a wrong chain"),
+        "wrong_share", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
     ],
   seeds: 4,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain key tokens -log p",
-  ],
+  summary: .accuracies + [MetricKey("in domain", .keyTokenNLL)],
   example: """
     make experiment NAME=data-size ARGS="--questions 500,2000 --wrong-share 0.1,0.3,0.5 --seeds 3"
     """
 ) { setup, run in
   let settings = run.settings
   let seed = UInt64(settings.integer("data_seed"))
-  var chains = setup.data.chains.ofQuestions(settings.integer("questions"), seed: seed)
+  var training = setup.data.training.ofQuestions(settings.integer("questions"), seed: seed)
   switch settings.arm {
-  case "right": chains = chains.withoutRectified
+  case "right": training = training.withoutRectified
   case "right and wrong":
-    chains = chains.takingWrongForRight(share: settings.number("wrong_share"), seed: seed)
+    training = training.takingRejectedForCorrect(
+      fraction: settings.number("wrong_share"), seed: seed)
   default: break
   }
-  return try setup.run(run, firstStageOn: chains, then: .keySteps, on: chains)
+  return try setup.run(run, firstStageOn: training, then: .keySteps, on: training)
 }
 
 experiment.main()

@@ -2,10 +2,8 @@ import Distillation
 import Experiments
 import Recipes
 
-let usesCheckpoint = DistillationSetup.usesCheckpoint()
-
 /// What follows stage 1 in each arm.
-let stages: [String: ObjectiveName] = [
+let stages: [String: ObjectiveEntry] = [
   "stage 1 longer": .chains, "KRSL": .keySteps, "random positions": .randomPositions,
 ]
 
@@ -15,32 +13,24 @@ let experiment = Experiment(
   arms: [
     .stage1,
     Arm(
-      "stage 1 longer", without: ["alpha", "beta", "gamma", "wrong_tokens", "guard"],
-      help: "stage 1 trained on for as many steps as stage 2 takes"),
-    Arm("KRSL", help: "stage 2: key tokens weighted"),
+      "stage 1 longer", then: .chains,
+      help: "stage 1 continued for as many steps as stage 2 takes"),
+    Arm("KRSL", then: .keySteps, help: "stage 2: key tokens weighted"),
     Arm(
-      "random positions", without: ["alpha", "beta", "gamma"],
+      "random positions", then: .randomPositions, without: ["alpha", "beta", "gamma"],
       help: "stage 2 with as many weighted tokens at random places, weighted as in the paper"),
   ],
   settings: DistillationSetup.settings()
     .with(
       "beta",
-      usesCheckpoint
-        ? [.number(-0.1), .number(-0.025), .integer(0)]
-        : [.number(-0.5), .number(-0.1), .number(-0.025), .integer(0)],
-      smoke: [.number(-0.025)]
+      [.number(-0.5), .number(-0.1), .number(-0.025), .integer(0)], smoke: [.number(-0.025)],
+      variant: [.number(-0.1), .number(-0.025), .integer(0)]
     )
     .with(
-      "gamma", usesCheckpoint ? [.integer(0)] : [.integer(0), .integer(1)], smoke: [.integer(0)])
-    + [
-      Setting(
-        "wrong_tokens", .choice(["all", "first-run"]), [.text("all")],
-        help: "which key tokens of the wrong chain are weighted: all, or the first divergent run")
-    ],
+      "gamma", [.integer(0), .integer(1)], smoke: [.integer(0)], variant: [.integer(0)]),
   seeds: 6,
-  summary: [
-    "validation accuracy", "in domain accuracy", "out of domain accuracy",
-    "in domain prefers right chain", "in domain key tokens top-1",
+  summary: .accuracies + [
+    MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
   example: """
     make experiment NAME=key-step-ratio ARGS="--beta -0.1,-0.025,0 --gamma 0 --seeds 5"

@@ -116,20 +116,21 @@ def seeds_alone():
                "interval": [float(x) for x in test.confidence_interval(0.95)]}
 
 
-found = list(cases())
-expected = {
-    "provenance": {
-        "script": "Tests/Fixtures/statistics/make.py",
-        "seed": SEED,
-        **{name: version(name) for name in ("numpy", "pandas", "scipy", "statsmodels")},
-    },
-    "crossed": found,
-    "seeds": list(seeds_alone()),
-}
-# The cases take every branch: seeds and questions whose part is below the interaction's, and above it.
-assert {case["seeds"] > case["interaction"] for case in found} == {True, False}
-assert {case["questions"] > case["interaction"] for case in found} == {True, False}
-path = Path(__file__).with_name("differences.json")
-path.write_text(json.dumps(expected, separators=(",", ":")) + "\n")
-for case in found:
-    print(case["name"], *(f"{case[key]:.4g}" for key in ("value", "standard_error", "degrees", "seeds", "questions", "interaction")))
+if __name__ == "__main__":
+    found = list(cases())
+    expected = {
+        "provenance": {
+            "script": "Tests/Fixtures/statistics/make.py",
+            "seed": SEED,
+            **{name: version(name) for name in ("numpy", "pandas", "scipy", "statsmodels")},
+        },
+        "crossed": found,
+        "seeds": list(seeds_alone()),
+    }
+    # The cases take every branch: seeds and questions whose part is below the interaction's, and above it.
+    assert {case["seeds"] > case["interaction"] for case in found} == {True, False}
+    assert {case["questions"] > case["interaction"] for case in found} == {True, False}
+    path = Path(__file__).with_name("differences.json")
+    path.write_text(json.dumps(expected, separators=(",", ":")) + "\n")
+    for case in found:
+        print(case["name"], *(f"{case[key]:.4g}" for key in ("value", "standard_error", "degrees", "seeds", "questions", "interaction")))

@@ -1,0 +1,36 @@
+import LanguageModel
+import Parameters
+
+extension ObjectiveEntry {
+  public static let cascade = ObjectiveEntry(
+    "cascod", stage: .first, data: .chains, parameters: [.lambda],
+    help: "CasCoD: rationale, then answer given the rationale",
+    decoding: { ArmDecoding(after: $0.cascade, continuation: $0.conclusion) },
+    build: { .cascade(try $0.data.pieces, lambda: $0.parameters.float(.lambda)) })
+}
+
+extension Objective {
+  /// CasCoD: question → rationale, weight 1 - λ; question, rationale and conclusion cue → answer,
+  /// weight λ; each mean over its tokens. The rationale is computed once.
+  ///
+  /// Source: Dai et al., 2405.19842 (CasCoD), section 3; `LLMCMTDataset` of the authors' code.
+  public static func cascade(
+    _ chains: [ChainPieces], lambda: Float = 0.5
+  ) -> Objective {
+    Objective(
+      examples: chains.map { chain in
+        let cues = chain.cues
+        let end = [cues.endOfSequence]
+        let weight = (1 - lambda) / Float(chain.rationale.count + 1)
+        return example(
+          chain.id,
+          [
+            Segment(context: chain.prompt + cues.cascade),
+            Segment(
+              tokens: chain.rationale, parent: 0, weights: chain.rationale.map { _ in weight }),
+            Segment(tokens: end, parent: 1, weights: [weight]),
+            branch(cues.conclusion, chain.answer + end, weight: lambda, after: 1),
+          ])
+      })
+  }
+}

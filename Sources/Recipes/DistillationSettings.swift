@@ -1,0 +1,123 @@
+import Distillation
+import Experiments
+import Reasoning
+
+extension Condition {
+  /// With `--model`.
+  public static let pretrained = Condition.inVariant
+  /// Without `--model`.
+  public static let fromScratch = Condition.outsideVariant
+}
+
+extension DistillationSetup {
+  /// The settings that every distillation experiment has.
+  ///
+  /// Their defaults are those of the embedded student, which is trained from scratch, or (as the
+  /// variant's) those that fit a pretrained one of 135 M parameters on a CPU. The second stage is
+  /// EDIT's, at the paper's weights.
+  ///
+  /// They end with the parameters of `objectives`, those of the experiment's arms.
+  public static func settings(objectives: [ObjectiveEntry] = [.keySteps]) -> [Setting] {
+    studentSettings + trainingSettings + secondStageSettings + .parameters(of: objectives)
+  }
+
+  private static let count = Setting.Kind.integer(0...10_000_000)
+
+  private static let studentSettings = [
+    Setting(
+      modelSetting, .file, [], isAxis: false,
+      help: "a pretrained student: a .gguf file or a Hugging Face folder"),
+    Setting(
+      "pairs", .file, [], availability: .pretrained, isAxis: false,
+      help: "dual pairs as JSON lines"),
+    Setting(
+      "train_questions", count, [.integer(4000)], smoke: [.integer(64)],
+      availability: .fromScratch, isAxis: false, help: "questions that the teacher answers"),
+    Setting(
+      "validation_questions", count, [.integer(200)], smoke: [.integer(16)],
+      availability: .fromScratch, isAxis: false, help: "questions on which settings are chosen"),
+    Setting(
+      "validation_questions", count, [.integer(40)], availability: .pretrained, isAxis: false,
+      help: "questions held out, on which settings are chosen"),
+    Setting(
+      "test_questions", count, [.integer(500)], smoke: [.integer(16)],
+      availability: .fromScratch, isAxis: false, help: "questions of each test"),
+    Setting(
+      "test_questions", count, [.integer(100)], availability: .pretrained, isAxis: false,
+      help: "questions held out, scored once"),
+    Setting(
+      "max_new_tokens", .integer(1...512), [.integer(120)], smoke: [.integer(40)],
+      availability: .fromScratch, help: "tokens of an answer"),
+    Setting(
+      "max_new_tokens", .integer(1...8192), [.integer(160)], availability: .pretrained,
+      help: "tokens of an answer"),
+    Setting(
+      "lora_rank", .integer(1...4096), [.integer(64)], availability: .pretrained,
+      help: "rank of the adapter"),
+    Setting(
+      "lora_alpha", .number(0...4096), [.integer(32)], availability: .pretrained,
+      help: "alpha of the adapter"),
+    Setting(
+      "lora_dropout", .number(0...0.99), [.number(0.05)], availability: .pretrained,
+      help: "dropout of the adapter's input"),
+  ]
+
+  private static let schedule = Setting.Kind.choice(["constant", "cosine", "exponential"])
+
+  private static let trainingSettings = [
+    Setting(
+      "data_seed", .integer(0...Int.max), [.integer(1)], isAxis: false,
+      help: "of problems, or of the split"),
+    Setting(
+      "stage1_steps", count, [.integer(1400)], smoke: [.integer(3)], variant: [.integer(20)],
+      help: "of supervised fine-tuning"),
+    Setting(
+      "stage1_learning_rate", .number(0...1), [.number(2e-3)], variant: [.number(2e-4)],
+      help: "highest learning rate of stage 1"),
+    Setting(
+      "stage1_schedule", schedule, [.text("cosine")], variant: [.text("constant")],
+      help: "learning rate schedule of stage 1"),
+    Setting(
+      "stage1_weight_decay", .number(0...1), [.number(0.01)], variant: [.number(0.05)],
+      help: "AdamW's weight decay in stage 1"),
+    Setting(
+      "stage2_steps", count, [.integer(60)], smoke: [.integer(2)], variant: [.integer(20)],
+      help: "of the second stage"),
+    Setting(
+      "match", .choice([matchingByTask] + AnswerRule.Matching.allCases.map(\.rawValue)),
+      [.text(matchingByTask)],
+      help:
+        "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
+    ),
+    Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs per step"),
+    Setting(
+      "warmup_ratio", .number(0...1), [.number(0.1)],
+      help: "fraction of the steps in which cosine's learning rate rises"),
+    Setting("max_warmup_steps", count, [.integer(30)], help: "upper limit of those steps"),
+    Setting(
+      "min_lr_ratio", .number(0...1), [.number(0.05)],
+      help: "cosine's last learning rate as a fraction of the highest"),
+    Setting(
+      "lr_decay", .number(0...1), [.number(0.95)],
+      help: "factor of exponential's learning rate per epoch"),
+    Setting("adam_beta1", .number(0...0.9999), [.number(0.9)], help: "AdamW's β1"),
+    Setting(
+      "adam_beta2", .number(0...0.9999), [.number(0.98)], variant: [.number(0.999)],
+      help: "AdamW's β2"),
+    Setting("adam_epsilon", .number(0...1), [.number(1e-8)], help: "AdamW's ε"),
+    Setting(
+      "max_grad_norm", .number(0...1_000_000), [.integer(1)],
+      help: "norm to which larger gradients are scaled; 0 for no clipping"),
+  ]
+
+  private static let secondStageSettings = [
+    Setting(
+      "learning_rate", .number(0...1), [.number(1e-4)], variant: [.number(5e-5)],
+      help: "highest learning rate of the second stage"),
+    Setting(
+      "schedule", schedule, [.text("constant")], help: "learning rate schedule of the second stage"),
+    Setting(
+      "weight_decay", .number(0...1), [.integer(0)],
+      help: "AdamW's weight decay in the second stage"),
+  ]
+}
