@@ -170,27 +170,6 @@ import Tokenizers
     #expect(data.tasks == ["other", "t"])
   }
 
-  @Test("Each chain is taken apart by the rule and with the cues of its own task")
-  func mixedTasks() throws {
-    var data = teachings.data
-    data.correct.append(data.correct[0])
-    data.correct[1].task = "other"
-    data.correct[1].text = " 20 21 80 22"
-    let (rule, cues) = (data.rule, data.cues)
-    data.rule = { $0 == "other" ? AnswerRule(cue: "80 ", occurrence: .last) : rule($0) }
-    data.cues = { task in
-      var own = cues(task)
-      if task == "other" { own.conclusion = " 70 71" }
-      return own
-    }
-    let pieces = try data.pieces(of: data.correct)
-    #expect(pieces.map(\.cue) == [[90], [80]] && pieces.map(\.answer) == [[22], [22]])
-    #expect(pieces.map(\.cues.conclusion) == [[60, 61], [70, 71]])
-    // Rationale, its end, conclusion cue and answer of CasCoD.
-    let examples = Objective.cascade(pieces).examples
-    #expect(examples.map { $0.tree.segments[3].tokens } == [[60, 61, 22, 2], [70, 71, 22, 2]])
-  }
-
   @Test("The answer's tokens alone count after the chain")
   func answerTokens() throws {
     expect(

@@ -89,7 +89,10 @@ private func exampleTokenizer(_ name: String, includesSpecialTokens: Bool = true
       text: " 2 + 3 = 5. Therefore, the answer is 5.",
       origin: .original)
     let rule = AnswerRule(cue: "Therefore, the answer is", occurrence: .last)
-    let pieces = try examples.pieces(of: [chain], by: rule, cues, file: "chains")[0]
+    let data = TrainingData(
+      correct: try examples.tokenize([chain], file: "chains"), pairs: [], tokenizer: examples,
+      rule: { _ in rule }, cues: { _ in .inWords }, file: "chains")
+    let pieces = try data.pieces(of: data.correct)[0]
     func text(_ ids: [Int]) -> String { tokenizer.decode(ids, skippingSpecialTokens: true) }
     #expect(text(pieces.prompt + pieces.chain) == chain.prompt + chain.text)
     #expect(

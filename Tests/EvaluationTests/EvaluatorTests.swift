@@ -50,7 +50,7 @@ import Testing
   @Test("Responses end at every end-of-sequence and end-of-turn id of model and tokenizer")
   func stopTokens() throws {
     #expect(student.decoder.configuration.endsOfSequence.allSatisfy { $0 == 2 })
-    #expect(tokenizer.stopTokens(of: student.decoder) == [1, 2])
+    #expect(tokenizer.stopTokens == [1, 2])
     let response = try evaluator().responses(to: questions([("t", "10 11", nil)]))[0]
     let generated = Generator(workers: 1, batch: 1).generate(
       [[10, 11]], on: student.decoder,
