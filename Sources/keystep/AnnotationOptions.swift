@@ -4,6 +4,7 @@ import Distillation
 import Files
 import Foundation
 import Reasoning
+import Synchronization
 import Teachers
 import Tokenizers
 
@@ -194,19 +195,13 @@ struct ChainLimitOptions: ParsableArguments {
   var tokenizer: String?
 
   /// The token ids of a text; of words, in the order of their first use, without a tokenizer.
-  func tokens() throws -> (String) -> [Int] {
+  func tokens() throws -> @Sendable (String) -> [Int] {
     if let tokenizer {
       let tokenizer = try Tokenizer(path: tokenizer)
       return { tokenizer.encode($0) }
     }
-    var ids: [Substring: Int] = [:]
-    return { text in
-      text.split(whereSeparator: \.isWhitespace).map { word in
-        if let id = ids[word] { return id }
-        ids[word] = ids.count
-        return ids.count - 1
-      }
-    }
+    let words = WordIDs()
+    return { words.ids(of: $0) }
   }
 
   func limit() throws -> ChainLimit? {
@@ -216,6 +211,21 @@ struct ChainLimitOptions: ParsableArguments {
     }
     let counter = try Tokenizer(path: tokenizer)
     return ChainLimit(maxChainTokens) { counter.encode($0).count }
+  }
+}
+
+/// Ids of words, in the order of their first use.
+private final class WordIDs: Sendable {
+  private let known = Mutex<[String: Int]>([:])
+
+  func ids(of text: String) -> [Int] {
+    known.withLock { known in
+      text.split(whereSeparator: \.isWhitespace).map { word in
+        let id = known[String(word)] ?? known.count
+        known[String(word)] = id
+        return id
+      }
+    }
   }
 }
 

@@ -87,12 +87,12 @@ struct EvaluateCommand: ParsableCommand {
     let result = try Evaluator(student.decoder, tokenizer, settings, workers: workers.workers)
       .evaluate(
         tokenizer.tokenize(prompts, file: self.prompts ?? ""),
-        tokenizer.tokenize(pairs, file: self.pairs ?? "", unit: choice.unit),
+        tokenizer.tokenize(pairs, file: self.pairs ?? ""),
         asking: decoding.asking)
     if let answers = result.answers {
       if !json {
         print(
-          "asked \(decoding.arm.map { "as \($0.rawValue)" } ?? "plainly"), answers matched \(match.name)"
+          "asked \(decoding.arm.map { "as \($0.name)" } ?? "plainly"), answers matched \(match.name)"
         )
       }
       for (name, average) in answers.averages { try show(average, name) }

@@ -204,13 +204,12 @@ struct TrainCommand: ParsableCommand {
     let trainer = Trainer(
       student.decoder, objective, settings, workers: Workers(count: workers.workers))
     let state = output.map { $0 + "/training_state.safetensors" }
-    let provenance = provenance
-    if resume, let state { try trainer.restore(from: state, provenance: provenance) }
+    if resume, let state { try trainer.restore(from: state, provenance: provenance()) }
     // A folder that cannot be written is found before any work is lost.
     if let output { try student.write(to: output) }
     try trainer.run { report in
       if let saveEvery, let state, (report.step + 1).isMultiple(of: saveEvery) {
-        try trainer.save(to: state, provenance: provenance)
+        try trainer.save(to: state, provenance: provenance())
       }
       let rate = Double(report.usefulTokens) / report.seconds
       if json {
@@ -227,14 +226,15 @@ struct TrainCommand: ParsableCommand {
       }
     }
     if let output { try student.write(to: output) }
-    if saveEvery != nil, let state { try trainer.save(to: state, provenance: provenance) }
+    if saveEvery != nil, let state { try trainer.save(to: state, provenance: provenance()) }
   }
 
   /// What a resumed run must share beside settings and examples.
-  private var provenance: [String: String] {
-    [
-      "objective": objective.rawValue,
-      "parameters": "\(objectiveSettings.options(weights, choice, seed: seed))",
+  private func provenance() throws -> [String: String] {
+    let parameters = try values().values.sorted { $0.key < $1.key }
+    return [
+      "objective": objective.name,
+      "parameters": parameters.map { "\($0.key)=\($0.value)" }.joined(separator: ", "),
     ]
   }
 

@@ -71,9 +71,8 @@ import Testing
     // Two pairs of one question are on the same side.
     let trained = Set(first.training.pairs.map(\.prompt))
     #expect(trained.count == 5)
-    #expect(
-      trained.isDisjoint(
-        with: (first.tests[0].questions + first.validation.questions).map(\.tokens)))
+    let held = (first.tests[0].questions + first.validation.questions).map(\.tokens)
+    #expect(trained.isDisjoint(with: held))
     #expect(first.training.correct.map(\.response) == first.training.pairs.map(\.chosen))
     let error = #expect(throws: FileError.self) { try data(1, test: 14) }
     #expect(error?.description.contains("more than 16 questions") == true)
