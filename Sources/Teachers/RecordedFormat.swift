@@ -122,6 +122,7 @@ public enum RecordedFormat: String, CaseIterable, Sendable {
       description = rest[..<mark.lowerBound].dropFirst("Task Description:\n".count).trimmingSpace()
       rest = rest[mark.lowerBound...].dropFirst()
     }
+    while rest.last?.isWhitespace == true { rest.removeLast() }
     guard rest.hasPrefix("Q:"), rest.hasSuffix("\nA:") else { return (prompt, nil) }
     return (rest.dropFirst(2).dropLast(3).trimmingSpace(), description)
   }

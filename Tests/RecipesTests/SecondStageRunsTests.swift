@@ -115,7 +115,7 @@ import Testing
   func pretrained() throws {
     let folder = try TemporaryFolder()
     let lines = (0..<8).map { index in
-      #"{"prompt": "\#(10 + index) 4", "chosen": "5 \#(30 + index)", "rejected": "6 7"}"#
+      #"{"prompt": "\#(10 + index) 4", "chosen": "5 \#(30 + index)", "rejected": "6 7", "answer": "5"}"#
     }
     try folder.write(lines.joined(separator: "\n"), to: "pairs.jsonl")
     let rows = try rows(
@@ -123,7 +123,7 @@ import Testing
       DistillationSetup.adapterSettings.with("adapter_rank", [.integer(2)]),
       of: [.directPreference],
       with: [
-        "--student", try numberedModel(in: folder.path), "--pairs", folder.path + "/pairs.jsonl",
+        "--model", try numberedModel(in: folder.path), "--pairs", folder.path + "/pairs.jsonl",
         "--validation-questions", "1", "--test-questions", "2", "--max-new-tokens", "2",
         "--stage1-steps", "2", "--stage2-steps", "2", "--batch-size", "4", "--lora-rank", "3",
       ], in: folder
