@@ -28,7 +28,8 @@ package struct SafetensorsFile: Sendable {
     }
     let start = 8 + Int(headerLength)
     let header = JSONNode(
-      try JSONValue(file.bytes[8..<start], file: path, location: "header"), file: path)
+      try JSONValue(file.bytes[8..<start], file: path, location: "header"), file: path,
+      path: "header")
 
     var tensors: [StoredTensor] = []
     for (name, entry) in try header.members() where name != "__metadata__" {

@@ -295,12 +295,13 @@ struct TrainCommand: ParsableCommand {
         correct: tokenized.map(\.chosenChain), pairs: tokenized, tokenizer: tokenizer, file: pairs)
     }
     let file = chains ?? ""
-    let all = try tokenizer.tokenize(JSONLines.chains(at: file), file: file)
-    let correct = all.filter { $0.source?.isCorrect != false }
-    if correct.count < all.count {
-      FileHandle.standardError.write(
-        Data("\(file): skipped \(all.count - correct.count) chains with is_correct: false\n".utf8))
+    var all = try JSONLines.chains(at: file)
+    // Weights from a file refer to the lines of this one, incorrect chains included.
+    let skipped = weightsFile == nil ? all.removeIncorrect() : 0
+    if skipped > 0 {
+      standardError("\(file): skipped \(skipped) chains whose is_correct is false")
     }
+    let correct = try tokenizer.tokenize(all, file: file)
     return TrainingData(correct: correct, pairs: [], tokenizer: tokenizer, file: file)
   }
 

@@ -22,12 +22,12 @@ import Testing
   @Test(
     "A pairs file that is not as it should be is named with its line, what was expected and found",
     arguments: [
-      (#"{"prompt": "3", "chosen": "4"}"#, ["line 2", "\"rejected\"", "\"chosen\", \"prompt\""]),
-      (#"{"prompt": "3", "chosen": "", "rejected": "5"}"#, ["line 2", "\"chosen\""]),
-      (#"{"prompt": "3", "chosen": "4", "rejected": " "}"#, ["line 2", "\"rejected\"", "space"]),
-      (#"{"prompt": "", "chosen": "4", "rejected": "5"}"#, ["line 2", "\"prompt\""]),
-      (#"{"prompt": 3, "chosen": "4", "rejected": "5"}"#, ["line 2", "\"prompt\"", "a string"]),
-      (#"{"prompt": "3", "chosen": "4","#, ["line 2", "valid JSON"]),
+      (#"{"prompt": "3", "chosen": "4"}"#, ["line 2, rejected", "\"prompt\", \"chosen\""]),
+      (#"{"prompt": "3", "chosen": "", "rejected": "5"}"#, ["line 2, chosen", "an empty string"]),
+      (#"{"prompt": "3", "chosen": "4", "rejected": " "}"#, ["line 2, rejected", "space"]),
+      (#"{"prompt": "", "chosen": "4", "rejected": "5"}"#, ["line 2, prompt", "an empty string"]),
+      (#"{"prompt": 3, "chosen": "4", "rejected": "5"}"#, ["line 2, prompt", "a string"]),
+      (#"{"prompt": "3", "chosen": "4","#, ["line 2, byte 30", "a member's name"]),
       ("[1]", ["line 2", "a JSON object", "an array"]),
     ])
   func pairs(line: String, texts: [String]) throws {
