@@ -127,8 +127,8 @@ let package = Package(
 )
 package.targets += experiments.map(experiment)
 
-/// Everything that needs other packages: the command with its teachers behind endpoints, and the benchmarks. Experiments
-/// need none; `scripts/experiment.sh` leaves these targets out, so that a first build neither fetches nor compiles them.
+/// Everything that needs other packages: the command with its teachers behind endpoints, and the benchmarks. With
+/// `KEYSTEP_WITHOUT_COMMAND=1` a build neither fetches nor compiles them; experiments need none.
 if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
   package.products.append(.executable(name: "keystep", targets: ["keystep"]))
   package.dependencies += [
