@@ -73,7 +73,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "AdamW's decoupled weight decay, of matrices.")
   var weightDecay: Float?
   @Option(help: "The norm that a larger gradient is scaled down to.")
-  var clipNorm: Double?
+  var maxGradNorm: Double?
   @Option(help: "LoRA's rank.")
   var loraRank = 64
   @Option(help: "LoRA's alpha; the update is alpha / rank times B A.")
@@ -151,8 +151,8 @@ struct TrainCommand: ParsableCommand {
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) {
       problems.append("--weight-decay must be a finite number, 0 or more, not \(weightDecay)")
     }
-    if let clipNorm, !(clipNorm > 0) {
-      problems.append("--clip-norm must be above 0, not \(clipNorm)")
+    if let maxGradNorm, !(maxGradNorm > 0) {
+      problems.append("--max-grad-norm must be above 0, not \(maxGradNorm)")
     }
     if !(0..<1).contains(loraDropout) {
       problems.append("--lora-dropout must be a probability below 1, not \(loraDropout)")
@@ -187,7 +187,7 @@ struct TrainCommand: ParsableCommand {
     if let batchSize { settings.batchSize = batchSize }
     if let steps { settings.length = .steps(steps) }
     if let epochs { settings.length = .epochs(epochs) }
-    settings.clipNorm = clipNorm
+    settings.clipNorm = maxGradNorm
     settings.seed = seed
     settings.shuffles = shuffle
     return settings

@@ -217,8 +217,8 @@ import Testing
         "--lora-alpha"
       ),
       (
-        ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--clip-norm", "0"],
-        "--clip-norm"
+        ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--max-grad-norm", "0"],
+        "--max-grad-norm"
       ),
       (
         ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--weight-decay", "-1"],
