@@ -23,7 +23,7 @@ with tempfile.TemporaryDirectory() as scratch:
     folder.mkdir()
     for module in (root / "notebooks-md").glob("*.py"):
         shutil.copy(module, folder)
-    for name in ("Sources", "Tests", "experiments"):
+    for name in ("Sources", "Tests", "experiments", "Package.swift"):
         (Path(scratch) / name).symlink_to(root / name)
     if (root / "results").is_dir():
         shutil.copytree(root / "results", Path(scratch) / "results", ignore=shutil.ignore_patterns("scratch"))
