@@ -76,7 +76,9 @@ public struct DistillationSetup: Sendable {
     run: @escaping @Sendable (DistillationSetup, RunContext) throws -> [Metric]
   ) -> Prepared {
     Prepared(
-      checksums: checksums, conditions: ["precision": "float32"], machine: Machine.blas,
+      checksums: checksums,
+      conditions: ["precision": "float32", "special_tokens": data.tokenizer.specialTokens],
+      machine: Machine.blas,
       notes: self.notes + notes
     ) { try run(self, $0) }
   }
