@@ -4,8 +4,10 @@ import PackageDescription
 
 /// A library target under `Sources/`, with what it may import (arrows point only downwards; see
 /// `docs/layout.md`).
-func library(_ name: String, _ imports: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: imports)
+func library(
+  _ name: String, _ imports: [Target.Dependency] = [], linking: [LinkerSetting] = []
+) -> Target {
+  .target(name: name, dependencies: imports, linkerSettings: linking)
 }
 
 /// The tests of one library target; `Tests/` mirrors `Sources/`.
@@ -45,13 +47,16 @@ let package = Package(
   targets: [
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas",
-      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]),
     library("CKernels"),
     library("Files"),
     library("Parameters"),
     library("Randomness"),
     library("KeySteps"),
-    library("LinearAlgebra", ["COpenBLAS"]),
+    // Debian has LAPACKE in a library of its own, Homebrew in OpenBLAS.
+    library(
+      "LinearAlgebra", ["COpenBLAS"],
+      linking: [.linkedLibrary("lapacke", .when(platforms: [.linux]))]),
     library("Statistics", ["LinearAlgebra", "Randomness"]),
     library("Checkpoints", ["Files"]),
     library("Tokenizers", ["Files", "Checkpoints"]),
@@ -114,8 +119,8 @@ let package = Package(
     tests(
       "Recipes",
       [
-        "Distillation", "Experiments", "Files", "LanguageModel", "Parameters", "Reasoning",
-        "Teachers", "Tokenizers",
+        "Checkpoints", "Distillation", "Experiments", "Files", "LanguageModel", "Parameters",
+        "Reasoning", "Teachers", "Tokenizers",
       ]),
     tests(
       "Reports",
@@ -143,8 +148,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     .target(
       name: "Annotation",
       dependencies: [
-        "Teachers", "Distillation", "Reasoning", "LanguageModel", "Tokenizers", "KeySteps",
-        "Files", "Randomness",
+        "Teachers", "Distillation", "Reasoning", "LanguageModel", "Checkpoints", "Tokenizers",
+        "KeySteps", "Files", "Randomness",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Mustache", package: "swift-mustache"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -169,7 +174,7 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     .executableTarget(
       name: "coverage",
       dependencies: [
-        "Statistics", "LinearAlgebra", "Randomness",
+        "Statistics", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "benchmarks/coverage"),

@@ -1,3 +1,4 @@
+import Checkpoints
 import Distillation
 import Files
 import Foundation
@@ -12,7 +13,7 @@ import Teachers
 /// prompt that fills the model's context does not fit, and gets no text if it is asked.
 public actor LocalTeacher: Teacher {
   public nonisolated let identity: String
-  private let student: Student
+  private let model: FrozenDecoder
   private let tokenizer: ExampleTokenizer
   private let generator: Generator
   private var waiting: [Request] = []
@@ -29,35 +30,21 @@ public actor LocalTeacher: Teacher {
   ///   - batch: prompts decoded at once.
   ///
   /// Throws where the tokenizer names no end-of-sequence token.
-  public init(_ student: Student, identity: String, workers: Int, batch: Int) throws {
+  public init(_ student: sending Student, identity: String, workers: Int, batch: Int) throws {
     self.identity = identity
-    self.student = student
     tokenizer = try student.exampleTokenizer()
+    model = FrozenDecoder(student.decoder)
     generator = Generator(workers: workers, batch: batch)
   }
 
   /// A name for the checkpoint at `path`, with `adapter` on it: the SHA-256 of each, which is the
   /// same wherever they lie.
   ///
-  /// Of a folder it is that of the lines which `sha256sum` writes for its weights, tokenizer and
-  /// settings (`.safetensors` and `.json`), in the order of their names. Throws where a file can't
-  /// be read.
+  /// It covers everything that the checkpoint is loaded from; see `Checkpoint.checksum(at:)`. Throws
+  /// where a file can't be read.
   public static func identity(of path: String, adapter: String? = nil) throws -> String {
     try "local "
-      + ([path] + [adapter].compactMap(\.self)).map(checksum).joined(separator: " with ")
-  }
-
-  private static func checksum(of path: String) throws -> String {
-    var isFolder: ObjCBool = false
-    let manager = FileManager.default
-    guard manager.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-      return try SHA256.hex(ofFileAt: path)
-    }
-    let names = try manager.contentsOfDirectory(atPath: path).sorted().filter {
-      $0.hasSuffix(".safetensors") || $0.hasSuffix(".json")
-    }
-    return try SHA256.hex(
-      of: names.map { "\(try SHA256.hex(ofFileAt: "\(path)/\($0)"))  \($0)\n" }.joined())
+      + ([path] + [adapter].compactMap(\.self)).map(Checkpoint.checksum).joined(separator: " with ")
   }
 
   public nonisolated func fits(_ prompt: TeacherPrompt) -> Bool {
@@ -99,7 +86,7 @@ public actor LocalTeacher: Teacher {
       }
       let texts = await generate(prompts, settings)
       for ((request, tokens), generated) in zip(prompts, texts) {
-        let text = student.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
+        let text = tokenizer.tokenizer.decode(generated.tokens, skippingSpecialTokens: true)
         let (response, isStopped) = text.cut(before: request.sampling.stop)
         request.answer.resume(
           returning: TeacherAnswer(
@@ -127,11 +114,11 @@ public actor LocalTeacher: Teacher {
       return "\(sampling.seed) \(sampling.attempt) \(SHA256.hex(of: $0.request.prompt.text))"
     }
     nonisolated(unsafe) let generator = generator
-    let (tokens, decoder) = (prompts.map(\.tokens), student.decoder)
+    let (tokens, model) = (prompts.map(\.tokens), model)
     return await withCheckedContinuation { done in
       Thread.detachNewThread {
         done.resume(
-          returning: generator.generate(tokens, on: decoder, settings, streams: streams))
+          returning: generator.generate(tokens, on: model.reader(), settings, streams: streams))
       }
     }
   }

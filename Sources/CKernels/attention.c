@@ -20,9 +20,9 @@ KERNEL void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32
   }
 }
 
-KERNEL void ks_softmax_again(float *scores, ptrdiff_t stride, float scale, const int32_t *visible,
-                             const float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows,
-                             ptrdiff_t columns) {
+KERNEL void ks_softmax_recompute(float *scores, ptrdiff_t stride, float scale, const int32_t *visible,
+                                 const float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows,
+                                 ptrdiff_t columns) {
   VECTORISED
   for (ptrdiff_t i = 0; i < rows; i++) {
     float *row = scores + i * stride;

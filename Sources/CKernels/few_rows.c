@@ -28,14 +28,14 @@ static inline __attribute__((always_inline)) void tile(const lanes *x, const flo
 
 /// y[R,O] in blocks of 16 * width rows and at most `most` outputs.
 static inline __attribute__((always_inline)) void blocks(const float *x, ptrdiff_t x_stride, const float *weight,
-                                                         float *y, ptrdiff_t y_stride, float *room, ptrdiff_t rows,
+                                                         float *y, ptrdiff_t y_stride, float *workspace, ptrdiff_t rows,
                                                          ptrdiff_t inputs, ptrdiff_t outputs, int adding,
                                                          const int most, const int width) {
   for (ptrdiff_t first = 0; first < rows; first += 16 * width, x += 16 * width * x_stride, y += 16 * width * y_stride) {
     ptrdiff_t count = rows - first < 16 * width ? rows - first : 16 * width, o = 0;
     for (ptrdiff_t j = 0; j < inputs; j++)
-      for (ptrdiff_t i = 0; i < 16 * width; i++) room[j * 16 * width + i] = i < count ? x[i * x_stride + j] : 0;
-    const lanes *turned = (const lanes *)room;
+      for (ptrdiff_t i = 0; i < 16 * width; i++) workspace[j * 16 * width + i] = i < count ? x[i * x_stride + j] : 0;
+    const lanes *turned = (const lanes *)workspace;
     for (; o + most <= outputs; o += most)
       tile(turned, weight + o * inputs, inputs, y + o, y_stride, count, adding, most, width);
     for (; o + 4 <= outputs; o += 4)
@@ -46,26 +46,26 @@ static inline __attribute__((always_inline)) void blocks(const float *x, ptrdiff
 
 // As many sums as the registers hold: 32 of 16 floats, or 16 of 8.
 KERNEL static void project_wide(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride,
-                                float *room, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding) {
+                                float *workspace, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding) {
   VECTORISED
   ptrdiff_t pairs = rows % 32 > 16 || rows % 32 == 0 ? rows : rows - rows % 32;
-  blocks(x, x_stride, weight, y, y_stride, room, pairs, inputs, outputs, adding, 12, 2);
-  blocks(x + pairs * x_stride, x_stride, weight, y + pairs * y_stride, y_stride, room, rows - pairs, inputs, outputs,
-         adding, 12, 1);
+  blocks(x, x_stride, weight, y, y_stride, workspace, pairs, inputs, outputs, adding, 12, 2);
+  blocks(x + pairs * x_stride, x_stride, weight, y + pairs * y_stride, y_stride, workspace, rows - pairs, inputs,
+         outputs, adding, 12, 1);
 }
 
 KERNEL static void project_narrow(const float *x, ptrdiff_t x_stride, const float *weight, float *y,
-                                  ptrdiff_t y_stride, float *room, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs,
-                                  int adding) {
+                                  ptrdiff_t y_stride, float *workspace, ptrdiff_t rows, ptrdiff_t inputs,
+                                  ptrdiff_t outputs, int adding) {
   VECTORISED
-  blocks(x, x_stride, weight, y, y_stride, room, rows, inputs, outputs, adding, 6, 1);
+  blocks(x, x_stride, weight, y, y_stride, workspace, rows, inputs, outputs, adding, 6, 1);
 }
 
-void ks_project_few(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride, float *room,
-                    ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding) {
+void ks_project_few(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride,
+                    float *workspace, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f"))
-    return project_wide(x, x_stride, weight, y, y_stride, room, rows, inputs, outputs, adding);
+    return project_wide(x, x_stride, weight, y, y_stride, workspace, rows, inputs, outputs, adding);
 #endif
-  project_narrow(x, x_stride, weight, y, y_stride, room, rows, inputs, outputs, adding);
+  project_narrow(x, x_stride, weight, y, y_stride, workspace, rows, inputs, outputs, adding);
 }

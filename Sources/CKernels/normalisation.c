@@ -30,8 +30,8 @@ KERNEL void ks_rms_norm_backward(const float *x, const float *weight, const floa
   }
 }
 
-KERNEL void ks_rms_norm_again(const float *x, const float *weight, const float *inverse_rms, float *y, ptrdiff_t rows,
-                              ptrdiff_t columns) {
+KERNEL void ks_rms_norm_recompute(const float *x, const float *weight, const float *inverse_rms, float *y,
+                                  ptrdiff_t rows, ptrdiff_t columns) {
   VECTORISED
   for (ptrdiff_t i = 0; i < rows; i++) {
     const float *xi = x + i * columns;

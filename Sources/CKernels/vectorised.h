@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) float vectorised_exp(float x) {
   return x != x ? x : y;
 }
 
-/// The largest of `count` floats, taken in 16 lanes; -infinity of none. Not-a-numbers are passed over.
+/// The largest of `count` floats, taken in 16 lanes; -infinity of none. Not-a-numbers are ignored.
 static inline __attribute__((always_inline)) float vectorised_maximum(const float *x, ptrdiff_t count) {
   float lanes[16], largest = -INFINITY;
   for (int k = 0; k < 16; k++) lanes[k] = -INFINITY;

@@ -19,8 +19,8 @@ public final class Checkpoint: Sendable {
   /// shape, and nothing that the decoder cannot compute. Values are read later.
   ///
   /// - Parameter path: a folder with `config.json` and `model.safetensors` or
-  ///   `model.safetensors.index.json`; a `.safetensors` file with `config.json` beside it; or a
-  ///   `.gguf` file.
+  ///   `model.safetensors.index.json` (the first where both exist, as in Transformers); a
+  ///   `.safetensors` file with `config.json` beside it; or a `.gguf` file.
   /// - Throws: `FileError`.
   public init(path: String) throws {
     self.path = path
@@ -32,11 +32,12 @@ public final class Checkpoint: Sendable {
       gguf = file
     } else {
       let isFile = path.hasSuffix(".safetensors")
-      let folder = isFile ? Checkpoint.folder(of: path) : path
-      configuration = try ModelConfiguration(huggingFacePath: folder + "/config.json")
-      found =
-        try isFile
-        ? SafetensorsFile(path: path).tensors : Checkpoint.huggingFaceTensors(folder: folder)
+      let folder = isFile ? AtomicFile.folder(of: path) : path
+      var configuration = try ModelConfiguration(huggingFacePath: folder + "/config.json")
+      let stored =
+        try isFile ? SafetensorsFile(path: path).tensors : Checkpoint.tensors(folder: folder)
+      found = Checkpoint.tied(stored, &configuration)
+      self.configuration = configuration
       gguf = nil
     }
     stored = try Checkpoint.checked(found, configuration, path: path)
@@ -66,37 +67,26 @@ public final class Checkpoint: Sendable {
     return tensor
   }
 
-  private static func folder(of path: String) -> String {
-    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-  }
-
-  private static func huggingFaceTensors(folder: String) throws -> [StoredTensor] {
-    let index = folder + "/model.safetensors.index.json"
-    guard FileContents.exists(index) else {
-      return try SafetensorsFile(path: folder + "/model.safetensors").tensors
+  /// Ties embedding and output where the configuration says so and they are equal, or only one of
+  /// them is stored. Where both are stored and differ, they are not tied, whatever the configuration
+  /// says.
+  ///
+  /// Source: `PreTrainedModel.tie_weights` in transformers 5.
+  private static func tied(_ tensors: [StoredTensor], _ configuration: inout ModelConfiguration)
+    -> [StoredTensor]
+  {
+    guard configuration.tiesEmbeddings else { return tensors }
+    let family = configuration.architecture.family
+    guard let output = tensors.firstIndex(where: { $0.description.name == family.outputWeight })
+    else { return tensors }
+    var tensors = tensors
+    let embedding = tensors.first { $0.description.name == family.embeddingWeight }
+    if let embedding {
+      configuration.tiesEmbeddings = embedding.hasSameValues(as: tensors[output])
+    } else {
+      tensors[output].description = tensors[output].description.renamed(family.embeddingWeight)
     }
-    guard let map = try JSONNode(path: index).object("weight_map") else {
-      throw FileError(
-        file: index, location: "key weight_map", expected: "an object", found: "no such key")
-    }
-    var shards: [String: [String: StoredTensor]] = [:]
-    return try map.keys.sorted().map { name in
-      let shard = try map.string(name)
-      guard !shard.contains("/"), shard.hasSuffix(".safetensors") else {
-        throw map.error(name, expected: "the name of a .safetensors file in the same folder")
-      }
-      if shards[shard] == nil {
-        let tensors = try SafetensorsFile(path: "\(folder)/\(shard)").tensors
-        shards[shard] = Dictionary(uniqueKeysWithValues: tensors.map { ($0.description.name, $0) })
-      }
-      guard let tensor = shards[shard]?[name] else {
-        throw FileError(
-          file: "\(folder)/\(shard)", location: "tensor \(name)",
-          expected: "a tensor, as the index says",
-          found: "no such tensor")
-      }
-      return tensor
-    }
+    return tensors
   }
 
   /// The tensors by name, after a check that they are those of the decoder.
@@ -135,7 +125,7 @@ public final class Checkpoint: Sendable {
     // projection.
     let extra = rest.keys.filter {
       !$0.hasSuffix(".rotary_emb.inv_freq")
-        && !($0 == "lm_head.weight" && configuration.tiesEmbeddings)
+        && !($0 == configuration.architecture.family.outputWeight && configuration.tiesEmbeddings)
     }
     if let name = extra.min(), let tensor = rest[name] {
       throw FileError(

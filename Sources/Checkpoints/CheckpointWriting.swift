@@ -29,7 +29,8 @@ public struct TensorSource {
 extension Checkpoint {
   /// Writes `config.json` and `model.safetensors` (F32) into `folder`, made where it is missing, so
   /// that Transformers loads them. Files of these names are replaced once the new ones are
-  /// complete.
+  /// complete; then the index, the shards and the adapter of another model are removed, which would
+  /// be read beside them.
   ///
   /// - Parameter tensors: those of `configuration.tensorShapes`, in any order.
   /// - Throws: `FileError` when a tensor is missing, unknown or of another shape, when
@@ -39,11 +40,11 @@ extension Checkpoint {
   ) throws {
     let path = folder + "/model.safetensors"
     try configuration.check(file: folder + "/config.json")
-    guard configuration.hasAttentionBias == (configuration.architecture == .qwen2) else {
+    let family = configuration.architecture.family
+    guard configuration.hasAttentionBias == family.hasAttentionBias else {
       throw FileError(
         file: folder + "/config.json", location: "attention bias",
-        expected:
-          "\(configuration.architecture == .qwen2) in \(configuration.architecture.rawValue)",
+        expected: "\(family.hasAttentionBias) in \(family.architecture.rawValue)",
         found: "\(configuration.hasAttentionBias)")
     }
     var expected = Dictionary(uniqueKeysWithValues: configuration.tensorShapes)
@@ -71,6 +72,7 @@ extension Checkpoint {
     try json.write(configuration.huggingFace.text(isIndented: true))
     try weights.commit()
     try json.commit()
+    try removeStaleFiles(folder: folder)
   }
 }
 

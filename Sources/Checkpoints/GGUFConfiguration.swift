@@ -8,16 +8,18 @@ extension GGUFFile {
   /// Mistral's window there.
   func configuration() throws -> ModelConfiguration {
     let name = try string("general.architecture")
-    guard let architecture = [Architecture.llama, .qwen2].first(where: { $0.rawValue == name })
-    else {
-      throw failure("general.architecture", expected: "llama or qwen2")
+    let families = Architecture.allCases.map(\.family)
+    guard let family = families.first(where: { $0.ggufArchitecture == name }) else {
+      let known = Set(families.map(\.ggufArchitecture)).sorted().joined(separator: " or ")
+      throw failure("general.architecture", expected: known)
     }
     try refuseMissingFeatures(name)
-    guard let embedding = shape(of: "token_embd.weight"), embedding.count == 2 else {
+    let embeddingName = family.embedding.gguf + ".weight"
+    guard let embedding = shape(of: embeddingName), embedding.count == 2 else {
       throw FileError(
-        file: path, location: "tensor token_embd.weight",
+        file: path, location: "tensor \(embeddingName)",
         expected: "a matrix of vocabulary × hidden size",
-        found: shape(of: "token_embd.weight").map { "\($0)" } ?? "no such tensor")
+        found: shape(of: embeddingName).map { "\($0)" } ?? "no such tensor")
     }
     let hiddenSize = try integer("\(name).embedding_length")
     let headCount = try integer("\(name).attention.head_count")
@@ -31,7 +33,7 @@ extension GGUFFile {
       }
     }
     var configuration = ModelConfiguration(
-      architecture: architecture,
+      architecture: family.architecture,
       vocabularySize: embedding[0],
       hiddenSize: hiddenSize,
       intermediateSize: try integer("\(name).feed_forward_length"),
@@ -43,8 +45,10 @@ extension GGUFFile {
       ropeTheta: try number("\(name).rope.freq_base", absent: 10000),
       maximumPositions: try integer("\(name).context_length"),
       slidingWindow: try optionalInteger("\(name).attention.sliding_window"),
-      tiesEmbeddings: shape(of: "output.weight") == nil,
-      hasAttentionBias: shape(of: "blk.0.attn_q.bias") != nil,
+      tiesEmbeddings: shape(of: family.output.gguf + ".weight") == nil,
+      hasAttentionBias: tensors.contains {
+        family.huggingFaceName(gguf: $0.description.name) == family.bias(.query, layer: 0)
+      },
       beginningOfSequence: try optionalInteger("tokenizer.ggml.bos_token_id"),
       endsOfSequence: [try optionalInteger("tokenizer.ggml.eos_token_id")].compactMap { $0 })
     try configuration.check(file: path)
@@ -55,20 +59,18 @@ extension GGUFFile {
 
   /// The tensors under their Hugging Face names, with the rows that llama.cpp interleaves marked.
   func huggingFaceTensors(_ configuration: ModelConfiguration) throws -> [StoredTensor] {
-    try tensors.filter { $0.description.name != "rope_freqs.weight" }.map { stored in
+    let family = configuration.architecture.family
+    return try tensors.filter { $0.description.name != "rope_freqs.weight" }.map { stored in
       let name = stored.description.name
-      guard let mapped = GGUFFile.huggingFaceName(name) else {
+      guard let mapped = family.huggingFaceName(gguf: name) else {
         throw FileError(
           file: path, location: "tensor \(name)",
-          expected: "a tensor of a dense LLaMA or Qwen2 decoder",
+          expected: "a tensor of a dense \(family.architecture.rawValue) decoder",
           found: "another name")
       }
       var tensor = stored
       tensor.description = stored.description.renamed(mapped)
-      if configuration.architecture == .llama {
-        if name.contains(".attn_q.") { tensor.interleavedHeads = configuration.headCount }
-        if name.contains(".attn_k.") { tensor.interleavedHeads = configuration.keyValueHeadCount }
-      }
+      tensor.interleavedHeads = family.interleavedHeads(gguf: name, configuration)
       if tensor.interleavedHeads != nil, tensor.description.shape.count == 1,
         tensor.description.elementType.blockSize != 1
       {
@@ -78,32 +80,6 @@ extension GGUFFile {
       }
       return tensor
     }
-  }
-
-  /// Hugging Face's name of the tensor that GGUF calls `name`; nil when the decoder has no such
-  /// tensor.
-  ///
-  /// Source: `gguf.constants.TENSOR_NAMES` and `gguf.tensor_mapping` of the Python package gguf.
-  private static func huggingFaceName(_ name: String) -> String? {
-    switch name {
-    case "token_embd.weight": return "model.embed_tokens.weight"
-    case "output_norm.weight": return "model.norm.weight"
-    case "output.weight": return "lm_head.weight"
-    default: break
-    }
-    let modules = [
-      "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
-      "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
-      "ffn_norm": "post_attention_layernorm",
-      "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-    ]
-    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0] == "blk", let layer = Int(parts[1]),
-      let module = modules[String(parts[2])]
-    else {
-      return nil
-    }
-    return "model.layers.\(layer).\(module).\(parts[3])"
   }
 
   private func refuseMissingFeatures(_ name: String) throws {
@@ -124,7 +100,7 @@ extension GGUFFile {
   /// Linear scaling stands in the metadata; Llama 3's was turned into one divisor for each
   /// frequency.
   private func ropeScaling(_ configuration: ModelConfiguration) throws -> RopeScaling? {
-    let prefix = configuration.architecture.rawValue
+    let prefix = configuration.architecture.family.ggufArchitecture
     switch try string("\(prefix).rope.scaling.type", absent: "none") {
     case "none": break
     case "linear": return .linear(factor: try number("\(prefix).rope.scaling.factor"))

@@ -17,14 +17,15 @@ extension ModelConfiguration {
       throw json.error(
         "model_type", expected: Architecture.allCases.map(\.rawValue).joined(separator: ", "))
     }
-    try ModelConfiguration.refuseMissingFeatures(json, architecture)
+    let family = architecture.family
+    try ModelConfiguration.refuseMissingFeatures(json, family)
 
     let hiddenSize = try json.integer("hidden_size")
     let headCount = try json.integer("num_attention_heads")
     guard headCount > 0 else {
       throw json.error("num_attention_heads", expected: "a positive number")
     }
-    let rope = try json.object("rope_parameters") ?? json.object("rope_scaling")
+    let rope = try ModelConfiguration.ropeParameters(json)
     self.init(
       architecture: architecture,
       vocabularySize: try json.integer("vocab_size"),
@@ -32,34 +33,43 @@ extension ModelConfiguration {
       intermediateSize: try json.integer("intermediate_size"),
       layerCount: try json.integer("num_hidden_layers"),
       headCount: headCount,
-      // LLaMA 1 has no such key; in the other families an absent key would mean a number, not "as
-      // many".
       keyValueHeadCount: try json.integer(
         "num_key_value_heads",
-        absent: architecture == .llama || json.hasMember("num_key_value_heads") ? headCount : nil),
+        absent: family.mayOmitKeyValueHeads || json.hasMember("num_key_value_heads")
+          ? headCount : nil),
       headDimension: try json.integer("head_dim", absent: hiddenSize / headCount),
       rmsNormEpsilon: Float(try json.number("rms_norm_eps", absent: 1e-6)),
       ropeTheta: try (rope?["rope_theta"] == nil ? json : rope ?? json).number(
         "rope_theta", absent: 10000),
       ropeScaling: try rope.flatMap { try RopeScaling(huggingFace: $0, of: json) },
       maximumPositions: try json.integer("max_position_embeddings"),
-      slidingWindow: try ModelConfiguration.slidingWindow(json, architecture),
+      slidingWindow: try family.slidingWindow.value(json),
       tiesEmbeddings: try json.bool("tie_word_embeddings", absent: false),
-      hasAttentionBias: architecture == .qwen2,
+      hasAttentionBias: family.hasAttentionBias,
       beginningOfSequence: try json.integers("bos_token_id").first,
       endsOfSequence: try json.integers("eos_token_id"))
     try check(file: json.file)
   }
 
-  private static func refuseMissingFeatures(_ json: JSONNode, _ architecture: Architecture) throws {
+  /// The object that describes the rotary embedding: `rope_scaling` where it is there and not empty,
+  /// else `rope_parameters`.
+  ///
+  /// Source: `RotaryEmbeddingConfigMixin.convert_rope_params_to_dict` in transformers 5.
+  private static func ropeParameters(_ json: JSONNode) throws -> JSONNode? {
+    if let scaling = try json.object("rope_scaling"), !scaling.keys.isEmpty { return scaling }
+    return try json.object("rope_parameters")
+  }
+
+  private static func refuseMissingFeatures(_ json: JSONNode, _ family: ModelFamily) throws {
     guard try json.string("hidden_act", absent: "silu") == "silu" else {
       throw json.error("hidden_act", expected: "silu")
     }
     // Transformers gives LLaMA's output projection a bias too, which the decoder does not have.
-    let attentionBias = try json.bool("attention_bias", absent: architecture == .qwen2)
-    guard attentionBias == (architecture == .qwen2) else {
+    let attentionBias = try json.bool("attention_bias", absent: family.hasAttentionBias)
+    guard attentionBias == family.hasAttentionBias else {
       throw json.error(
-        "attention_bias", expected: "\(architecture == .qwen2) in \(architecture.rawValue)")
+        "attention_bias",
+        expected: "\(family.hasAttentionBias) in \(family.architecture.rawValue)")
     }
     guard try !json.bool("mlp_bias", absent: false) else {
       throw json.error("mlp_bias", expected: "false")
@@ -69,8 +79,10 @@ extension ModelConfiguration {
         throw json.error(key, expected: "a model without experts")
       }
     }
-    guard try json.number("partial_rotary_factor", absent: 1) == 1 else {
-      throw json.error("partial_rotary_factor", expected: "1")
+    for node in [json, try ropeParameters(json)].compactMap({ $0 }) {
+      guard try node.number("partial_rotary_factor", absent: 1) == 1 else {
+        throw node.error("partial_rotary_factor", expected: "1")
+      }
     }
     guard json["quantization_config"] == nil else {
       throw json.error("quantization_config", expected: "weights in F32, F16 or BF16")
@@ -83,29 +95,13 @@ extension ModelConfiguration {
     }
   }
 
-  private static func slidingWindow(_ json: JSONNode, _ architecture: Architecture) throws -> Int? {
-    switch architecture {
-    case .llama: return nil
-    case .qwen2 where try !json.bool("use_sliding_window", absent: false): return nil
-    case .mistral, .qwen2:
-      if json.hasMember("sliding_window") && json["sliding_window"] == nil { return nil }
-      return try json.integer("sliding_window", absent: 4096)
-    }
-  }
-
   /// The `config.json` that Transformers reads as this configuration.
   var huggingFace: JSONValue {
-    let className =
-      switch architecture {
-      case .llama: "LlamaForCausalLM"
-      case .mistral: "MistralForCausalLM"
-      case .qwen2: "Qwen2ForCausalLM"
-      }
     // Through its shortest text, so that 1e-5 is written as that and not as the nearest Float's
     // many digits.
     let epsilon = Double("\(rmsNormEpsilon)") ?? Double(rmsNormEpsilon)
-    var json: [String: JSONValue] = [
-      "architectures": .array([.string(className)]),
+    let json: [String: JSONValue] = [
+      "architectures": .array([.string(architecture.family.transformersClass)]),
       "model_type": .string(architecture.rawValue),
       "vocab_size": .integer(vocabularySize),
       "hidden_size": .integer(hiddenSize),
@@ -126,18 +122,20 @@ extension ModelConfiguration {
         : endOfSequence.map(JSONValue.integer) ?? .null,
       "torch_dtype": .string("float32"),
     ]
-    switch architecture {
-    case .llama:
-      json["attention_bias"] = .bool(false)
-      json["mlp_bias"] = .bool(false)
-    case .mistral:
-      json["sliding_window"] = slidingWindow.map(JSONValue.integer) ?? .null
-    case .qwen2:
-      json["use_sliding_window"] = .bool(slidingWindow != nil)
-      json["sliding_window"] = slidingWindow.map(JSONValue.integer) ?? .null
-      json["max_window_layers"] = .integer(slidingWindow == nil ? layerCount : 0)
+    return .object(json.merging(architecture.family.ownKeys(self)) { $1 })
+  }
+}
+
+extension ModelFamily.SlidingWindowKeys {
+  /// The window that `json` states; nil where there is none.
+  func value(_ json: JSONNode) throws -> Int? {
+    switch self {
+    case .none: return nil
+    case .switched where try !json.bool("use_sliding_window", absent: false): return nil
+    case .always(let absent), .switched(let absent):
+      if json.hasMember("sliding_window") && json["sliding_window"] == nil { return nil }
+      return try json.integer("sliding_window", absent: absent)
     }
-    return .object(json)
   }
 }
 

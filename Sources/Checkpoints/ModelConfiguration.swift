@@ -1,12 +1,5 @@
 import Files
 
-/// The decoder families that share the LLaMA shape, by their name in `config.json`.
-public enum Architecture: String, Codable, CaseIterable, Hashable, Sendable {
-  case llama
-  case mistral
-  case qwen2
-}
-
 /// How the rotary embedding's frequencies are stretched beyond the positions of pretraining.
 public enum RopeScaling: Codable, Hashable, Sendable {
   /// Every frequency divided by `factor`.
@@ -63,7 +56,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   /// - Parameters:
   ///   - keyValueHeadCount: as many as query heads when left out.
   ///   - headDimension: `hiddenSize / headCount` when left out.
-  ///   - hasAttentionBias: true for Qwen2 alone when left out.
+  ///   - hasAttentionBias: as in the family when left out.
   public init(
     architecture: Architecture = .llama, vocabularySize: Int, hiddenSize: Int,
     intermediateSize: Int, layerCount: Int,
@@ -88,7 +81,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     self.maximumPositions = maximumPositions
     self.slidingWindow = slidingWindow
     self.tiesEmbeddings = tiesEmbeddings
-    self.hasAttentionBias = hasAttentionBias ?? (architecture == .qwen2)
+    self.hasAttentionBias = hasAttentionBias ?? architecture.family.hasAttentionBias
     self.beginningOfSequence = beginningOfSequence
     self.endsOfSequence = endsOfSequence
   }
@@ -96,34 +89,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   /// The tensors of the decoder, by their Hugging Face names, with their row-major shapes: a
   /// projection is `[out, in]`.
   public var tensorShapes: [(name: String, shape: [Int])] {
-    var shapes = [("model.embed_tokens.weight", [vocabularySize, hiddenSize])]
-    for layer in 0..<layerCount { shapes += tensorShapes(ofLayer: layer) }
-    shapes.append(("model.norm.weight", [hiddenSize]))
-    if !tiesEmbeddings { shapes.append(("lm_head.weight", [vocabularySize, hiddenSize])) }
-    return shapes
-  }
-
-  private func tensorShapes(ofLayer layer: Int) -> [(String, [Int])] {
-    let queries = headCount * headDimension
-    let keys = keyValueHeadCount * headDimension
-    let names: [(String, [Int])] = [
-      ("input_layernorm.weight", [hiddenSize]),
-      ("self_attn.q_proj.weight", [queries, hiddenSize]),
-      ("self_attn.k_proj.weight", [keys, hiddenSize]),
-      ("self_attn.v_proj.weight", [keys, hiddenSize]),
-      ("self_attn.o_proj.weight", [hiddenSize, queries]),
-      ("post_attention_layernorm.weight", [hiddenSize]),
-      ("mlp.gate_proj.weight", [intermediateSize, hiddenSize]),
-      ("mlp.up_proj.weight", [intermediateSize, hiddenSize]),
-      ("mlp.down_proj.weight", [hiddenSize, intermediateSize]),
-    ]
-    let biases: [(String, [Int])] = [
-      ("self_attn.q_proj.bias", [queries]), ("self_attn.k_proj.bias", [keys]),
-      ("self_attn.v_proj.bias", [keys]),
-    ]
-    return (names + (hasAttentionBias ? biases : [])).map {
-      ("model.layers.\(layer).\($0.0)", $0.1)
-    }
+    architecture.family.tensorShapes(self)
   }
 
   /// Throws, naming `file`, when a size makes no sense, so that later products of two sizes cannot

@@ -63,6 +63,11 @@ public struct PEFTAdapter: Hashable, Sendable {
     Set(factors.map { String($0.module.split(separator: ".").last ?? "") }).sorted()
   }
 
+  private static let configurationName = "adapter_config.json"
+  private static let weightsName = "adapter_model.safetensors"
+  /// The files of an adapter's folder.
+  static let fileNames = [configurationName, weightsName]
+
   private static let prefix = "base_model.model."
   private static let suffixA = ".lora_A.weight"
   private static let suffixB = ".lora_B.weight"
@@ -72,14 +77,14 @@ public struct PEFTAdapter: Hashable, Sendable {
   /// Throws `FileError` when a file is missing or damaged, or when the adapter is no plain
   /// LoRA.
   public init(folder: String) throws {
-    let json = try JSONNode(path: folder + "/adapter_config.json")
+    let json = try JSONNode(path: "\(folder)/\(PEFTAdapter.configurationName)")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
     let rank = try json.integer("r")
-    let file = try SafetensorsFile(path: folder + "/adapter_model.safetensors")
+    let file = try SafetensorsFile(path: "\(folder)/\(PEFTAdapter.weightsName)")
     var tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.description.name, $0) })
     guard !tensors.isEmpty else {
       throw FileError(
-        file: folder + "/adapter_model.safetensors", location: "tensors",
+        file: "\(folder)/\(PEFTAdapter.weightsName)", location: "tensors",
         expected: "at least one pair", found: "none")
     }
     var factors: [Factors] = []
@@ -91,7 +96,7 @@ public struct PEFTAdapter: Hashable, Sendable {
       guard let a = tensors.removeValue(forKey: name), let b = tensors.removeValue(forKey: nameB)
       else {
         throw FileError(
-          file: folder + "/adapter_model.safetensors", location: "tensor \(nameB)",
+          file: "\(folder)/\(PEFTAdapter.weightsName)", location: "tensor \(nameB)",
           expected: "B beside A",
           found: "no such tensor")
       }
@@ -110,7 +115,7 @@ public struct PEFTAdapter: Hashable, Sendable {
     }
     if let name = tensors.keys.min() {
       throw FileError(
-        file: folder + "/adapter_model.safetensors", location: "tensor \(name)",
+        file: "\(folder)/\(PEFTAdapter.weightsName)", location: "tensor \(name)",
         expected:
           "only \(PEFTAdapter.prefix)MODULE\(PEFTAdapter.suffixA) and \(PEFTAdapter.suffixB)",
         found: "another one")
@@ -122,6 +127,36 @@ public struct PEFTAdapter: Hashable, Sendable {
       factors: factors)
   }
 
+  /// The keys of `adapter_config.json` that do not change what a plain LoRA computes: where it came
+  /// from, which modules it adapts (the tensors tell), and how its factors were initialised.
+  private static let ignoredKeys: Set = [
+    "task_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision",
+    "inference_mode", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+    "megatron_core", "qalora_group_size", "loftq_config", "eva_config", "corda_config",
+    "lora_ga_config",
+  ]
+
+  /// The keys that are read.
+  private static let readKeys: Set = [
+    "peft_type", "r", "lora_alpha", "lora_dropout", "bias", "init_lora_weights",
+  ]
+
+  /// The keys of features that are off where the value is false, null or empty.
+  private static let absentFeatures: Set = [
+    "fan_in_fan_out", "use_rslora", "use_dora", "use_qalora", "lora_bias", "rank_pattern",
+    "alpha_pattern", "modules_to_save", "megatron_config", "layer_replication",
+    "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config",
+    "ensure_weight_tying", "merge_weights", "enable_lora",
+  ]
+
+  /// The initialisations that leave the model's own weights as they are. PiSSA, OLoRA, LoftQ and
+  /// others change them, so that their factors belong to another model than the one they name.
+  private static let plainInitialisations: [JSONValue] = [
+    .null, .bool(true), .bool(false), .string("gaussian"), .string("orthogonal"), .string("eva"),
+  ]
+
+  /// Throws, by its key, where an adapter computes something else than W + (alpha / rank) B A. A key
+  /// that is not known here may change the result, and is refused unless it is null.
   private static func refuseOtherThanPlainLoRA(_ json: JSONNode) throws {
     guard try json.string("peft_type") == "LORA" else {
       throw json.error("peft_type", expected: "LORA")
@@ -130,13 +165,27 @@ public struct PEFTAdapter: Hashable, Sendable {
       throw json.error("bias", expected: "none")
     }
     guard try json.integer("r") > 0 else { throw json.error("r", expected: "a positive number") }
-    for key in ["fan_in_fan_out", "use_rslora", "use_dora", "use_qalora", "lora_bias"] {
-      guard try !json.bool(key, absent: false) else { throw json.error(key, expected: "false") }
+    guard (0..<1).contains(try json.number("lora_dropout", absent: 0)) else {
+      throw json.error("lora_dropout", expected: "a probability below 1")
     }
-    for key in ["rank_pattern", "alpha_pattern", "modules_to_save"] {
-      switch json.child(key).value {
-      case .null, .array([]), .object([]): break
-      default: throw json.error(key, expected: "nothing")
+    guard plainInitialisations.contains(json.child("init_lora_weights").value) else {
+      throw json.error(
+        "init_lora_weights",
+        expected: "true, false, gaussian, orthogonal or eva (PEFT converts other adapters to plain "
+          + "LoRA: path_initial_model_for_weight_conversion of save_pretrained)")
+    }
+    for (key, node) in try json.members() where !ignoredKeys.union(readKeys).contains(key) {
+      switch node.value {
+      case .null: break
+      case .bool(false), .array([]), .object([]):
+        guard absentFeatures.contains(key) else {
+          throw json.error(key, expected: "no such key: it is not known here")
+        }
+      default:
+        throw json.error(
+          key,
+          expected: absentFeatures.contains(key)
+            ? "nothing: only plain LoRA is read" : "no such key: it is not known here")
       }
     }
   }
@@ -172,8 +221,8 @@ public struct PEFTAdapter: Hashable, Sendable {
       ]
     }
     try AtomicFile.makeFolder(folder)
-    let weights = try SafetensorsFile.write(tensors, path: folder + "/adapter_model.safetensors")
-    let config = try AtomicFile(path: folder + "/adapter_config.json")
+    let weights = try SafetensorsFile.write(tensors, path: "\(folder)/\(PEFTAdapter.weightsName)")
+    let config = try AtomicFile(path: "\(folder)/\(PEFTAdapter.configurationName)")
     try config.write(json.text(isIndented: true))
     try weights.commit()
     try config.commit()

@@ -1,5 +1,11 @@
 import Files
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A tensor that a checkpoint holds.
 public struct TensorDescription: Hashable, Sendable {
   /// The name in Hugging Face's form, such as `model.layers.0.self_attn.q_proj.weight`.
@@ -30,6 +36,19 @@ package struct StoredTensor: Sendable {
   /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in
   /// Hugging Face's order.
   var interleavedHeads: Int? = nil
+
+  /// Whether `other` has the same shape and numbers. Of equally stored tensors the bytes are
+  /// compared first.
+  func hasSameValues(as other: StoredTensor) -> Bool {
+    guard description.shape == other.description.shape else { return false }
+    if description.elementType == other.description.elementType, description.byteCount > 0,
+      let bytes = file.bytes.baseAddress, let others = other.file.bytes.baseAddress,
+      memcmp(bytes + offset, others + other.offset, description.byteCount) == 0
+    {
+      return true
+    }
+    return values == other.values
+  }
 
   /// The numbers, dequantized, row-major.
   package var values: [Float] {

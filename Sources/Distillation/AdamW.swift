@@ -25,7 +25,7 @@ public struct AdamWSettings: Sendable, Hashable, Codable {
 }
 
 /// The optimiser with its state: first and second moments of each parameter, and the steps taken.
-public final class AdamW: @unchecked Sendable {
+public final class AdamW {
   public let settings: AdamWSettings
   public let firstMoments: ParameterStore
   public let secondMoments: ParameterStore
@@ -50,7 +50,7 @@ public final class AdamW: @unchecked Sendable {
     let correction1 = Float(1 - pow(Double(settings.beta1), Double(stepCount)))
     let correction2 = Float(1 - pow(Double(settings.beta2), Double(stepCount)))
     let s = settings
-    // Runs of parameters that decay alike, cut into blocks that the workers share out.
+    // Runs of parameters that decay alike, cut into blocks that are dealt out to the workers.
     var blocks: [(range: Range<Int>, decay: Float)] = []
     for slot in parameters.slots {
       let decay = slot.shape.count > 1 || s.decaysVectors ? s.weightDecay : 0
@@ -66,14 +66,16 @@ public final class AdamW: @unchecked Sendable {
         ($0..<min($0 + Self.blockLength, block.range.upperBound), block.decay)
       }
     }
-    concurrently(workers) { worker in
+    let stores = (parameters, gradients, firstMoments, secondMoments)
+    concurrently(workers, sharing: stores) { worker, stores in
+      let (parameters, gradients, firstMoments, secondMoments) = stores
       for index in stride(from: worker, to: cut.count, by: workers) {
         let (range, decay) = cut[index]
         let at = range.lowerBound
         ks_adamw(
           parameters.buffer.base + at, gradients.buffer.base + at,
-          self.firstMoments.buffer.base + at,
-          self.secondMoments.buffer.base + at, range.count, gradientScale, learningRate, s.beta1,
+          firstMoments.buffer.base + at, secondMoments.buffer.base + at, range.count, gradientScale,
+          learningRate, s.beta1,
           s.beta2, s.epsilon, decay, correction1, correction2)
       }
     }

@@ -5,7 +5,7 @@ import LanguageModel
 import Tokenizers
 
 /// A model with the tokenizer it reads and writes with.
-public struct Student: Sendable {
+public struct Student {
   public var decoder: Decoder
   public var tokenizer: Tokenizer
   /// Where it came from: a path, or a preset's name.

@@ -56,6 +56,30 @@ public enum FileContents {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// The names in the folder at `path`, sorted. Throws where it cannot be read.
+  public static func names(inFolder path: String) throws(FileError) -> [String] {
+    guard let folder = opendir(path) else { throw unreadable(path) }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) {
+          String(cString: $0)
+        }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// Removes the file at `path`, if there is one. Throws where that fails.
+  public static func remove(_ path: String) throws(FileError) {
+    guard unlink(path) == 0 || errno == ENOENT else {
+      throw FileError(
+        file: path, expected: "a file that can be removed", found: String(cString: strerror(errno)))
+    }
+  }
+
   static func unreadable(_ path: String) -> FileError {
     let reason = errno
     return FileError(

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// Room for the matrices of one pass, handed out in order and taken back all at once.
+/// The workspace for the matrices of one pass, handed out in order and taken back all at once.
 ///
-/// Memory grows to the largest pass and is used again by the next; nothing is zeroed.
+/// Memory grows to the largest pass and is reused by the next; nothing is zeroed.
 final class Arena {
   private var chunks: [FloatBuffer] = []
   private var chunk = 0

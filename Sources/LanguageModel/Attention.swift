@@ -1,13 +1,13 @@
 import CKernels
 import LinearAlgebra
 
-/// Causal grouped-query attention over a forest of segments (Ainslie et al., 2305.13245), exact, in
+/// Causal grouped-query attention over packed prefix trees (Ainslie et al., 2305.13245), exact, in
 /// blocks of queries.
 ///
-/// Letters: T rows, Q rows that ask (all of them, or the wanted ones), H query heads, G key-value
-/// heads, d head dimension. No matrix of T × T exists: a block's scores are made, used and made
-/// again in the backward from the log-sum-exp of each row (as in Dao et al., 2205.14135).
-struct Attention: Sendable {
+/// Letters: T rows, Q query rows (all of them, or the output rows), H query heads, G key-value
+/// heads, d head dimension. No matrix of T × T exists: a block's scores are computed, used, and
+/// recomputed in the backward from the log-sum-exp of each row (as in Dao et al., 2205.14135).
+struct Attention {
   let heads: Int
   let keyValueHeads: Int
   let headDimension: Int
@@ -22,10 +22,10 @@ struct Attention: Sendable {
   /// queries[Q, H d] and the keys, the first half of a row of keysValues[T, 2 G d], are already
   /// rotated.
   func forward(
-    queries: MatrixView, keysValues: MatrixView, _ asking: AskingRows, into attended: MatrixView,
+    queries: MatrixView, keysValues: MatrixView, _ queryRows: QueryRows, into attended: MatrixView,
     logSumExp: MatrixView, _ arena: Arena, _ clock: PassClock
   ) {
-    forEachBlock(asking, arena, scoreMatrices: 1) { block, scores in
+    forEachBlock(queryRows, arena, scoreMatrices: 1) { block, scores in
       for head in 0..<heads {
         let query = columns(of: queries, block.rows, head)
         for span in block.spans {
@@ -67,12 +67,12 @@ struct Attention: Sendable {
   /// dQueries[Q, H d] is written; the gradients of keys and values are added to dKeysValues[T, 2 G
   /// d].
   func backward(
-    queries: MatrixView, keysValues: MatrixView, _ asking: AskingRows, attended: MatrixView,
+    queries: MatrixView, keysValues: MatrixView, _ queryRows: QueryRows, attended: MatrixView,
     logSumExp: MatrixView,
     dAttended: MatrixView, into dQueries: MatrixView, addingTo dKeysValues: MatrixView,
     _ arena: Arena, _ clock: PassClock
   ) {
-    forEachBlock(asking, arena, scoreMatrices: 2) { block, scores in
+    forEachBlock(queryRows, arena, scoreMatrices: 2) { block, scores in
       let (probabilities, dScores) = (scores[0], scores[1])
       for head in 0..<heads {
         let query = columns(of: queries, block.rows, head)
@@ -86,7 +86,7 @@ struct Attention: Sendable {
             dOutput, value(keysValues, span.rows, head).transposed,
             into: dScores.columns(span.columns))
         }
-        ks_softmax_again(
+        ks_softmax_recompute(
           probabilities.base, probabilities.stride, scale, block.visible,
           logSumExp.row(block.rows.lowerBound) + head, heads, block.rows.count, block.keyCount)
         ks_softmax_backward(
@@ -121,12 +121,13 @@ struct Attention: Sendable {
   }
 
   private func forEachBlock(
-    _ asking: AskingRows, _ arena: Arena, scoreMatrices: Int, _ body: (Block, [MatrixView]) -> Void
+    _ queryRows: QueryRows, _ arena: Arena, scoreMatrices: Int,
+    _ body: (Block, [MatrixView]) -> Void
   ) {
-    for segment in asking.segments {
-      var start = segment.asking.lowerBound
-      while start < segment.asking.upperBound {
-        let rows = start..<min(start + Self.blockRows, segment.asking.upperBound)
+    for segment in queryRows.segments {
+      var start = segment.queries.lowerBound
+      while start < segment.queries.upperBound {
+        let rows = start..<min(start + Self.blockRows, segment.queries.upperBound)
         var spans: [(rows: Range<Int>, columns: Range<Int>)] = []
         var keyCount = 0
         func see(_ keys: Range<Int>) {
@@ -135,11 +136,11 @@ struct Attention: Sendable {
         }
         segment.ancestors.forEach(see)
         let inherited = Int32(keyCount)
-        let visible = asking.visible[rows].map { $0 + inherited }
+        let visible = queryRows.visible[rows].map { $0 + inherited }
         // The last query of a block sees the most.
         let own =
           segment.rows.lowerBound..<segment.rows.lowerBound
-          + Int(asking.visible[rows.upperBound - 1])
+          + Int(queryRows.visible[rows.upperBound - 1])
         if let last = spans.last, last.rows.upperBound == own.lowerBound {
           // The parent's rows lie right before: one product serves both.
           spans[spans.count - 1] = (
@@ -172,44 +173,44 @@ struct Attention: Sendable {
   }
 }
 
-/// The rows of a forest that ask in a layer: all of them, or in the last layer those whose result
-/// is wanted.
-struct AskingRows {
-  /// A segment's rows among T, those that ask among Q, and its ancestors' among T.
-  var segments: [(rows: Range<Int>, asking: Range<Int>, ancestors: [Range<Int>])]
+/// The rows of a batch whose queries a layer computes: all of them, or in the last layer those from
+/// which something is predicted.
+struct QueryRows {
+  /// A segment's rows among T, its query rows among Q, and its ancestors' rows among T.
+  var segments: [(rows: Range<Int>, queries: Range<Int>, ancestors: [Range<Int>])]
   /// Positions, dropout keys and how many rows of its own segment each sees [Q].
   var positions: [Int32]
   var dropoutKeys: [UInt32]
   var visible: [Int32]
-  /// The rows' places among T; nil where all ask.
+  /// The rows' places among T; nil where all are query rows.
   var selection: [Int32]?
 
   var count: Int { positions.count }
 
-  static func all(_ forest: PackedForest) -> AskingRows {
-    AskingRows(
-      segments: forest.segments.map { ($0.rows, $0.rows, $0.ancestors) },
-      positions: forest.positions,
-      dropoutKeys: forest.dropoutKeys, visible: forest.visible, selection: nil)
+  static func all(_ batch: PackedBatch) -> QueryRows {
+    QueryRows(
+      segments: batch.segments.map { ($0.rows, $0.rows, $0.ancestors) },
+      positions: batch.positions,
+      dropoutKeys: batch.dropoutKeys, visible: batch.visible, selection: nil)
   }
 
-  static func wanted(_ forest: PackedForest) -> AskingRows {
-    let rows = forest.wantedRows.map(Int.init)
-    return AskingRows(
-      segments: forest.segments.map { ($0.rows, $0.wanted, $0.ancestors) },
-      positions: rows.map { forest.positions[$0] },
-      dropoutKeys: rows.map { forest.dropoutKeys[$0] },
-      visible: rows.map { forest.visible[$0] }, selection: forest.wantedRows)
+  static func outputs(_ batch: PackedBatch) -> QueryRows {
+    let rows = batch.outputRows.map(Int.init)
+    return QueryRows(
+      segments: batch.segments.map { ($0.rows, $0.outputs, $0.ancestors) },
+      positions: rows.map { batch.positions[$0] },
+      dropoutKeys: rows.map { batch.dropoutKeys[$0] },
+      visible: rows.map { batch.visible[$0] }, selection: batch.outputRows)
   }
 
   /// One row of each of some sequences, at these positions; what they see lies in caches.
-  static func step(positions: [Int32]) -> AskingRows {
-    AskingRows(
+  static func step(positions: [Int32]) -> QueryRows {
+    QueryRows(
       segments: [], positions: positions,
       dropoutKeys: Array(repeating: 0, count: positions.count), visible: [], selection: nil)
   }
 
-  /// Copies the asking rows of `x`[T, n] into `y`[Q, n].
+  /// Copies the query rows of `x`[T, n] into `y`[Q, n].
   func copy(_ x: MatrixView, into y: MatrixView) {
     guard let selection else { return y.base.update(from: x.base, count: x.rows * x.columns) }
     for (i, row) in selection.enumerated() {
@@ -217,7 +218,7 @@ struct AskingRows {
     }
   }
 
-  /// The asking rows of `x`[T, n]: itself where all ask, else a copy in `arena`.
+  /// The query rows of `x`[T, n]: itself where all are query rows, else a copy in `arena`.
   func gather(_ x: MatrixView, _ arena: Arena) -> MatrixView {
     guard let selection else { return x }
     let result = arena.matrix(selection.count, x.columns)

@@ -7,58 +7,62 @@ import Randomness
 /// untied output.
 ///
 /// Holds the parameters and, where there is one, a low-rank adapter; passes over it are
-/// `DecoderPass` (training and scoring) and `Generator`. With an adapter the model's own parameters
-/// are frozen.
-public final class Decoder: Sendable {
+/// `DecoderPass` (training and scoring) and `Generator`. With an adapter the model's own weights are
+/// frozen.
+///
+/// Not `Sendable`: training changes it in place. Threads share a `FrozenDecoder`.
+public final class Decoder {
   public let configuration: ModelConfiguration
-  /// The model's own parameters, in the order and with the names of
-  /// `ModelConfiguration.tensorShapes`.
-  public let parameters: ParameterStore
   public let adapter: LowRankAdapter?
+  /// The model's own weights, with the names of `ModelConfiguration.tensorShapes`.
+  let weights: WeightStorage
+  /// Whether nothing of it is trained, the adapter included.
+  let isFrozen: Bool
   let layers: [DecoderLayer]
   let rotary: RotaryTable
-  let embedding: MatrixView
-  let finalNorm: ParameterVector
+  let embedding: StoredWeight
+  let finalNorm: StoredVector
   /// The vocabulary projection [V, D]: the embedding itself where they are tied.
-  let output: MatrixView
-  let outputName: String
+  let output: StoredWeight
 
-  private init(
-    _ configuration: ModelConfiguration, _ parameters: ParameterStore, _ adapter: LowRankAdapter?,
-    rotary: RotaryTable? = nil
+  init(
+    _ c: ModelConfiguration, _ weights: WeightStorage, _ adapter: LowRankAdapter?,
+    rotary: RotaryTable? = nil, isFrozen: Bool = false
   ) {
-    self.configuration = configuration
-    self.parameters = parameters
+    configuration = c
     self.adapter = adapter
-    layers = (0..<configuration.layerCount).map {
-      DecoderLayer($0, configuration, parameters, adapter)
-    }
-    self.rotary = rotary ?? RotaryTable(configuration, positions: configuration.maximumPositions)
-    embedding = parameters.matrix("model.embed_tokens.weight")
-    finalNorm = ParameterVector("model.norm.weight", of: parameters)
-    outputName = configuration.tiesEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
-    output = parameters.matrix(outputName)
+    self.isFrozen = isFrozen
+    self.weights = weights
+    // What lies under an adapter is not trained.
+    let weights = adapter == nil ? weights : weights.frozen
+    layers = (0..<c.layerCount).map { DecoderLayer($0, c, weights, adapter) }
+    self.rotary = rotary ?? RotaryTable(c)
+    let family = c.architecture.family
+    embedding = weights.matrix([family.embeddingWeight])
+    finalNorm = weights.vector(family.finalNormWeight)
+    output = c.tiesEmbeddings ? embedding : weights.matrix([family.outputWeight])
   }
 
-  /// The tensors that training changes: the adapter's where there is one, else all of the model's.
-  public var trainable: ParameterStore { adapter?.parameters ?? parameters }
+  /// The model's own weights in single precision, in the order of `ModelConfiguration.tensorShapes`.
+  package var parameters: ParameterStore { weights.parameters }
 
-  /// The same model, its parameters shared, with `adapter` on its projections; or without one.
+  /// The tensors that training changes: the adapter's where there is one, else all of the model's; of
+  /// a reader of a `FrozenDecoder` none.
+  public var trainable: ParameterStore {
+    isFrozen ? ParameterStore([]) : adapter?.parameters ?? weights.parameters
+  }
+
+  /// The same model, its weights shared, with `adapter` on its projections; or without one.
   public func adapted(by adapter: LowRankAdapter?) -> Decoder {
-    Decoder(configuration, parameters, adapter, rotary: rotary)
+    Decoder(configuration, weights, adapter, rotary: rotary)
   }
 
-  /// The same model with what training changes in memory of its own, to be trained apart.
+  /// The same model with what training changes in memory of its own, to be trained separately.
   public func copy() -> Decoder {
-    guard let adapter else { return Decoder(configuration, parameters.copy(), nil, rotary: rotary) }
-    return adapted(by: adapter.copy())
-  }
-
-  /// x[T, D]: the embeddings of `tokens`.
-  func embed(_ tokens: [Int32], into x: MatrixView) {
-    for (row, token) in tokens.enumerated() {
-      x.row(row).update(from: embedding.row(Int(token)), count: x.columns)
+    guard let adapter else {
+      return Decoder(configuration, WeightStorage(trained: weights.copy()), nil, rotary: rotary)
     }
+    return adapted(by: adapter.copy())
   }
 
   // MARK: Making one
@@ -81,17 +85,22 @@ public final class Decoder: Sendable {
     using generator: inout SeededGenerator
   ) throws -> Decoder {
     let parameters = ParameterStore(configuration.tensorShapes)
+    let family = configuration.architecture.family
+    let projections = Set(
+      (0..<configuration.layerCount).flatMap { layer in
+        ProjectionName.allCases.map { family.weight($0, layer: layer) }
+      })
     for slot in parameters.slots {
       let values = parameters[slot.name]
-      if slot.name.hasSuffix("norm.weight") {
+      if slot.shape.count == 1, slot.name.hasSuffix(".weight") {
         values.update(repeating: 1)
-      } else if slot.name.contains("_proj.weight"), initialisation == .orthogonal {
+      } else if projections.contains(slot.name), initialisation == .orthogonal {
         try fillOrthogonal(values, rows: slot.rows, columns: slot.columns, using: &generator)
       } else if slot.shape.count == 2 {
         for i in values.indices { values[i] = 0.02 * Float(generator.normal()) }
       }
     }
-    return Decoder(configuration, parameters, nil)
+    return Decoder(configuration, parameters: parameters)
   }
 
   private static func fillOrthogonal(
@@ -119,16 +128,16 @@ public final class Decoder: Sendable {
   /// Throws `FileError` for a tensor that is missing, of another shape, or damaged.
   public convenience init(_ checkpoint: Checkpoint) throws {
     let parameters = ParameterStore(checkpoint.configuration.tensorShapes)
-    try parallel(parameters.slots.count) { index in
+    try parallel(parameters.slots.count, sharing: parameters) { index, parameters in
       let slot = parameters.slots[index]
       try checkpoint.read(slot.name, into: parameters[slot.name])
     }
-    self.init(checkpoint.configuration, parameters, nil)
+    self.init(checkpoint.configuration, parameters: parameters)
   }
 
   /// A model of this shape with the given parameters. Precondition: they are laid out as
   /// `tensorShapes` says.
   package convenience init(_ configuration: ModelConfiguration, parameters: ParameterStore) {
-    self.init(configuration, parameters, nil)
+    self.init(configuration, WeightStorage(trained: parameters), nil)
   }
 }

@@ -2,54 +2,41 @@ import CKernels
 import Checkpoints
 import LinearAlgebra
 
-/// A vector of parameters: where it lies, and its name, by which its gradient is found.
-struct ParameterVector: @unchecked Sendable {
-  let name: String
-  let base: UnsafeMutablePointer<Float>
-
-  init(_ name: String, of parameters: ParameterStore) {
-    self.name = name
-    base = parameters.matrix(name).base
-  }
-
-  /// Its gradient among `gradients`; nil where it is frozen.
-  func gradient(_ gradients: ParameterStore?) -> UnsafeMutablePointer<Float>? {
-    gradients.flatMap { store in store.slot(name).map { store.buffer.base + $0.offset } }
-  }
-}
-
 /// One decoder layer, forward and backward side by side.
 ///
 ///     h = x + o_proj(attention(rotate(q_proj), rotate(k_proj), v_proj)), the three of norm(x)
 ///     y = h + down_proj(silu(gate_proj) · up_proj), the two of norm(h)
 ///
-/// Letters: T rows, Q rows that ask (T, or in the last layer the wanted ones), D hidden size, H
+/// Letters: T rows, Q query rows (T, or in the last layer the output rows), D hidden size, H
 /// query heads, G key-value heads, d head dimension, F feed-forward width, r rank.
-struct DecoderLayer: Sendable {
+struct DecoderLayer {
   let configuration: ModelConfiguration
-  let inputNorm: ParameterVector
+  let inputNorm: StoredVector
   let query: ProjectionGroup
   let keyValue: ProjectionGroup
   let attention: Attention
   let attentionOutput: ProjectionGroup
-  let middleNorm: ParameterVector
+  let middleNorm: StoredVector
   let gateUp: ProjectionGroup
   let down: ProjectionGroup
 
   init(
-    _ index: Int, _ c: ModelConfiguration, _ parameters: ParameterStore, _ adapter: LowRankAdapter?
+    _ index: Int, _ c: ModelConfiguration, _ weights: WeightStorage, _ adapter: LowRankAdapter?
   ) {
+    func group(_ members: [ProjectionName]) -> ProjectionGroup {
+      ProjectionGroup(members, layer: index, of: c, weights, adapter)
+    }
+    let family = c.architecture.family
     configuration = c
-    inputNorm = ParameterVector("model.layers.\(index).input_layernorm.weight", of: parameters)
-    query = ProjectionGroup([.query], layer: index, of: parameters, adapter)
-    keyValue = ProjectionGroup([.key, .value], layer: index, of: parameters, adapter)
+    inputNorm = weights.vector(family.attentionNormWeight(layer: index))
+    query = group([.query])
+    keyValue = group([.key, .value])
     attention = Attention(
       heads: c.headCount, keyValueHeads: c.keyValueHeadCount, headDimension: c.headDimension)
-    attentionOutput = ProjectionGroup([.output], layer: index, of: parameters, adapter)
-    middleNorm = ParameterVector(
-      "model.layers.\(index).post_attention_layernorm.weight", of: parameters)
-    gateUp = ProjectionGroup([.gate, .up], layer: index, of: parameters, adapter)
-    down = ProjectionGroup([.down], layer: index, of: parameters, adapter)
+    attentionOutput = group([.output])
+    middleNorm = weights.vector(family.feedForwardNormWeight(layer: index))
+    gateUp = group([.gate, .up])
+    down = group([.down])
   }
 
   /// What the backward needs of the forward.
@@ -70,28 +57,28 @@ struct DecoderLayer: Sendable {
     var gateUpDown: [MatrixView] = []
     var downDown: [MatrixView] = []
 
-    init(_ c: ModelConfiguration, input: MatrixView, asking: Int, _ arena: Arena) {
+    init(_ c: ModelConfiguration, input: MatrixView, queryRows: Int, _ arena: Arena) {
       self.input = input
       inputInverseRMS = arena.matrix(1, input.rows)
-      queries = arena.matrix(asking, c.headCount * c.headDimension)
+      queries = arena.matrix(queryRows, c.headCount * c.headDimension)
       keysValues = arena.matrix(input.rows, 2 * c.keyValueHeadCount * c.headDimension)
-      logSumExp = arena.matrix(asking, c.headCount)
-      attended = arena.matrix(asking, c.headCount * c.headDimension)
-      middle = arena.matrix(asking, c.hiddenSize)
-      middleInverseRMS = arena.matrix(1, asking)
-      gateUpValues = arena.matrix(asking, 2 * c.intermediateSize)
+      logSumExp = arena.matrix(queryRows, c.headCount)
+      attended = arena.matrix(queryRows, c.headCount * c.headDimension)
+      middle = arena.matrix(queryRows, c.hiddenSize)
+      middleInverseRMS = arena.matrix(1, queryRows)
+      gateUpValues = arena.matrix(queryRows, 2 * c.intermediateSize)
     }
   }
 
   /// Writes the layer's result for `input`[T, D] into `y`[Q, D], which may be `input` itself where
-  /// all rows ask.
+  /// all rows are query rows.
   func forward(
-    _ input: MatrixView, into y: MatrixView, all: AskingRows, asking: AskingRows,
-    _ rotary: RotaryTable, _ pass: PassContext
+    _ input: MatrixView, into y: MatrixView, all: QueryRows, queryRows: QueryRows,
+    _ pass: PassContext
   ) -> Activations {
-    forward(input, into: y, all: all, asking: asking, rotary, pass) { a in
+    forward(input, into: y, all: all, queryRows: queryRows, pass) { a in
       attention.forward(
-        queries: a.queries, keysValues: a.keysValues, asking, into: a.attended,
+        queries: a.queries, keysValues: a.keysValues, queryRows, into: a.attended,
         logSumExp: a.logSumExp, pass.scratch, pass.clock)
     }
   }
@@ -99,12 +86,12 @@ struct DecoderLayer: Sendable {
   /// The layer's result for one more row of each of S sequences, `x`[S, D], in place; the rows'
   /// keys and values go into the sequences' caches.
   func step(
-    _ x: MatrixView, _ rows: AskingRows, layer index: Int, _ caches: [KeyValueCache],
-    _ rotary: RotaryTable, _ pass: PassContext
+    _ x: MatrixView, _ rows: QueryRows, layer index: Int, _ caches: [KeyValueCache],
+    _ pass: PassContext
   ) {
     let mark = pass.kept.mark
     defer { pass.kept.release(to: mark) }
-    _ = forward(x, into: x, all: rows, asking: rows, rotary, pass) { a in
+    _ = forward(x, into: x, all: rows, queryRows: rows, pass) { a in
       for (row, cache) in caches.enumerated() {
         let range = row..<row + 1
         cache.write(a.keysValues.rows(range), layer: index)
@@ -117,15 +104,15 @@ struct DecoderLayer: Sendable {
 
   /// `attend` writes the attended values from queries, keys and values.
   private func forward(
-    _ input: MatrixView, into y: MatrixView, all: AskingRows, asking: AskingRows,
-    _ rotary: RotaryTable, _ pass: PassContext, attend: (Activations) -> Void
+    _ input: MatrixView, into y: MatrixView, all: QueryRows, queryRows: QueryRows,
+    _ pass: PassContext, attend: (Activations) -> Void
   ) -> Activations {
     let c = configuration
     let scratch = pass.scratch
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
     let clock = pass.clock
-    var a = Activations(c, input: input, asking: asking.count, pass.kept)
+    var a = Activations(c, input: input, queryRows: queryRows.count, pass.kept)
 
     let normed = scratch.matrix(all.count, c.hiddenSize)
     clock.measure(.normalisation) {
@@ -136,39 +123,39 @@ struct DecoderLayer: Sendable {
     }
     clock.measure(.projections) {
       a.queryDown = query.forward(
-        asking.gather(normed, scratch), into: a.queries, pass, keys: asking.dropoutKeys)
+        queryRows.gather(normed, scratch), into: a.queries, pass, keys: queryRows.dropoutKeys)
       a.keyValueDown = keyValue.forward(normed, into: a.keysValues, pass, keys: all.dropoutKeys)
     }
     clock.measure(.elementwise) {
-      rotary.rotate(a.queries, heads: c.headCount, asking.positions)
-      rotary.rotate(a.keysValues, heads: c.keyValueHeadCount, all.positions)
+      pass.rotary.rotate(a.queries, heads: c.headCount, queryRows.positions)
+      pass.rotary.rotate(a.keysValues, heads: c.keyValueHeadCount, all.positions)
     }
     clock.measure(.attention) { attend(a) }
-    clock.measure(.elementwise) { asking.copy(input, into: a.middle) }
+    clock.measure(.elementwise) { queryRows.copy(input, into: a.middle) }
     clock.measure(.projections) {
       a.attentionOutputDown = attentionOutput.forward(
-        a.attended, into: a.middle, adding: true, pass, keys: asking.dropoutKeys)
+        a.attended, into: a.middle, adding: true, pass, keys: queryRows.dropoutKeys)
     }
 
-    let middleNormed = scratch.matrix(asking.count, c.hiddenSize)
+    let middleNormed = scratch.matrix(queryRows.count, c.hiddenSize)
     clock.measure(.normalisation) {
       ks_rms_norm(
         a.middle.base, middleNorm.base, c.rmsNormEpsilon, middleNormed.base,
         a.middleInverseRMS.base,
-        asking.count,
+        queryRows.count,
         c.hiddenSize)
     }
     clock.measure(.projections) {
       a.gateUpDown = gateUp.forward(
-        middleNormed, into: a.gateUpValues, pass, keys: asking.dropoutKeys)
+        middleNormed, into: a.gateUpValues, pass, keys: queryRows.dropoutKeys)
     }
-    let activated = scratch.matrix(asking.count, c.intermediateSize)
+    let activated = scratch.matrix(queryRows.count, c.intermediateSize)
     clock.measure(.elementwise) {
-      ks_swiglu(a.gateUpValues.base, activated.base, asking.count, c.intermediateSize)
-      y.base.update(from: a.middle.base, count: asking.count * c.hiddenSize)
+      ks_swiglu(a.gateUpValues.base, activated.base, queryRows.count, c.intermediateSize)
+      y.base.update(from: a.middle.base, count: queryRows.count * c.hiddenSize)
     }
     clock.measure(.projections) {
-      a.downDown = down.forward(activated, into: y, adding: true, pass, keys: asking.dropoutKeys)
+      a.downDown = down.forward(activated, into: y, adding: true, pass, keys: queryRows.dropoutKeys)
     }
     return a
   }
@@ -176,11 +163,10 @@ struct DecoderLayer: Sendable {
   /// Given dy[Q, D], writes dx[T, D] and adds the parameters' gradients to `pass.gradients`.
   ///
   /// dy is overwritten, and so are the gate and up values and what the low-rank updates projected
-  /// down, kept by the forward; dx may be dy where all rows ask. Where `dx` is nil nothing below
+  /// down, kept by the forward; dx may be dy where all rows are query rows. Where `dx` is nil nothing below
   /// needs a gradient, and only the layer's own trained tensors get theirs.
   func backward(
-    _ a: Activations, dy: MatrixView, into dx: MatrixView?, all: AskingRows, asking: AskingRows,
-    _ rotary: RotaryTable,
+    _ a: Activations, dy: MatrixView, into dx: MatrixView?, all: QueryRows, queryRows: QueryRows,
     _ pass: PassContext
   ) {
     let c = configuration
@@ -188,74 +174,76 @@ struct DecoderLayer: Sendable {
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
 
-    // Feed-forward: dy passes on to h as it is, and through the norm. `dMiddle` is dy from here on.
+    // Feed-forward: dy reaches h directly and through the norm. From here on `dMiddle` is dy.
     let clock = pass.clock
     let dMiddle = dy
-    let wide = scratch.matrix(asking.count, c.intermediateSize)
-    let narrow = scratch.matrix(asking.count, c.hiddenSize)
+    let wide = scratch.matrix(queryRows.count, c.intermediateSize)
+    let narrow = scratch.matrix(queryRows.count, c.hiddenSize)
     if pass.needsInput(down) {
       clock.measure(.elementwise) {
-        ks_swiglu(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+        ks_swiglu(a.gateUpValues.base, wide.base, queryRows.count, c.intermediateSize)
       }
       clock.measure(.projections) {
-        down.backwardParameters(dy, input: wide, down: a.downDown, pass, keys: asking.dropoutKeys)
+        down.backwardParameters(
+          dy, input: wide, down: a.downDown, pass, keys: queryRows.dropoutKeys)
       }
     }
     clock.measure(.projections) {
-      down.backwardInput(dy, dDown: a.downDown, into: wide, pass, keys: asking.dropoutKeys)
+      down.backwardInput(dy, dDown: a.downDown, into: wide, pass, keys: queryRows.dropoutKeys)
     }
     clock.measure(.elementwise) {
-      ks_swiglu_backward(a.gateUpValues.base, wide.base, asking.count, c.intermediateSize)
+      ks_swiglu_backward(a.gateUpValues.base, wide.base, queryRows.count, c.intermediateSize)
     }
     if pass.needsInput(gateUp) {
       clock.measure(.normalisation) {
-        middleNorm.again(a.middle, a.middleInverseRMS, into: narrow)
+        middleNorm.recompute(a.middle, a.middleInverseRMS, into: narrow)
       }
       clock.measure(.projections) {
         gateUp.backwardParameters(
-          a.gateUpValues, input: narrow, down: a.gateUpDown, pass, keys: asking.dropoutKeys)
+          a.gateUpValues, input: narrow, down: a.gateUpDown, pass, keys: queryRows.dropoutKeys)
       }
     }
     clock.measure(.projections) {
       gateUp.backwardInput(
-        a.gateUpValues, dDown: a.gateUpDown, into: narrow, pass, keys: asking.dropoutKeys)
+        a.gateUpValues, dDown: a.gateUpDown, into: narrow, pass, keys: queryRows.dropoutKeys)
     }
     clock.measure(.normalisation) {
       middleNorm.backward(a.middle, a.middleInverseRMS, dy: narrow, addingTo: dMiddle, pass)
     }
 
     // Attention.
-    let dAttended = scratch.matrix(asking.count, c.headCount * c.headDimension)
+    let dAttended = scratch.matrix(queryRows.count, c.headCount * c.headDimension)
     clock.measure(.projections) {
       if pass.needsInput(attentionOutput) {
         attentionOutput.backwardParameters(
-          dMiddle, input: a.attended, down: a.attentionOutputDown, pass, keys: asking.dropoutKeys)
+          dMiddle, input: a.attended, down: a.attentionOutputDown, pass, keys: queryRows.dropoutKeys
+        )
       }
       attentionOutput.backwardInput(
-        dMiddle, dDown: a.attentionOutputDown, into: dAttended, pass, keys: asking.dropoutKeys)
+        dMiddle, dDown: a.attentionOutputDown, into: dAttended, pass, keys: queryRows.dropoutKeys)
     }
-    let dQueries = scratch.matrix(asking.count, c.headCount * c.headDimension)
+    let dQueries = scratch.matrix(queryRows.count, c.headCount * c.headDimension)
     let dKeysValues = scratch.matrix(all.count, 2 * c.keyValueHeadCount * c.headDimension)
     clock.measure(.attention) {
       dKeysValues.setZero()
       attention.backward(
-        queries: a.queries, keysValues: a.keysValues, asking, attended: a.attended,
+        queries: a.queries, keysValues: a.keysValues, queryRows, attended: a.attended,
         logSumExp: a.logSumExp,
         dAttended: dAttended, into: dQueries, addingTo: dKeysValues, scratch, pass.clock)
     }
     clock.measure(.elementwise) {
-      rotary.rotateBack(dQueries, heads: c.headCount, asking.positions)
-      rotary.rotateBack(dKeysValues, heads: c.keyValueHeadCount, all.positions)
+      pass.rotary.rotateBack(dQueries, heads: c.headCount, queryRows.positions)
+      pass.rotary.rotateBack(dKeysValues, heads: c.keyValueHeadCount, all.positions)
     }
     let normed = scratch.matrix(all.count, c.hiddenSize)
     if pass.needsInput(query) || pass.needsInput(keyValue) {
       clock.measure(.normalisation) {
-        inputNorm.again(a.input, a.inputInverseRMS, into: normed)
+        inputNorm.recompute(a.input, a.inputInverseRMS, into: normed)
       }
       clock.measure(.projections) {
         query.backwardParameters(
-          dQueries, input: asking.gather(normed, scratch), down: a.queryDown, pass,
-          keys: asking.dropoutKeys)
+          dQueries, input: queryRows.gather(normed, scratch), down: a.queryDown, pass,
+          keys: queryRows.dropoutKeys)
         keyValue.backwardParameters(
           dKeysValues, input: normed, down: a.keyValueDown, pass, keys: all.dropoutKeys)
       }
@@ -267,19 +255,20 @@ struct DecoderLayer: Sendable {
         dKeysValues, dDown: a.keyValueDown, into: dNormed, pass, keys: all.dropoutKeys)
     }
     clock.measure(.projections) {
-      if asking.selection == nil {
+      if queryRows.selection == nil {
         query.backwardInput(
-          dQueries, dDown: a.queryDown, into: dNormed, adding: true, pass, keys: asking.dropoutKeys)
+          dQueries, dDown: a.queryDown, into: dNormed, adding: true, pass,
+          keys: queryRows.dropoutKeys)
         if dx.base != dMiddle.base {
           dx.base.update(from: dMiddle.base, count: all.count * c.hiddenSize)
         }
       } else {
-        let dAsking = scratch.matrix(asking.count, c.hiddenSize)
+        let dAsking = scratch.matrix(queryRows.count, c.hiddenSize)
         query.backwardInput(
-          dQueries, dDown: a.queryDown, into: dAsking, pass, keys: asking.dropoutKeys)
-        asking.scatter(dAsking, addingTo: dNormed)
+          dQueries, dDown: a.queryDown, into: dAsking, pass, keys: queryRows.dropoutKeys)
+        queryRows.scatter(dAsking, addingTo: dNormed)
         dx.setZero()
-        asking.scatter(dMiddle, addingTo: dx)
+        queryRows.scatter(dMiddle, addingTo: dx)
       }
     }
     clock.measure(.normalisation) {
@@ -288,10 +277,10 @@ struct DecoderLayer: Sendable {
   }
 }
 
-extension ParameterVector {
-  /// The norm's result once more, from what the forward kept: y = x · inverseRMS · weight.
-  func again(_ x: MatrixView, _ inverseRMS: MatrixView, into y: MatrixView) {
-    ks_rms_norm_again(x.base, base, inverseRMS.base, y.base, x.rows, x.columns)
+extension StoredVector {
+  /// Recomputes the norm's result from what the forward kept: y = x · inverseRMS · weight.
+  func recompute(_ x: MatrixView, _ inverseRMS: MatrixView, into y: MatrixView) {
+    ks_rms_norm_recompute(x.base, base, inverseRMS.base, y.base, x.rows, x.columns)
   }
 
   /// Adds the gradient through the norm to `dx`, and the weight's own to the pass's gradients.

@@ -1,13 +1,13 @@
 import CKernels
 import LinearAlgebra
 
-/// One worker's passes over a decoder: the loss of segment trees, and its gradients, in memory that
-/// is used again.
+/// One worker's passes over a decoder: the loss of prefix trees, and its gradients, in a workspace
+/// that is reused.
 ///
 /// A pass runs on one thread; several may run over one decoder at once, each with its own
 /// `DecoderPass`.
 ///
-/// Letters: T rows, W wanted rows, P predictions, D hidden size, V vocabulary.
+/// Letters: T rows, W output rows, P predictions, D hidden size, V vocabulary.
 package final class DecoderPass {
   package init() {}
 
@@ -21,13 +21,17 @@ package final class DecoderPass {
     return clock.profile
   }
 
-  /// The loss of each tree under `rule`. Where there is room for `gradients`, those of the sum of
-  /// the losses are added to it; it is laid out as `decoder.trainable`.
+  /// The loss of each tree under `rule`. With `gradients`, laid out as `decoder.trainable`, those of
+  /// the sum of the losses are added to it.
   func losses(
     of trees: [PrefixTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float = 0
   ) -> [ExampleLoss] {
-    busy { passLosses(of: trees, on: decoder, rule: rule, gradients: gradients, dropout: dropout) }
+    busy {
+      passLosses(
+        of: trees, on: decoder, rule: rule, gradients: decoder.isFrozen ? nil : gradients,
+        dropout: dropout)
+    }
   }
 
   /// Runs `body` and counts its time as spent in passes.
@@ -41,18 +45,18 @@ package final class DecoderPass {
     of trees: [PrefixTree], on decoder: Decoder, rule: LossRule, gradients: ParameterStore?,
     dropout: Float
   ) -> [ExampleLoss] {
-    let forest = PackedForest(trees, decoder.configuration)
-    guard forest.wantedCount > 0 else { return trees.map { _ in ExampleLoss(loss: 0, tokens: []) } }
-    let forward = forward(forest, on: decoder, gradients: gradients, dropout: dropout)
+    let batch = PackedBatch(trees, decoder.configuration)
+    guard batch.outputCount > 0 else { return trees.map { _ in ExampleLoss(loss: 0, tokens: []) } }
+    let forward = forward(batch, on: decoder, gradients: gradients, dropout: dropout)
     let vocabulary = VocabularyLoss(
-      forest: forest, hidden: forward.hidden, decoder: decoder, scratch: scratch, clock: clock)
-    guard let gradients else { return clock.measure(.vocabulary) { vocabulary.losses(rule) } }
-    let dHidden = kept.matrix(forest.wantedCount, decoder.configuration.hiddenSize)
+      batch: batch, hidden: forward.hidden, output: decoder.output, pass: forward.pass)
+    guard gradients != nil else { return clock.measure(.vocabulary) { vocabulary.losses(rule) } }
+    let dHidden = kept.matrix(batch.outputCount, decoder.configuration.hiddenSize)
     dHidden.setZero()
     let losses = clock.measure(.vocabulary) {
-      vocabulary.losses(rule, addingTo: dHidden, gradients)
+      vocabulary.losses(rule, addingTo: dHidden)
     }
-    backward(forest, on: decoder, forward, dHidden: dHidden, gradients)
+    backward(batch, on: decoder, forward, dHidden: dHidden)
     return losses
   }
 
@@ -62,14 +66,14 @@ package final class DecoderPass {
     let tree = PrefixTree([
       Segment(tokens: tokens + [0], weights: [0] + Array(repeating: 1, count: tokens.count))
     ])
-    let forest = PackedForest([tree], decoder.configuration)
-    let hidden = forward(forest, on: decoder, gradients: nil, dropout: 0).hidden
-    var logits = Matrix<Float>(rows: tokens.count, columns: decoder.output.rows)
+    let batch = PackedBatch([tree], decoder.configuration)
+    let forward = forward(batch, on: decoder, gradients: nil, dropout: 0)
+    var logits = Matrix<Float>(rows: tokens.count, columns: decoder.output.outputs)
     logits.elements.withUnsafeMutableBufferPointer { elements in
       guard let base = elements.baseAddress else { return }
-      multiply(
-        hidden, decoder.output.transposed,
-        into: MatrixView(base, rows: tokens.count, columns: decoder.output.rows))
+      decoder.output.forward(
+        forward.hidden,
+        into: MatrixView(base, rows: tokens.count, columns: decoder.output.outputs), forward.pass)
     }
     return logits
   }
@@ -83,11 +87,11 @@ package final class DecoderPass {
       // A token more, for the last one to predict.
       PrefixTree(prompt: prompt, response: [0], weights: [1])
     }
-    let forest = PackedForest(trees, decoder.configuration)
+    let batch = PackedBatch(trees, decoder.configuration)
     var ends = [0]
     for prompt in prompts { ends.append(ends[ends.count - 1] + prompt.count) }
-    for (prompt, cache) in zip(prompts, caches) { cache.makeRoom(for: prompt.count) }
-    let forward = forward(forest, on: decoder, gradients: nil, dropout: 0) { layer, activations in
+    for (prompt, cache) in zip(prompts, caches) { cache.reserve(prompt.count) }
+    let forward = forward(batch, on: decoder, gradients: nil, dropout: 0) { layer, activations in
       for (index, cache) in caches.enumerated() {
         cache.write(activations.keysValues.rows(ends[index]..<ends[index + 1]), layer: layer)
       }
@@ -102,13 +106,13 @@ package final class DecoderPass {
   {
     kept.reset()
     scratch.reset()
-    let pass = stepContext(decoder)
-    let rows = AskingRows.step(positions: caches.map { Int32($0.count) })
-    for cache in caches { cache.makeRoom(for: 1) }
+    let rows = QueryRows.step(positions: caches.map { Int32($0.count) })
+    let pass = stepContext(decoder, positions: (caches.map(\.count).max() ?? 0) + 1)
+    for cache in caches { cache.reserve(1) }
     let x = kept.matrix(tokens.count, decoder.configuration.hiddenSize)
-    decoder.embed(tokens, into: x)
+    decoder.embedding.gather(tokens, into: x)
     for (index, layer) in decoder.layers.enumerated() {
-      layer.step(x, rows, layer: index, caches, decoder.rotary, pass)
+      layer.step(x, rows, layer: index, caches, pass)
     }
     for cache in caches { cache.advance(by: 1) }
     return finalNorm(x, of: decoder).hidden
@@ -116,16 +120,16 @@ package final class DecoderPass {
 
   /// The logits [S, V] of final hidden states [S, D], in memory of the pass.
   package func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
-    let logits = kept.matrix(hidden.rows, decoder.output.rows)
+    let logits = kept.matrix(hidden.rows, decoder.output.outputs)
     clock.measure(.vocabulary) {
-      stepContext(decoder).project(hidden, decoder.output, into: logits)
+      decoder.output.forward(hidden, into: logits, stepContext(decoder, positions: 0))
     }
     return logits
   }
 
-  private func stepContext(_ decoder: Decoder) -> PassContext {
+  private func stepContext(_ decoder: Decoder, positions: Int) -> PassContext {
     PassContext(
-      parameters: decoder.parameters, adapter: decoder.adapter, gradients: nil, kept: kept,
+      gradients: nil, rotary: decoder.rotary.angles(positions: positions), kept: kept,
       scratch: scratch, clock: clock, dropout: 0, isStep: true)
   }
 
@@ -143,9 +147,9 @@ package final class DecoderPass {
   /// What a forward leaves.
   private struct Forward {
     var pass: PassContext
-    var all: AskingRows
-    var wanted: AskingRows
-    /// Of each layer where gradients are wanted, else empty.
+    var all: QueryRows
+    var outputs: QueryRows
+    /// Of each layer where there are gradients, else empty.
     var activations: [DecoderLayer.Activations]
     /// The last layer's result [W, D], and what the final norm makes of it.
     var last: MatrixView
@@ -155,7 +159,7 @@ package final class DecoderPass {
 
   /// Without gradients, `visit` is called after each layer with its index and what it computed.
   private func forward(
-    _ forest: PackedForest, on decoder: Decoder, gradients: ParameterStore?, dropout: Float,
+    _ batch: PackedBatch, on decoder: Decoder, gradients: ParameterStore?, dropout: Float,
     visit: (Int, DecoderLayer.Activations) -> Void = { _, _ in }
   )
     -> Forward
@@ -164,62 +168,60 @@ package final class DecoderPass {
     kept.reset()
     scratch.reset()
     let pass = PassContext(
-      parameters: decoder.parameters, adapter: decoder.adapter, gradients: gradients, kept: kept,
+      gradients: gradients,
+      rotary: decoder.rotary.angles(positions: Int(batch.positions.max() ?? -1) + 1), kept: kept,
       scratch: scratch, clock: clock, dropout: dropout)
-    let all = AskingRows.all(forest)
-    let wanted = AskingRows.wanted(forest)
-    var x = kept.matrix(forest.rowCount, c.hiddenSize)
-    decoder.embed(forest.tokens, into: x)
+    let all = QueryRows.all(batch)
+    let outputs = QueryRows.outputs(batch)
+    var x = kept.matrix(batch.rowCount, c.hiddenSize)
+    decoder.embedding.gather(batch.tokens, into: x)
     var activations: [DecoderLayer.Activations] = []
     for (index, layer) in decoder.layers.enumerated() {
       let isLast = index == decoder.layers.count - 1
-      let asking = isLast ? wanted : all
+      let queryRows = isLast ? outputs : all
       if gradients != nil {
         // Each layer writes the next one's input.
-        let y = kept.matrix(asking.count, c.hiddenSize)
+        let y = kept.matrix(queryRows.count, c.hiddenSize)
         activations.append(
-          layer.forward(x, into: y, all: all, asking: asking, decoder.rotary, pass))
+          layer.forward(x, into: y, all: all, queryRows: queryRows, pass))
         x = y
       } else {
-        // Without a backward, layers use the same room one after the other.
-        let y = isLast ? kept.matrix(asking.count, c.hiddenSize) : x
+        // Without a backward, layers use the same workspace one after the other.
+        let y = isLast ? kept.matrix(queryRows.count, c.hiddenSize) : x
         let mark = kept.mark
-        visit(index, layer.forward(x, into: y, all: all, asking: asking, decoder.rotary, pass))
+        visit(index, layer.forward(x, into: y, all: all, queryRows: queryRows, pass))
         kept.release(to: mark)
         x = y
       }
     }
     let (hidden, inverseRMS) = finalNorm(x, of: decoder)
     return Forward(
-      pass: pass, all: all, wanted: wanted, activations: activations, last: x,
+      pass: pass, all: all, outputs: outputs, activations: activations, last: x,
       inverseRMS: inverseRMS, hidden: hidden)
   }
 
   private func backward(
-    _ forest: PackedForest, on decoder: Decoder, _ forward: Forward, dHidden: MatrixView,
-    _ gradients: ParameterStore
+    _ batch: PackedBatch, on decoder: Decoder, _ forward: Forward, dHidden: MatrixView
   ) {
     let c = decoder.configuration
-    let dLast = kept.matrix(forest.wantedCount, c.hiddenSize)
+    let dLast = kept.matrix(batch.outputCount, c.hiddenSize)
     dLast.setZero()
     decoder.finalNorm.backward(
       forward.last, forward.inverseRMS, dy: dHidden, addingTo: dLast, forward.pass)
-    // From the last layer's input down, one buffer is turned from dy into dx in place.
-    let dx = kept.matrix(forest.rowCount, c.hiddenSize)
-    // Below the first layer stands the embedding alone, which an adapter leaves frozen.
-    let trainsEmbedding = decoder.adapter == nil
+    // Below the last layer, dx overwrites dy in one buffer.
+    let dx = kept.matrix(batch.rowCount, c.hiddenSize)
+    // Below the first layer is the embedding alone, which may be frozen.
+    let trainsEmbedding = decoder.embedding.isTrained
     for (index, layer) in decoder.layers.enumerated().reversed() {
       let isLast = index == decoder.layers.count - 1
       layer.backward(
         forward.activations[index], dy: isLast ? dLast : dx,
         into: index > 0 || trainsEmbedding ? dx : nil,
-        all: forward.all, asking: isLast ? forward.wanted : forward.all, decoder.rotary,
+        all: forward.all, queryRows: isLast ? forward.outputs : forward.all,
         forward.pass)
     }
-    guard trainsEmbedding else { return }
-    let dEmbedding = gradients.matrix("model.embed_tokens.weight")
-    for (row, token) in forest.tokens.enumerated() {
-      ks_add(dx.row(row), dEmbedding.row(Int(token)), c.hiddenSize)
+    if trainsEmbedding, let gradients = forward.pass.gradients {
+      decoder.embedding.scatter(dx, batch.tokens, addingTo: gradients)
     }
   }
 }

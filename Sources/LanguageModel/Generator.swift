@@ -25,8 +25,8 @@ public struct GeneratedSequence: Sendable, Hashable {
 
 /// Batched decoding with a key-value cache.
 ///
-/// Each worker decodes its share of the prompts, some at once: prompts are computed whole, several
-/// as one forest, then each sequence grows by one row a step. A sequence that has ended makes room
+/// Each worker decodes its part of the prompts, some at once: prompts are computed whole, several
+/// packed into one batch, then each sequence grows by one row a step. A sequence that has ended makes room
 /// for the next prompt at once, so no step computes anything for it, and nothing is padded.
 ///
 /// The sequences are split over the cores, not the products: each worker reads all the weights, but
@@ -49,10 +49,10 @@ public final class Generator {
 
   /// The continuation of each of `prompts`, in their order.
   ///
-  /// A prompt draws from a stream of its own, told by `seed` and its index, so that its
-  /// continuation depends on the batch and on the other prompts by rounding only; `streams` tells
-  /// them by other names. `progress` is called with the number of sequences that have ended, one
-  /// call at a time, on any thread.
+  /// Each prompt samples from a random stream of its own, named by `seed` and its index, or by
+  /// `streams`. Its continuation therefore depends on the batch and on the other prompts by rounding
+  /// only. `progress` is called with the number of sequences that have ended, one call at a time, on
+  /// any thread.
   ///
   /// Precondition: no prompt is empty or longer than the model's context, and its tokens are in the
   /// vocabulary.
@@ -64,12 +64,10 @@ public final class Generator {
     precondition(
       streams.map { $0.count == prompts.count } ?? true,
       "\(streams?.count ?? 0) streams for \(prompts.count) prompts")
-    BLAS.threadCount = 1
     let results = Slots(
       repeating: GeneratedSequence(tokens: [], reason: .length), count: prompts.count)
     let ended = Mutex(0)
     let (count, batch) = (passes.count, batch)
-    nonisolated(unsafe) let passes = passes
     let longestFirst = prompts.indices.sorted {
       (prompts[$1].count, $0) < (prompts[$0].count, $1)
     }
@@ -79,7 +77,8 @@ public final class Generator {
         return worker == (round.isMultiple(of: 2) ? turn : count - 1 - turn)
       }.map { longestFirst[$0] }
     }
-    concurrently(count) { worker in
+    concurrently(count, sharing: (passes, decoder)) { worker, shared in
+      let (passes, decoder) = shared
       var decoding = BatchDecoding(
         pass: passes[worker], decoder: decoder, settings: settings,
         capacity: batch / count + (worker < batch % count ? 1 : 0),
@@ -119,7 +118,7 @@ private struct BatchDecoding {
     var tokens: [Int] = []
   }
 
-  /// Prompt tokens that one forest holds, unless one prompt has more.
+  /// Prompt tokens that one batch holds, unless one prompt has more.
   private static let prefillTokens = 512
 
   private let pass: DecoderPass

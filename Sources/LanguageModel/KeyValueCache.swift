@@ -1,7 +1,7 @@
 import Checkpoints
 import LinearAlgebra
 
-/// The keys and values of one sequence so far, of every layer, in room that doubles as they grow.
+/// The keys and values of one sequence so far, of every layer, in memory that doubles as they grow.
 ///
 /// Letters: N rows (tokens) so far, G key-value heads, d head dimension.
 package final class KeyValueCache {
@@ -22,8 +22,8 @@ package final class KeyValueCache {
     self.context = context
   }
 
-  /// Makes room for `rows` more. Precondition: they lie in the context.
-  func makeRoom(for rows: Int) {
+  /// Reserves memory for `rows` more. Precondition: they lie in the context.
+  func reserve(_ rows: Int) {
     let needed = count + rows
     precondition(needed <= context, "\(needed) tokens are beyond the context of \(context)")
     guard needed > capacity else { return }

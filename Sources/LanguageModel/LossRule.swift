@@ -14,7 +14,7 @@ public struct TokenLoss: Sendable, Hashable {
   }
 }
 
-/// A token's share of the loss, and how the loss changes with its -log p.
+/// What a token adds to the loss, and how the loss changes with its -log p.
 public struct WeightedLoss: Sendable, Hashable {
   public var value: Float
   /// The factor of -log p's gradient, taken as a constant.
@@ -30,10 +30,10 @@ public struct WeightedLoss: Sendable, Hashable {
 public enum LossRule: Sendable {
   /// Σ weight · -log p, with the weights that the segments carry.
   case weighted
-  /// Each token's share from its own forward value: a guard, a bounded negative, a token's own
+  /// Each token's contribution from its own forward value: a guard, a bounded negative, a token's own
   /// probability.
   case token(needsEntropy: Bool = false, @Sendable (Prediction, TokenLoss) -> WeightedLoss)
-  /// The shares of an example's tokens from all of their forward values: a preference between two
+  /// The contributions of an example's tokens from all of their forward values: a preference between two
   /// chains, a choice of the tokens with the highest loss. Costs a second vocabulary projection.
   case example(needsEntropy: Bool = false, @Sendable ([(Prediction, TokenLoss)]) -> [WeightedLoss])
 
@@ -45,15 +45,15 @@ public enum LossRule: Sendable {
   }
 }
 
-/// What became of one example.
+/// The losses of one example.
 public struct ExampleLoss: Sendable {
-  /// Its loss: the sum of its tokens' shares. The mean over examples is taken by the caller, once.
+  /// Its loss: the sum of its tokens' contributions. The mean over examples is taken by the caller, once.
   public var loss: Double
   /// Its predicted tokens, in the order of its segments.
-  public var tokens: [(prediction: Prediction, loss: TokenLoss, share: WeightedLoss)]
+  public var tokens: [(prediction: Prediction, loss: TokenLoss, contribution: WeightedLoss)]
 
   /// The part of the loss that the tokens of one segment make.
   public func loss(ofSegment segment: Int) -> Double {
-    tokens.reduce(0) { $1.prediction.segment == segment ? $0 + Double($1.share.value) : $0 }
+    tokens.reduce(0) { $1.prediction.segment == segment ? $0 + Double($1.contribution.value) : $0 }
   }
 }

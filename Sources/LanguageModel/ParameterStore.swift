@@ -18,8 +18,8 @@ public struct ParameterSlot: Sendable, Hashable {
 /// gradients of either.
 ///
 /// The optimiser and the sum over workers run over the buffer as a whole; the decoder reads blocks
-/// of it.
-public final class ParameterStore: Sendable {
+/// of it. Not `Sendable`: training changes the floats in place.
+public final class ParameterStore {
   public let slots: [ParameterSlot]
   public let buffer: FloatBuffer
   private let indices: [String: Int]
@@ -41,7 +41,7 @@ public final class ParameterStore: Sendable {
     indices = Dictionary(uniqueKeysWithValues: slots.enumerated().map { ($1.name, $0) })
   }
 
-  /// Zeros of the same layout: room for gradients or moments.
+  /// Zeros of the same layout, for gradients or moments.
   public func zeros() -> ParameterStore { ParameterStore(slots: slots) }
 
   /// The same tensors in memory of their own.
@@ -57,13 +57,22 @@ public final class ParameterStore: Sendable {
 
   /// The floats of the tensor called `name`. Precondition: there is one.
   public subscript(name: String) -> UnsafeMutableBufferPointer<Float> {
-    guard let slot = slot(name) else { preconditionFailure("no tensor is called \(name)") }
+    let slot = existingSlot(name)
     return UnsafeMutableBufferPointer(start: buffer.base + slot.offset, count: slot.count)
   }
 
   /// The tensor as a matrix, [1, n] for a vector. Precondition: there is one of this name.
   public func matrix(_ name: String) -> MatrixView {
+    matrix(existingSlot(name))
+  }
+
+  /// Precondition: there is a tensor of this name.
+  func existingSlot(_ name: String) -> ParameterSlot {
     guard let slot = slot(name) else { preconditionFailure("no tensor is called \(name)") }
-    return buffer.matrix(rows: slot.rows, columns: slot.columns, at: slot.offset)
+    return slot
+  }
+
+  func matrix(_ slot: ParameterSlot) -> MatrixView {
+    buffer.matrix(rows: slot.rows, columns: slot.columns, at: slot.offset)
   }
 }

@@ -36,8 +36,8 @@ public struct Segment: Sendable, Hashable {
 
 /// One training example: a tree of segments, parents before children.
 ///
-/// A plain sequence is one or two segments in a row; the right and the wrong chain of a dual pair
-/// are two children of the question and of whatever start they share, which is computed once,
+/// A plain sequence is one or two segments in a row; the chosen and the rejected chain of a dual
+/// pair are two children of the question and of whatever start they share, which is computed once,
 /// forward and backward.
 public struct PrefixTree: Sendable, Hashable {
   public var segments: [Segment]

@@ -1,3 +1,4 @@
+import Checkpoints
 import LinearAlgebra
 
 extension LowRankAdapter {
@@ -10,7 +11,7 @@ extension LowRankAdapter {
   }
 }
 
-/// An adapter that a model has no room for.
+/// An adapter whose rank is too large for a projection of the model.
 public struct AdapterError: Error, Hashable, CustomStringConvertible {
   public let projection: ProjectionName
   /// [out, in].
@@ -45,17 +46,19 @@ extension Decoder {
           projection: target, outputs: outputs, inputs: inputs, rank: low.rank)
       }
     }
-    let residual = parameters.copy()
+    let residual = weights.copy()
     let factors = LowRankAdapter.emptyStore(low, configuration)
     let places = (0..<configuration.layerCount).flatMap { layer in
       low.targets.map { (layer: layer, target: $0) }
     }
-    try parallel(places.count) { index in
+    let model = configuration
+    try parallel(places.count, sharing: (residual, factors)) { index, stores in
+      let (residual, factors) = stores
       let (layer, target) = places[index]
-      let name = target.weightName(layer: layer)
+      let name = model.architecture.family.weight(target, layer: layer)
       let weight = residual.matrix(name)
-      let a = factors.matrix(LowRankAdapter.name(target, layer, "A"))
-      let b = factors.matrix(LowRankAdapter.name(target, layer, "B"))
+      let a = factors.matrix(LowRankAdapter.name(target, layer, "A", model))
+      let b = factors.matrix(LowRankAdapter.name(target, layer, "B", model))
       let (u, values, vTransposed) = try Matrix<Float>(
         rows: weight.rows, columns: weight.columns, elements: Array(residual[name])
       ).singularValueDecomposition()
@@ -67,6 +70,6 @@ extension Decoder {
       multiply(b, a, into: weight, scale: -low.scale, adding: true)
     }
     return Decoder(configuration, parameters: residual)
-      .adapted(by: LowRankAdapter(low, startingFrom: factors))
+      .adapted(by: LowRankAdapter(low, startingFrom: factors, for: configuration))
   }
 }

@@ -1,62 +1,70 @@
 import CKernels
+import Checkpoints
 import LinearAlgebra
 
 /// Linear projections that read the same input and whose weights lie one after the other, so that
-/// one product serves all: query; key and value; output; gate and up; down. The members of a group
-/// are equally wide.
+/// one product computes all of them: query; key and value; output; gate and up; down. The members of
+/// a group have equally many outputs.
 ///
 /// Letters: R rows, I inputs, O outputs of all members together, r rank.
-struct ProjectionGroup: Sendable {
+struct ProjectionGroup {
   /// A low-rank update of one member.
-  struct LowRank: Sendable {
+  struct LowRank {
     /// The columns of y that it adds to.
     var outputs: Range<Int>
-    /// The names of its factors A [r, I] and B [out, r].
-    var a: String
-    var b: String
-    /// Tells its dropout masks from those of other projections.
+    /// Its factors A [r, I] and B [out, r].
+    var a: Factor
+    var b: Factor
+    /// alpha / r.
+    var scale: Float
+    /// Distinguishes its dropout masks from those of other projections.
     var dropoutSalt: UInt32
   }
 
-  let inputs: Int
-  let outputs: Int
-  /// Floats before the fused weight [O, I] and, where there is one, the fused bias [O] in the
-  /// model's buffer.
-  let weightOffset: Int
-  let biasOffset: Int?
+  /// A factor, and where its gradient lies in a store laid out as the adapter's.
+  struct Factor {
+    let values: MatrixView
+    private let offset: Int
+
+    fileprivate init(_ name: String, of adapter: LowRankAdapter) {
+      let slot = adapter.parameters.existingSlot(name)
+      values = adapter.parameters.matrix(slot)
+      offset = slot.offset
+    }
+
+    fileprivate func gradient(_ gradients: ParameterStore) -> MatrixView {
+      gradients.buffer.matrix(rows: values.rows, columns: values.columns, at: offset)
+    }
+  }
+
+  /// The fused weight [O, I] and, where there is one, the fused bias [O].
+  private let weight: StoredWeight
+  private let bias: StoredVector?
   let lowRank: [LowRank]
 
   init(
-    _ members: [ProjectionName], layer: Int, of parameters: ParameterStore,
+    _ members: [ProjectionName], layer: Int, of model: ModelConfiguration, _ weights: WeightStorage,
     _ adapter: LowRankAdapter?
   ) {
-    let weights = members.compactMap { parameters.slot($0.weightName(layer: layer)) }
-    let biases = members.compactMap { parameters.slot($0.biasName(layer: layer)) }
-    precondition(
-      weights.count == members.count && (biases.isEmpty || biases.count == members.count))
-    for group in [weights, biases] {
-      for (slot, next) in zip(group, group.dropFirst()) {
-        precondition(slot.offset + slot.count == next.offset)
-      }
-    }
-    let width = weights[0].rows
-    inputs = weights[0].columns
-    outputs = width * members.count
-    weightOffset = weights[0].offset
-    biasOffset = biases.first?.offset
+    let family = model.architecture.family
+    let weight = weights.matrix(members.map { family.weight($0, layer: layer) })
+    self.weight = weight
+    bias = weights.vector(members.map { family.bias($0, layer: layer) })
+    let width = weight.outputs / members.count
     lowRank = members.enumerated().compactMap { index, member in
       guard let adapter, adapter.configuration.targets.contains(member) else { return nil }
       return LowRank(
         outputs: index * width..<(index + 1) * width,
-        a: LowRankAdapter.name(member, layer, "A"), b: LowRankAdapter.name(member, layer, "B"),
+        a: Factor(LowRankAdapter.name(member, layer, "A", model), of: adapter),
+        b: Factor(LowRankAdapter.name(member, layer, "B", model), of: adapter),
+        scale: adapter.configuration.scale,
         dropoutSalt: mixed(
           UInt32(layer) &* 16 &+ UInt32(ProjectionName.allCases.firstIndex(of: member) ?? 0) &+ 1))
     }
   }
 
-  func weight(in store: ParameterStore) -> MatrixView {
-    store.buffer.matrix(rows: outputs, columns: inputs, at: weightOffset)
-  }
+  /// Whether something of the group is trained, whose gradient needs the group's input.
+  var isTrained: Bool { weight.isTrained || !lowRank.isEmpty }
 
   /// y[R,O] = x Wᵀ + bias, or y += it with `adding`; the low-rank updates come on top.
   ///
@@ -66,50 +74,44 @@ struct ProjectionGroup: Sendable {
   )
     -> [MatrixView]
   {
-    pass.project(x, weight(in: pass.parameters), into: y, adding: adding)
-    if let biasOffset {
-      ks_add_bias(y.base, y.stride, pass.parameters.buffer.base + biasOffset, y.rows, outputs)
-    }
-    guard let adapter = pass.adapter else { return [] }
+    weight.forward(x, into: y, adding: adding, pass)
+    if let bias { ks_add_bias(y.base, y.stride, bias.base, y.rows, weight.outputs) }
     return lowRank.map { update in
-      let a = adapter.parameters.matrix(update.a)
-      let down = pass.kept.matrix(x.rows, a.rows)
+      let down = pass.kept.matrix(x.rows, update.a.values.rows)
       pass.withDropped(x, update.dropoutSalt, keys) {
-        pass.clock.multiply($0, a.transposed, into: down)
+        pass.clock.multiply($0, update.a.values.transposed, into: down)
       }
       pass.clock.multiply(
-        down, adapter.parameters.matrix(update.b).transposed, into: y.columns(update.outputs),
-        scale: adapter.configuration.scale, adding: true)
+        down, update.b.values.transposed, into: y.columns(update.outputs), scale: update.scale,
+        adding: true)
       return down
     }
   }
 
-  /// dx[R,I] = dy W, or dx += it with `adding`; the gradient through the low-rank updates comes on
-  /// top. `dDown` is what `backwardParameters` made.
+  /// dx[R,I] = dy W, or dx += it with `adding`; the gradient through the low-rank updates is added.
+  /// `dDown` is what `backwardParameters` made.
   func backwardInput(
     _ dy: MatrixView, dDown: [MatrixView], into dx: MatrixView, adding: Bool = false,
     _ pass: PassContext, keys: [UInt32]
   ) {
-    pass.clock.multiply(dy, weight(in: pass.parameters), into: dx, adding: adding)
-    guard let adapter = pass.adapter else { return }
+    weight.backwardInput(dy, into: dx, adding: adding, pass)
     for (update, dDown) in zip(lowRank, dDown) {
-      let a = adapter.parameters.matrix(update.a)
       if pass.dropout == 0 {
-        pass.clock.multiply(dDown, a, into: dx, adding: true)
+        pass.clock.multiply(dDown, update.a.values, into: dx, adding: true)
       } else {
         let mark = pass.scratch.mark
         defer { pass.scratch.release(to: mark) }
-        let dDropped = pass.scratch.matrix(dy.rows, inputs)
-        pass.clock.multiply(dDown, a, into: dDropped)
+        let dDropped = pass.scratch.matrix(dy.rows, weight.inputs)
+        pass.clock.multiply(dDown, update.a.values, into: dDropped)
         pass.withDropped(dDropped, update.dropoutSalt, keys) {
-          ks_add($0.base, dx.base, dy.rows * inputs)
+          ks_add($0.base, dx.base, dy.rows * weight.inputs)
         }
       }
     }
   }
 
-  /// Adds the gradients of the trained tensors to `pass.gradients`: those of the low-rank factors
-  /// where there is an adapter, else those of weight and bias.
+  /// Adds the gradients of the trained tensors to `pass.gradients`: those of weight and bias, or of
+  /// the low-rank factors where there is an adapter.
   ///
   /// `x` is the forward's input, `down` what the forward returned; it is overwritten with its
   /// gradient, for `backwardInput`.
@@ -117,21 +119,19 @@ struct ProjectionGroup: Sendable {
     _ dy: MatrixView, input x: MatrixView, down: [MatrixView], _ pass: PassContext, keys: [UInt32]
   ) {
     guard let gradients = pass.gradients else { return }
-    guard let adapter = pass.adapter else {
-      pass.clock.multiply(dy.transposed, x, into: weight(in: gradients), adding: true)
-      if let biasOffset {
-        ks_bias_backward(dy.base, dy.stride, gradients.buffer.base + biasOffset, dy.rows, outputs)
-      }
-      return
+    weight.backwardWeight(dy, x, addingTo: gradients, pass)
+    if let dBias = bias?.gradient(gradients) {
+      ks_bias_backward(dy.base, dy.stride, dBias, dy.rows, weight.outputs)
     }
     for (update, down) in zip(lowRank, down) {
       let dyMember = dy.columns(update.outputs)
-      let scale = adapter.configuration.scale
       pass.clock.multiply(
-        dyMember.transposed, down, into: gradients.matrix(update.b), scale: scale, adding: true)
-      pass.clock.multiply(dyMember, adapter.parameters.matrix(update.b), into: down, scale: scale)
+        dyMember.transposed, down, into: update.b.gradient(gradients), scale: update.scale,
+        adding: true)
+      pass.clock.multiply(dyMember, update.b.values, into: down, scale: update.scale)
       pass.withDropped(x, update.dropoutSalt, keys) {
-        pass.clock.multiply(down.transposed, $0, into: gradients.matrix(update.a), adding: true)
+        pass.clock.multiply(
+          down.transposed, $0, into: update.a.gradient(gradients), adding: true)
       }
     }
   }
@@ -139,14 +139,13 @@ struct ProjectionGroup: Sendable {
 
 /// What the layers of one pass share.
 struct PassContext {
-  let parameters: ParameterStore
-  let adapter: LowRankAdapter?
-  /// Where gradients are added: laid out as the adapter's parameters where there is an adapter,
-  /// else as the model's.
+  /// Where gradients are added, laid out as `Decoder.trainable`.
   let gradients: ParameterStore?
-  /// Room for what the backward needs.
+  /// The angles of all positions of the pass.
+  let rotary: RotaryTable.Angles
+  /// The workspace of what the backward needs.
   let kept: Arena
-  /// Room for what a layer needs while it runs.
+  /// The workspace of what a layer needs while it runs.
   let scratch: Arena
   let clock: PassClock
   /// The probability of dropout in the adapter's input; 0 outside training.
@@ -155,24 +154,7 @@ struct PassContext {
   var isStep = false
 
   /// Whether the gradients of the group's trained tensors need its input.
-  func needsInput(_ group: ProjectionGroup) -> Bool {
-    gradients != nil && (adapter == nil || !group.lowRank.isEmpty)
-  }
-
-  /// y[R,O] = x[R,I] weight[O,I]ᵀ, or y += it with `adding`.
-  func project(_ x: MatrixView, _ weight: MatrixView, into y: MatrixView, adding: Bool = false) {
-    guard isStep else { return clock.multiply(x, weight.transposed, into: y, adding: adding) }
-    // A step is bound by reading the weights, which a general product first copies.
-    precondition(
-      x.columns == weight.columns && x.rows == y.rows && weight.rows == y.columns
-        && weight.stride == weight.columns)
-    let mark = scratch.mark
-    defer { scratch.release(to: mark) }
-    clock.profile.operations += 2 * Double(x.rows) * Double(x.columns) * Double(y.columns)
-    ks_project_few(
-      x.base, x.stride, weight.base, y.base, y.stride, scratch.floats(32 * x.columns), x.rows,
-      x.columns, weight.rows, adding ? 1 : 0)
-  }
+  func needsInput(_ group: ProjectionGroup) -> Bool { gradients != nil && group.isTrained }
 
   /// Calls `body` with dropout(x), the same mask for the same salt and keys at every call.
   func withDropped(_ x: MatrixView, _ salt: UInt32, _ keys: [UInt32], _ body: (MatrixView) -> Void)

@@ -1,3 +1,4 @@
+import Checkpoints
 import LinearAlgebra
 
 /// What training changed in the projections, ΔW [out, in].
@@ -11,8 +12,8 @@ extension LowRankAdapter {
   public func update(of target: ProjectionName, layer: Int) -> (
     left: Matrix<Double>, right: Matrix<Double>
   ) {
-    let left = columnsBesideStart(Self.name(target, layer, "B"))
-    let right = rowsAboveStart(Self.name(target, layer, "A"))
+    let left = columnsBesideStart(Self.name(target, layer, "B", model))
+    let right = rowsAboveStart(Self.name(target, layer, "A", model))
     let rank = configuration.rank * (start == nil ? 1 : 2)
     let scale = Double(configuration.scale)
     return (
@@ -27,21 +28,23 @@ extension Decoder {
   /// A projection's own weight W [out, in], without what an adapter adds to it.
   public func weight(of target: ProjectionName, layer: Int) -> Matrix<Double> {
     let (rows, columns) = target.shape(configuration)
-    let values = parameters[target.weightName(layer: layer)].map(Double.init)
+    let name = configuration.architecture.family.weight(target, layer: layer)
+    let values = weights.values(name).map(Double.init)
     return Matrix(rows: rows, columns: columns, elements: values)
   }
 
   /// The plain model that does what this one does: (alpha / r) B A added to a copy of each weight that
   /// its adapter is on.
   public func merged() -> Decoder {
-    let merged = parameters.copy()
+    let merged = weights.copy()
     if let adapter {
+      let family = configuration.architecture.family
       for layer in 0..<configuration.layerCount {
         for target in adapter.configuration.targets {
           multiply(
-            adapter.parameters.matrix(LowRankAdapter.name(target, layer, "B")),
-            adapter.parameters.matrix(LowRankAdapter.name(target, layer, "A")),
-            into: merged.matrix(target.weightName(layer: layer)),
+            adapter.parameters.matrix(LowRankAdapter.name(target, layer, "B", configuration)),
+            adapter.parameters.matrix(LowRankAdapter.name(target, layer, "A", configuration)),
+            into: merged.matrix(family.weight(target, layer: layer)),
             scale: adapter.configuration.scale, adding: true)
         }
       }

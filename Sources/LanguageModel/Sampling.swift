@@ -2,14 +2,14 @@ import CKernels
 import LinearAlgebra
 import Randomness
 
-/// How continuations are drawn, and when they end.
+/// How continuations are sampled, and when they end.
 public struct SamplingSettings: Sendable, Hashable, Codable {
   /// The logits are divided by it; 0 takes the likeliest token, the first of equals.
   public var temperature: Float
   /// Only this many of the likeliest tokens are drawn from, and those as likely as the last of
   /// them; nil: all.
   public var topK: Int?
-  /// Of those, only the likeliest whose probabilities together reach this share, and those as
+  /// Of those, only the likeliest whose probabilities together reach this fraction, and those as
   /// likely as the last of them (Holtzman et al., 1904.09751); nil: all.
   public var topP: Double?
   /// The longest continuation, in tokens.
@@ -32,7 +32,7 @@ public struct SamplingSettings: Sendable, Hashable, Codable {
   func check() {
     precondition(temperature >= 0 && temperature.isFinite, "a temperature of \(temperature)")
     precondition(topK ?? 1 >= 1, "the \(topK ?? 1) likeliest tokens")
-    precondition(topP.map { 0 < $0 && $0 <= 1 } ?? true, "a share of \(topP ?? 1)")
+    precondition(topP.map { 0 < $0 && $0 <= 1 } ?? true, "a top-p of \(topP ?? 1)")
     precondition(maximumNewTokens >= 0, "at most \(maximumNewTokens) new tokens")
   }
 

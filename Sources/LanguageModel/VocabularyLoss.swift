@@ -9,62 +9,60 @@ import LinearAlgebra
 /// turn into their own gradient in place; under one that looks at a whole example, they are
 /// computed twice.
 ///
-/// Letters: P predictions, p predictions of one chunk, W wanted rows, D hidden size, V vocabulary.
+/// Letters: P predictions, p predictions of one chunk, W output rows, D hidden size, V vocabulary.
 struct VocabularyLoss {
-  let forest: PackedForest
+  let batch: PackedBatch
   /// The final hidden states [W, D], after the norm.
   let hidden: MatrixView
-  let decoder: Decoder
-  let scratch: Arena
-  let clock: PassClock
+  /// The vocabulary projection [V, D].
+  let output: StoredWeight
+  let pass: PassContext
 
   /// Logits held at once: 25 MB.
   private static let chunkFloats = 128 * 49152
 
-  /// The loss of each tree. With `dHidden`[W, D] and `gradients` the gradients of the sum of the
-  /// losses are added to them.
-  func losses(
-    _ rule: LossRule, addingTo dHidden: MatrixView? = nil, _ gradients: ParameterStore? = nil
-  )
-    -> [ExampleLoss]
-  {
+  /// The loss of each tree. With `dHidden`[W, D] the gradients of the sum of the losses are added to
+  /// it and to those of the pass.
+  func losses(_ rule: LossRule, addingTo dHidden: MatrixView? = nil) -> [ExampleLoss] {
     let outcomes: [ks_token_loss]
-    let shares: [WeightedLoss]
+    let contributions: [WeightedLoss]
     switch rule {
     case .weighted, .token:
-      (outcomes, shares) = forEachChunk(needsEntropy: rule.needsEntropy) {
+      (outcomes, contributions) = forEachChunk(needsEntropy: rule.needsEntropy) {
         range, logits, chunk, losses in
-        let shares = range.map { share(rule, $0, losses[$0 - range.lowerBound]) }
+        let contributions = range.map { contribution(rule, $0, losses[$0 - range.lowerBound]) }
         if let dHidden {
-          backward(range, logits, chunk, losses, shares, addingTo: dHidden, gradients)
+          backward(range, logits, chunk, losses, contributions, addingTo: dHidden)
         }
-        return shares
+        return contributions
       }
-    case .example(let needsEntropy, let share):
+    case .example(let needsEntropy, let contribution):
       (outcomes, _) = forEachChunk(needsEntropy: needsEntropy) { _, _, _, _ in [] }
-      shares = forest.treePredictions.flatMap { range in
-        let shares = share(range.map { (forest.predictions[$0], TokenLoss(outcomes[$0])) })
+      contributions = batch.treePredictions.flatMap { range in
+        let contributions = contribution(
+          range.map { (batch.predictions[$0], TokenLoss(outcomes[$0])) })
         precondition(
-          shares.count == range.count, "\(shares.count) shares for \(range.count) tokens")
-        return shares
+          contributions.count == range.count,
+          "\(contributions.count) contributions for \(range.count) tokens")
+        return contributions
       }
       if let dHidden {
         _ = forEachChunk(needsEntropy: false) { range, logits, chunk, losses in
-          backward(range, logits, chunk, losses, Array(shares[range]), addingTo: dHidden, gradients)
+          backward(range, logits, chunk, losses, Array(contributions[range]), addingTo: dHidden)
           return []
         }
       }
     }
-    return forest.treePredictions.map { range in
+    return batch.treePredictions.map { range in
       ExampleLoss(
-        loss: shares[range].reduce(0) { $0 + Double($1.value) },
-        tokens: range.map { (forest.predictions[$0], TokenLoss(outcomes[$0]), shares[$0]) })
+        loss: contributions[range].reduce(0) { $0 + Double($1.value) },
+        tokens: range.map { (batch.predictions[$0], TokenLoss(outcomes[$0]), contributions[$0]) })
     }
   }
 
-  private func share(_ rule: LossRule, _ index: Int, _ loss: ks_token_loss) -> WeightedLoss {
-    let prediction = forest.predictions[index]
-    if case .token(_, let share) = rule { return share(prediction, TokenLoss(loss)) }
+  private func contribution(_ rule: LossRule, _ index: Int, _ loss: ks_token_loss) -> WeightedLoss {
+    let prediction = batch.predictions[index]
+    if case .token(_, let contribution) = rule { return contribution(prediction, TokenLoss(loss)) }
     return WeightedLoss(
       value: prediction.weight * loss.negative_log_likelihood, gradientWeight: prediction.weight)
   }
@@ -75,56 +73,55 @@ struct VocabularyLoss {
     needsEntropy: Bool,
     _ body: (Range<Int>, MatrixView, MatrixView, [ks_token_loss]) -> [WeightedLoss]
   ) -> ([ks_token_loss], [WeightedLoss]) {
-    let vocabulary = decoder.output.rows
-    let count = forest.predictions.count
+    let vocabulary = output.outputs
+    let count = batch.predictions.count
     let chunkRows = min(count, max(16, Self.chunkFloats / vocabulary))
+    let scratch = pass.scratch
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
-    let hiddenRoom = scratch.matrix(chunkRows, hidden.columns)
-    let logitsRoom = scratch.matrix(chunkRows, vocabulary)
+    let hiddenWorkspace = scratch.matrix(chunkRows, hidden.columns)
+    let logitsWorkspace = scratch.matrix(chunkRows, vocabulary)
     var outcomes: [ks_token_loss] = []
-    var shares: [WeightedLoss] = []
+    var contributions: [WeightedLoss] = []
     outcomes.reserveCapacity(count)
     for start in stride(from: 0, to: count, by: chunkRows) {
       let range = start..<min(start + chunkRows, count)
-      let chunk = hiddenRoom.rows(0..<range.count)
+      let chunk = hiddenWorkspace.rows(0..<range.count)
       for (i, prediction) in range.enumerated() {
         chunk.row(i).update(
-          from: hidden.row(Int(forest.predictionRows[prediction])), count: hidden.columns)
+          from: hidden.row(Int(batch.predictionRows[prediction])), count: hidden.columns)
       }
-      let logits = logitsRoom.rows(0..<range.count)
-      clock.multiply(chunk, decoder.output.transposed, into: logits)
+      let logits = logitsWorkspace.rows(0..<range.count)
+      output.forward(chunk, into: logits, pass)
       var losses = [ks_token_loss](repeating: ks_token_loss(), count: range.count)
-      forest.targets[range].withUnsafeBufferPointer {
+      batch.targets[range].withUnsafeBufferPointer {
         ks_cross_entropy(
           logits.base, $0.baseAddress, &losses, needsEntropy ? 1 : 0, range.count, vocabulary)
       }
       outcomes += losses
-      shares += body(range, logits, chunk, losses)
+      contributions += body(range, logits, chunk, losses)
     }
-    return (outcomes, shares)
+    return (outcomes, contributions)
   }
 
   /// Adds a chunk's gradients: dHidden += dLogits · output, dOutput += dLogitsᵀ · hidden. The
   /// logits are overwritten.
   private func backward(
     _ range: Range<Int>, _ logits: MatrixView, _ chunk: MatrixView, _ losses: [ks_token_loss],
-    _ shares: [WeightedLoss],
-    addingTo dHidden: MatrixView, _ gradients: ParameterStore?
+    _ contributions: [WeightedLoss], addingTo dHidden: MatrixView
   ) {
-    let weights = shares.map(\.gradientWeight)
-    forest.targets[range].withUnsafeBufferPointer {
+    let weights = contributions.map(\.gradientWeight)
+    batch.targets[range].withUnsafeBufferPointer {
       ks_cross_entropy_backward(
         logits.base, $0.baseAddress, losses, weights, range.count, logits.columns)
     }
-    if decoder.adapter == nil, let gradients {
-      clock.multiply(
-        logits.transposed, chunk, into: gradients.matrix(decoder.outputName), adding: true)
+    if let gradients = pass.gradients {
+      output.backwardWeight(logits, chunk, addingTo: gradients, pass)
     }
-    // The chunk's hidden states are used up: their room takes their gradient.
-    clock.multiply(logits, decoder.output, into: chunk)
+    // The chunk's hidden states are used no more: their gradient overwrites them.
+    output.backwardInput(logits, into: chunk, pass)
     for (i, prediction) in range.enumerated() {
-      ks_add(chunk.row(i), dHidden.row(Int(forest.predictionRows[prediction])), hidden.columns)
+      ks_add(chunk.row(i), dHidden.row(Int(batch.predictionRows[prediction])), hidden.columns)
     }
   }
 }

@@ -2,24 +2,39 @@ import CKernels
 import Dispatch
 import LinearAlgebra
 
-/// Runs `body` for 0 ..< `count` on the cores at once and waits; throws one of the errors that were
-/// thrown.
-public func parallel(_ count: Int, _ body: @Sendable (Int) throws -> Void) throws {
-  let results = Slots<Result<Void, any Error>?>(repeating: nil, count: count)
-  concurrently(count) { index in
-    results[index] = Result { try body(index) }
-  }
-  for index in 0..<count { try results[index]?.get() }
-}
-
 /// Runs `body` for 0 ..< `count` on the cores at once and waits.
 public func concurrently(_ count: Int, _ body: @Sendable (Int) -> Void) {
   DispatchQueue.concurrentPerform(iterations: count, execute: body)
 }
 
+/// Runs `body` for 0 ..< `count` on the cores at once, each call with `shared`, and waits.
+///
+/// This is where values that are not `Sendable` cross to other threads. The calls may read what
+/// `shared` holds, and write to parts of it that no other call touches.
+public func concurrently<Shared>(
+  _ count: Int, sharing shared: Shared, _ body: @Sendable (Int, Shared) -> Void
+) {
+  nonisolated(unsafe) let shared = shared
+  DispatchQueue.concurrentPerform(iterations: count) { body($0, shared) }
+}
+
+/// Runs `body` for 0 ..< `count` on the cores at once, each call with `shared` as in `concurrently`,
+/// and waits; throws one of the errors that were thrown.
+public func parallel<Shared>(
+  _ count: Int, sharing shared: Shared, _ body: @Sendable (Int, Shared) throws -> Void
+) throws {
+  let results = Slots<Result<Void, any Error>?>(repeating: nil, count: count)
+  concurrently(count, sharing: shared) { index, shared in
+    results[index] = Result { try body(index, shared) }
+  }
+  for index in 0..<count { try results[index]?.get() }
+}
+
 /// The results of two pieces of work done side by side; throws the first one's error, or the
 /// second's.
-public func concurrently<A: Sendable, B: Sendable>(
+///
+/// What they return is new, or `Sendable`, since they can hold nothing else.
+public func concurrently<A, B>(
   _ first: @Sendable () throws -> A, _ second: @Sendable () throws -> B
 ) throws -> (A, B) {
   let a = Slots<Result<A, any Error>?>(repeating: nil, count: 1)
@@ -33,14 +48,13 @@ public func concurrently<A: Sendable, B: Sendable>(
   return (first, second)
 }
 
-/// The workers that share the work of a step: each takes some of the examples, whole, and runs its
-/// products on one thread.
+/// Splits the examples of a step over threads: each worker takes some of the examples, whole, and
+/// runs its products on one thread.
 ///
 /// Small products do not fill two threads, and elementwise work is split this way too. Which worker
 /// takes which example depends on their sizes alone, and gradients are summed in the order of the
-/// workers, so that a step's result depends on the number of workers by rounding only, and on
-/// nothing else.
-public final class Workers: @unchecked Sendable {
+/// workers. The number of workers therefore changes a step's result by rounding only.
+public final class Workers {
   public let count: Int
   private let passes: [DecoderPass]
   private var gradients: [ParameterStore] = []
@@ -49,14 +63,13 @@ public final class Workers: @unchecked Sendable {
   /// memory, fewer make the products small.
   private let tokensPerPass: Int
 
-  /// Sets the threads of a single product to one. Precondition: `count` is at least 1.
+  /// Precondition: `count` is at least 1.
   public init(count: Int, tokensPerPass: Int = 512) {
     precondition(
       count >= 1 && tokensPerPass >= 1, "\(count) workers of \(tokensPerPass) tokens a pass")
     self.count = count
     self.tokensPerPass = tokensPerPass
     passes = (0..<count).map { _ in DecoderPass() }
-    BLAS.threadCount = 1
   }
 
   /// The loss of each tree under `rule`, in their order.
@@ -84,9 +97,10 @@ public final class Workers: @unchecked Sendable {
     let losses = run(
       trees, on: decoder, rule: rule, gradients: [total] + gradients, dropout: dropout)
     let block = (total.count + count - 1) / count
-    concurrently(count) { index in
+    concurrently(count, sharing: (total, gradients)) { index, shared in
+      let (total, others) = shared
       let range = min(index * block, total.count)..<min((index + 1) * block, total.count)
-      for other in gradients {
+      for other in others {
         ks_add(
           other.buffer.base + range.lowerBound, total.buffer.base + range.lowerBound, range.count)
       }
@@ -103,15 +117,14 @@ public final class Workers: @unchecked Sendable {
   public func norm(of gradients: ParameterStore) -> Double {
     let block = (gradients.count + count - 1) / count
     let sums = Slots<Double>(repeating: 0, count: count)
-    concurrently(count) { index in
+    concurrently(count, sharing: gradients) { index, gradients in
       let range = min(index * block, gradients.count)..<min((index + 1) * block, gradients.count)
       sums[index] = ks_sum_of_squares(gradients.buffer.base + range.lowerBound, range.count)
     }
     return sums.values.reduce(0, +).squareRoot()
   }
 
-  /// The logits [count, V] after each of `tokens`, a sequence of its own; for looking at, not for
-  /// training.
+  /// The logits [count, V] after each of `tokens`, one sequence; for inspection, not for training.
   public func logits(of tokens: [Int], on decoder: Decoder) -> Matrix<Float> {
     passes[0].logits(of: tokens, on: decoder)
   }
@@ -123,7 +136,8 @@ public final class Workers: @unchecked Sendable {
     let results = Slots<ExampleLoss>(
       repeating: ExampleLoss(loss: 0, tokens: []), count: trees.count)
     let shares = split(trees)
-    concurrently(count) { worker in
+    concurrently(count, sharing: (passes, decoder, gradients)) { worker, shared in
+      let (passes, decoder, gradients) = shared
       for group in shares[worker] {
         let losses = passes[worker].losses(
           of: group.map { trees[$0] }, on: decoder, rule: rule,
@@ -156,7 +170,8 @@ public final class Workers: @unchecked Sendable {
   }
 }
 
-/// Results that threads write side by side, each to places of its own.
+/// Results that threads write concurrently, each to indices of its own; that is what makes it
+/// `Sendable`.
 final class Slots<Value>: @unchecked Sendable {
   private let base: UnsafeMutableBufferPointer<Value>
 

@@ -6,20 +6,50 @@ import COpenBLAS
   import Darwin
 #endif
 
-/// What is known of the loaded OpenBLAS, and the two settings that decide its speed.
+/// The loaded OpenBLAS: what it is, and the two settings that decide its speed.
+///
+/// Before its first use in the process, by any product or decomposition of this module, OpenBLAS is
+/// set to the widest kernels that the processor has and to one thread for each product.
+///
+/// On a processor with AVX-512 that OpenBLAS runs with narrower kernels, those of `SkylakeX` are
+/// selected: twice the speed on Zen 5 (105 against 210 GFLOP/s a core). Narrower ones come from a
+/// library that is older than the processor, or from an `OPENBLAS_CORETYPE` that a machine's image
+/// sets for other programs. The environment variable `KEYSTEP_BLAS_CORE` names another core.
 public enum BLAS {
-  /// The number of threads one product may use. Threads that call products of their own side by
-  /// side want 1.
+  /// The number of threads that one product may use; 1 unless it is set here. Threads that compute
+  /// products of their own side by side need 1.
   public static var threadCount: Int {
-    get { Int(openblas_get_num_threads()) }
+    get {
+      prepare()
+      return Int(openblas_get_num_threads())
+    }
     set {
       precondition(newValue >= 1, "a product needs at least one thread, not \(newValue)")
+      prepare()
       openblas_set_num_threads(Int32(newValue))
     }
   }
 
   /// The name of the processor core whose kernels OpenBLAS runs, such as `SkylakeX` or `Haswell`.
   public static var coreName: String {
+    prepare()
+    return loadedCore
+  }
+
+  /// Selects kernels and threads at the first call in the process. Every use of OpenBLAS calls it
+  /// first; from the second call on it costs one comparison.
+  @inline(__always)
+  static func prepare() { _ = isPrepared }
+
+  /// Other threads wait here while the first one selects the kernels, so that no product runs
+  /// meanwhile. What this calls must not call `prepare`.
+  private static let isPrepared: Bool = {
+    selectWidestKernels()
+    openblas_set_num_threads(1)
+    return true
+  }()
+
+  private static var loadedCore: String {
     openblas_get_corename().map { String(cString: $0) } ?? "unknown"
   }
 
@@ -31,15 +61,21 @@ public enum BLAS {
   /// Makes OpenBLAS run the kernels of `core`, as the environment variable `OPENBLAS_CORETYPE`
   /// would at its start.
   ///
-  /// No product may run meanwhile. Returns whether these kernels run now; if not, those from before
-  /// do: the library may know no such core, be built for one alone, or not export the entry points
-  /// that choose one.
+  /// No product may run meanwhile. Returns whether these kernels run now. If not, the kernels are
+  /// those from before: the library may not know this core, be built for a single one, or not
+  /// export the entry points that choose one.
   @discardableResult
   public static func setCore(_ core: String) -> Bool {
-    let before = coreName
+    prepare()
+    return selectCore(core)
+  }
+
+  @discardableResult
+  private static func selectCore(_ core: String) -> Bool {
+    let before = loadedCore
     guard chooseCore(core) else { return false }
-    if coreName.lowercased() == core.lowercased() { return true }
-    // Of a name it does not know, OpenBLAS makes a choice of its own.
+    if loadedCore.lowercased() == core.lowercased() { return true }
+    // Given a name that it does not know, OpenBLAS makes a choice of its own.
     _ = chooseCore(before)
     return false
   }
@@ -65,28 +101,19 @@ public enum BLAS {
     return true
   }
 
-  /// Makes OpenBLAS run the widest kernels that the processor has, and returns the core's name.
-  ///
-  /// On a processor with AVX-512 that OpenBLAS runs with narrower kernels, those of `SkylakeX` take
-  /// over: twice the speed on Zen 5 (105 against 210 GFLOP/s a core). Narrower ones come from a
-  /// library that is older than the processor, and from an `OPENBLAS_CORETYPE` that a machine's
-  /// image sets for other programs; so what decides here is `KEYSTEP_BLAS_CORE`: the core it names,
-  /// where it is set, is taken instead.
-  @discardableResult
-  public static func useWidestKernels() -> String {
+  private static func selectWidestKernels() {
     #if arch(x86_64)
       let wide = ["skylakex", "cooperlake", "sapphirerapids"]
       if let chosen = getenv("KEYSTEP_BLAS_CORE") {
-        setCore(String(cString: chosen))
-      } else if hasAVX512, !wide.contains(coreName.lowercased()) {
-        setCore("SkylakeX")
+        selectCore(String(cString: chosen))
+      } else if hasAVX512, !wide.contains(loadedCore.lowercased()) {
+        selectCore("SkylakeX")
       }
     #endif
-    return coreName
   }
 
   /// Whether the processor and the system run AVX-512's F, BW, CD, DQ and VL instructions.
-  static var hasAVX512: Bool {
+  package static var hasAVX512: Bool {
     guard let file = fopen("/proc/cpuinfo", "r") else { return false }
     defer { fclose(file) }
     var line: UnsafeMutablePointer<CChar>?

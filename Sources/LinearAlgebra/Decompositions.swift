@@ -75,7 +75,7 @@ extension Matrix {
     try LAPACKError.requireFinite("gelsd", argument: 5, elements)
     try LAPACKError.requireFinite("gelsd", argument: 7, b.elements)
     var a = elements
-    // The routine writes the solution over B, which needs room for the larger of the two.
+    // The routine writes the solution over B, which must hold the larger of the two.
     var x = b.elements + [Scalar](repeating: 0, count: max(0, columns - rows) * b.columns)
     var singularValues = [Scalar](repeating: 0, count: min(rows, columns))
     var rank: Int32 = 0
@@ -95,6 +95,7 @@ extension Float: LAPACKScalar {
     _ b: [Float], _ ldb: Int32,
     _ c: inout [Float]
   ) {
+    BLAS.prepare()
     cblas_sgemm(
       CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1, a,
       lda, b, ldb, 0, &c,
@@ -104,27 +105,33 @@ extension Float: LAPACKScalar {
     _ m: Int32, _ n: Int32, _ a: inout [Float], _ s: inout [Float], _ u: inout [Float],
     _ vt: inout [Float]
   ) -> Int32 {
-    LAPACKE_sgesdd(
+    BLAS.prepare()
+    return LAPACKE_sgesdd(
       LAPACK_ROW_MAJOR, Int8(UInt8(ascii: "S")), m, n, &a, n, &s, &u, min(m, n), &vt, n)
   }
   public static func geqrf(_ m: Int32, _ n: Int32, _ a: inout [Float], _ tau: inout [Float])
     -> Int32
   {
-    LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, &a, n, &tau)
+    BLAS.prepare()
+    return LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, &a, n, &tau)
   }
   public static func orgqr(_ m: Int32, _ n: Int32, _ k: Int32, _ a: inout [Float], _ tau: [Float])
     -> Int32
   {
-    LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, &a, n, tau)
+    BLAS.prepare()
+    return LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, &a, n, tau)
   }
   public static func syevd(_ n: Int32, _ a: inout [Float], _ w: inout [Float]) -> Int32 {
-    LAPACKE_ssyevd(LAPACK_ROW_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &a, n, &w)
+    BLAS.prepare()
+    return LAPACKE_ssyevd(
+      LAPACK_ROW_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &a, n, &w)
   }
   public static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Float], _ b: inout [Float],
     _ s: inout [Float], _ rcond: Float, _ rank: inout Int32
   ) -> Int32 {
-    LAPACKE_sgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
+    BLAS.prepare()
+    return LAPACKE_sgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
   }
 }
 
@@ -134,6 +141,7 @@ extension Double: LAPACKScalar {
     _ b: [Double],
     _ ldb: Int32, _ c: inout [Double]
   ) {
+    BLAS.prepare()
     cblas_dgemm(
       CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1, a,
       lda, b, ldb, 0, &c,
@@ -143,26 +151,32 @@ extension Double: LAPACKScalar {
     _ m: Int32, _ n: Int32, _ a: inout [Double], _ s: inout [Double], _ u: inout [Double],
     _ vt: inout [Double]
   ) -> Int32 {
-    LAPACKE_dgesdd(
+    BLAS.prepare()
+    return LAPACKE_dgesdd(
       LAPACK_ROW_MAJOR, Int8(UInt8(ascii: "S")), m, n, &a, n, &s, &u, min(m, n), &vt, n)
   }
   public static func geqrf(_ m: Int32, _ n: Int32, _ a: inout [Double], _ tau: inout [Double])
     -> Int32
   {
-    LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, &a, n, &tau)
+    BLAS.prepare()
+    return LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, &a, n, &tau)
   }
   public static func orgqr(_ m: Int32, _ n: Int32, _ k: Int32, _ a: inout [Double], _ tau: [Double])
     -> Int32
   {
-    LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, &a, n, tau)
+    BLAS.prepare()
+    return LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, &a, n, tau)
   }
   public static func syevd(_ n: Int32, _ a: inout [Double], _ w: inout [Double]) -> Int32 {
-    LAPACKE_dsyevd(LAPACK_ROW_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &a, n, &w)
+    BLAS.prepare()
+    return LAPACKE_dsyevd(
+      LAPACK_ROW_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &a, n, &w)
   }
   public static func gelsd(
     _ m: Int32, _ n: Int32, _ nrhs: Int32, _ a: inout [Double], _ b: inout [Double],
     _ s: inout [Double], _ rcond: Double, _ rank: inout Int32
   ) -> Int32 {
-    LAPACKE_dgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
+    BLAS.prepare()
+    return LAPACKE_dgelsd(LAPACK_ROW_MAJOR, m, n, nrhs, &a, n, &b, nrhs, &s, rcond, &rank)
   }
 }

@@ -7,7 +7,7 @@
 /// Floats in memory of their own, aligned to a cache line, zero at the start.
 ///
 /// The pages come from the system zeroed and untouched, so a buffer costs only what of it is used.
-public final class FloatBuffer: @unchecked Sendable {
+public final class FloatBuffer {
   public let base: UnsafeMutablePointer<Float>
   public let count: Int
   private let byteCount: Int

@@ -4,9 +4,9 @@ import COpenBLAS
 /// buffer seen in a shape.
 ///
 /// Row `i` starts at `base + i * stride`. `transposed` is the same memory read with rows and
-/// columns exchanged; only a product's left and right side may be one. The owner outlives the view,
-/// and two threads do not write one block.
-public struct MatrixView: @unchecked Sendable {
+/// columns exchanged; only a product's left and right side may be one. The owner must outlive the
+/// view.
+public struct MatrixView {
   public let base: UnsafeMutablePointer<Float>
   public let rows: Int
   public let columns: Int
@@ -92,6 +92,7 @@ public func multiply(
     a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && !c.isTransposed,
     "cannot write a product of \(a.rows) × \(a.columns) and \(b.rows) × \(b.columns) into \(c.rows) × \(c.columns)"
   )
+  BLAS.prepare()
   guard c.rows > 0, c.columns > 0 else { return }
   guard a.columns > 0 else {
     if !adding { c.setZero() }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Distillation
 import Evaluation
 import Experiments

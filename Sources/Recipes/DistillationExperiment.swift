@@ -19,8 +19,6 @@ extension Experiment {
       variant: Variant(setting: DistillationSetup.modelSetting, suffix: "checkpoint", seeds: 3),
       summary: summary, example: example
     ) { context in
-      BLAS.useWidestKernels()
-      BLAS.threadCount = 1
       let setup = try DistillationSetup(context)
       return setup.prepared(notes: notes(setup), run: run)
     }

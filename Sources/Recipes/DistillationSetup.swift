@@ -16,8 +16,9 @@ import Tokenizers
 /// and how a student is measured. An experiment adds arms and axes.
 public struct DistillationSetup: Sendable {
   public let data: ExperimentData
-  /// The pretrained student; nil if one is trained from scratch.
-  private let pretrained: Student?
+  /// The pretrained student, which each run copies or adapts, and where it came from; nil if one is
+  /// trained from scratch.
+  private let pretrained: (decoder: FrozenDecoder, origin: String)?
   private let modelChecksum: [String: String]
 
   /// The setting whose flag selects a pretrained student, the variant of a distillation experiment.
@@ -38,11 +39,12 @@ public struct DistillationSetup: Sendable {
           file: model, expected: "--pairs with dual pairs to train it on", found: "none")
       }
       let loaded = try Student(path: model)
-      pretrained = loaded
-      modelChecksum = ["model": try Self.checksum(ofModelAt: model)]
+      modelChecksum = ["model": try Checkpoint.checksum(at: model)]
       data = try ExperimentData(
         pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
         test: settings.integer("test_questions"), splitSeed: UInt64(settings.integer("data_seed")))
+      let origin = loaded.origin
+      pretrained = (FrozenDecoder(loaded.decoder), origin)
     } else {
       pretrained = nil
       modelChecksum = [:]
@@ -54,17 +56,6 @@ public struct DistillationSetup: Sendable {
           outOfDomainQuestions: settings.integer("test_questions"),
           seed: UInt64(settings.integer("data_seed"))), folder: context.folder)
     }
-  }
-
-  /// That of a GGUF file, or of all files of a folder that a model is loaded from: weights, their index,
-  /// configuration, tokenizer and chat template, with their names.
-  package static func checksum(ofModelAt path: String) throws -> String {
-    guard FileContents.isFolder(path) else { return try SHA256.hex(ofFileAt: path) }
-    let names = try FileManager.default.contentsOfDirectory(atPath: path).filter { name in
-      [".safetensors", ".json", ".model", ".jinja"].contains { name.hasSuffix($0) }
-    }
-    let sums = try names.sorted().map { "\($0) \(try SHA256.hex(ofFileAt: "\(path)/\($0)"))\n" }
-    return SHA256.hex(of: sums.joined())
   }
 
   /// SHA-256 of data and model.

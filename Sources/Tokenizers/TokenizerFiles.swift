@@ -3,12 +3,6 @@ import Files
 import Foundation
 
 extension Tokenizer {
-  /// The files that Transformers may read for a tokenizer.
-  private static let fileNames = [
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "chat_template.jinja", "chat_template.json", "tokenizer.model", "vocab.json", "merges.txt",
-  ]
-
   /// Writes the tokenizer's files into `folder`, so that Transformers gives the same ids there, and
   /// removes those of another tokenizer.
   ///
@@ -23,7 +17,7 @@ extension Tokenizer {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let configurationPath = folder + "/tokenizer_config.json"
     if file.hasSuffix(".gguf") {
-      try Self.remove(Self.fileNames, from: folder)
+      try Self.remove(Checkpoint.tokenizerFileNames, from: folder)
       let vocabulary = try GGUFVocabulary(GGUFFile(path: file))
       try Self.write(vocabulary.tokenizerJSON(file: file), to: folder + "/tokenizer.json")
       try Self.write(vocabulary.tokenizerConfiguration, to: configurationPath)
@@ -31,9 +25,9 @@ extension Tokenizer {
     }
     let source = URL(fileURLWithPath: file).deletingLastPathComponent()
     if source.resolvingSymlinksInPath() != URL(fileURLWithPath: folder).resolvingSymlinksInPath() {
-      try Self.remove(Self.fileNames, from: folder)
+      try Self.remove(Checkpoint.tokenizerFileNames, from: folder)
       try FileManager.default.copyItem(atPath: file, toPath: folder + "/tokenizer.json")
-      for name in Self.fileNames.dropFirst() {
+      for name in Checkpoint.tokenizerFileNames.dropFirst() {
         let path = source.appendingPathComponent(name).path
         if FileContents.exists(path) {
           try FileManager.default.copyItem(atPath: path, toPath: folder + "/" + name)

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import LinearAlgebra
 
 /// The command line: parses, runs, and turns every error into one message and an exit status, 1 for
 /// a run that failed and 2 for a call that makes no sense.
@@ -21,7 +20,6 @@ struct KeyStepCommand: AsyncParsableCommand {
     ])
 
   static func main() async {
-    BLAS.useWidestKernels()
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {

@@ -177,6 +177,21 @@ struct ReadingConfigurations {
   }
 
   @Test(
+    "Of rope_scaling beside rope_parameters the first counts, as in Transformers 5, unless empty")
+  func bothRopeKeys() throws {
+    let linear = #"{"type":"linear","factor":4.0}"#
+    let both = try configuration(["rope_scaling": linear])
+    #expect(both.ropeScaling == .linear(factor: 4))
+    // The rotary base of the object that is not read is not read either.
+    #expect(both.ropeTheta == 10000)
+    #expect(
+      try configuration(["rope_scaling": linear, "rope_theta": "250000.0"]).ropeTheta == 250000)
+    for nothing in ["{}", "null"] {
+      #expect(try configuration(["rope_scaling": nothing]) == configuration([:]))
+    }
+  }
+
+  @Test(
     "What the decoder cannot compute is refused by its key",
     arguments: [
       ("model_type", #""gpt2""#), ("hidden_act", #""gelu""#), ("mlp_bias", "true"),

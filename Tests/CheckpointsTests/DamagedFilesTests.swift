@@ -66,22 +66,23 @@ struct DamagedSafetensors {
         try SafetensorsFile(path: folder + "/x.safetensors")
       }
       #expect(error?.file == folder + "/x.safetensors")
-      #expect((error?.location ?? "").hasPrefix(place), "\(String(describing: error))")
+      let location = error?.location ?? ""
+      #expect(location.hasPrefix(place), "\(location)")
     }
   }
 
   @Test(
     "A damaged shard index is refused",
     arguments: [
-      "{}", #"{"weight_map":[]}"#, #"{"weight_map":{"model.norm.weight":"../model.safetensors"}}"#,
+      "{}", #"{"weight_map":[]}"#, #"{"weight_map":{"model.norm.weight":"../shard.safetensors"}}"#,
       #"{"weight_map":{"model.norm.weight":"missing.safetensors"}}"#,
-      #"{"weight_map":{"other":"model.safetensors"}}"#,
-      #"{"weight_map":{"model.norm.weight":"model.safetensors"}}"#,
+      #"{"weight_map":{"other":"shard.safetensors"}}"#,
+      #"{"weight_map":{"model.norm.weight":"shard.safetensors"}}"#,
     ])
   func damagedIndex(text: String) throws {
     try withFolder { folder in
       try write(bytes(of: fixtures + "/qwen2/config.json"), folder + "/config.json")
-      try write(bytes(of: fixtures + "/qwen2/model.safetensors"), folder + "/model.safetensors")
+      try write(bytes(of: fixtures + "/qwen2/model.safetensors"), folder + "/shard.safetensors")
       try write(Array(text.utf8), folder + "/model.safetensors.index.json")
       #expect(throws: FileError.self) { try Checkpoint(path: folder) }
     }
@@ -181,7 +182,8 @@ struct DamagedGGUF {
       try write(file, folder + "/x.gguf")
       let error = #expect(throws: FileError.self) { try GGUFFile(path: folder + "/x.gguf") }
       #expect(error?.file == folder + "/x.gguf")
-      #expect((error?.location ?? "").hasPrefix(place), "\(String(describing: error))")
+      let location = error?.location ?? ""
+      #expect(location.hasPrefix(place), "\(location)")
     }
   }
 }

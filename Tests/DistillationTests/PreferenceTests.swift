@@ -94,7 +94,7 @@ import Testing
       #expect(abs(loss.loss - log(2.0)) < 1e-6)
       for token in loss.tokens {
         let isRight = token.prediction.segment == Objective.chosenSegment
-        #expect(abs(token.share.gradientWeight - (isRight ? 0.15 : -0.15)) < 1e-5)
+        #expect(abs(token.contribution.gradientWeight - (isRight ? 0.15 : -0.15)) < 1e-5)
       }
     }
   }

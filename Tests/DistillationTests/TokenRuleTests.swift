@@ -61,8 +61,9 @@ import Testing
       of: objective.examples.map(\.tree), on: student, rule: objective.rule)
     let excess = losses[0].tokens.map { $0.loss.negativeLogLikelihood - $0.prediction.reference }
     let least = excess.sorted()[2]
-    #expect(losses[0].tokens.map { $0.share.gradientWeight > 0 } == excess.map { $0 > least })
-    #expect(abs(losses[0].tokens.reduce(0) { $0 + $1.share.gradientWeight } - 1) < 1e-6)
+    #expect(
+      losses[0].tokens.map { $0.contribution.gradientWeight > 0 } == excess.map { $0 > least })
+    #expect(abs(losses[0].tokens.reduce(0) { $0 + $1.contribution.gradientWeight } - 1) < 1e-6)
   }
 
   @Test(

@@ -26,7 +26,7 @@ import Testing
     var inverseRMS = [Float](repeating: 0, count: rows)
     ks_rms_norm(x, weight, epsilon, &y, &inverseRMS, rows, n)
     var again = x
-    ks_rms_norm_again(x, weight, inverseRMS, &again, rows, n)
+    ks_rms_norm_recompute(x, weight, inverseRMS, &again, rows, n)
     let (dxBefore, dWeightBefore) = (noise.floats(rows * n), noise.floats(n))
     var (dx, dWeight) = (dxBefore, dWeightBefore)
     ks_rms_norm_backward(x, weight, inverseRMS, dy, &dx, &dWeight, rows, n)
@@ -170,7 +170,7 @@ import Testing
     var logSumExp = [Float](repeating: 7, count: rows * statisticStride)
     ks_softmax(&probabilities, stride, scale, visible, &logSumExp, statisticStride, rows, n)
     var again = scores
-    ks_softmax_again(&again, stride, scale, visible, logSumExp, statisticStride, rows, n)
+    ks_softmax_recompute(&again, stride, scale, visible, logSumExp, statisticStride, rows, n)
     let dBefore = noise.floats(rows * stride)
     var dScores = dBefore
     let (y, dy) = (noise.floats(rows * outputStride), noise.floats(rows * outputStride))
@@ -250,7 +250,7 @@ import Testing
     // A softmax whose log-sum-exp is zero is the exponential itself.
     func exponentials(_ x: [Float]) -> [Float] {
       var y = x
-      ks_softmax_again(&y, x.count, 1, [Int32(x.count)], [0], 1, 1, x.count)
+      ks_softmax_recompute(&y, x.count, 1, [Int32(x.count)], [0], 1, 1, x.count)
       return y
     }
     let x = (0...2_000_000).map { Float(-87.3 + 176.0 * Double($0) / 2_000_000) }

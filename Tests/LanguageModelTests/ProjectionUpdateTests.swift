@@ -1,3 +1,4 @@
+import Checkpoints
 import LanguageModel
 import LinearAlgebra
 import Randomness

@@ -45,16 +45,37 @@ import Testing
       }
     }
 
-    @Test("The widest kernels are those of the core that the user names, where there is one")
-    func chosenCore() async {
+    @Test("The first product selects the core that the user names, and one thread for each product")
+    func firstUse() async {
       await #expect(processExitsWith: .success) {
-        for core in ["Prescott", "Nonesuch"] {
-          setenv("KEYSTEP_BLAS_CORE", core, 1)
-          let before = BLAS.coreName
-          let now = BLAS.useWidestKernels()
-          try #require(now == BLAS.coreName)
-          try #require(now == before || now == core)
-        }
+        setenv("KEYSTEP_BLAS_CORE", "Prescott", 1)
+        let product =
+          Matrix<Float>(rows: 1, columns: 2, elements: [1, 2])
+          * Matrix<Float>(rows: 2, columns: 1, elements: [3, 4])
+        try #require(product.elements == [11])
+        try #require(BLAS.threadCount == 1)
+        // Selecting the core once more changes nothing where it could be selected at all.
+        let chosen = BLAS.coreName
+        try #require(BLAS.setCore("Prescott") == (chosen == "Prescott"))
+      }
+    }
+
+    @Test("A processor with AVX-512 runs kernels for it without a call")
+    func widestKernels() async {
+      await #expect(processExitsWith: .success) {
+        unsetenv("KEYSTEP_BLAS_CORE")
+        setenv("OPENBLAS_CORETYPE", "Haswell", 1)
+        let core = BLAS.coreName.lowercased()
+        guard BLAS.hasAVX512, BLAS.setCore("SkylakeX") else { return }
+        try #require(["skylakex", "cooperlake", "sapphirerapids"].contains(core))
+      }
+    }
+
+    @Test("A core that does not exist is ignored")
+    func unknownCore() async {
+      await #expect(processExitsWith: .success) {
+        setenv("KEYSTEP_BLAS_CORE", "Nonesuch", 1)
+        try #require(!BLAS.coreName.isEmpty && BLAS.coreName != "Nonesuch")
       }
     }
   #endif

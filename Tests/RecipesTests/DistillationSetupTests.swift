@@ -1,3 +1,4 @@
+import Checkpoints
 import Distillation
 import Experiments
 import Files
@@ -202,20 +203,20 @@ import Testing
     let shards = fixture("checkpoints/llama").path
     let copy = folder.path + "/model"
     try FileManager.default.copyItem(atPath: shards, toPath: copy)
-    var sums = [try DistillationSetup.checksum(ofModelAt: copy)]
-    #expect(try DistillationSetup.checksum(ofModelAt: shards) == sums[0])
+    var sums = [try Checkpoint.checksum(at: copy)]
+    #expect(try Checkpoint.checksum(at: shards) == sums[0])
     for name in try FileManager.default.contentsOfDirectory(atPath: copy).sorted() {
       let path = copy + "/" + name
       try (Data(contentsOf: URL(fileURLWithPath: path)) + Data([32])).write(
         to: URL(fileURLWithPath: path))
-      sums.append(try DistillationSetup.checksum(ofModelAt: copy))
+      sums.append(try Checkpoint.checksum(at: copy))
     }
     try "{}".write(toFile: copy + "/tokenizer.json", atomically: true, encoding: .utf8)
-    sums.append(try DistillationSetup.checksum(ofModelAt: copy))
+    sums.append(try Checkpoint.checksum(at: copy))
     #expect(sums.count >= 5 && Set(sums).count == sums.count)
     // What no model is loaded from.
     try "x".write(toFile: copy + "/README.md", atomically: true, encoding: .utf8)
-    #expect(try DistillationSetup.checksum(ofModelAt: copy) == sums.last)
+    #expect(try Checkpoint.checksum(at: copy) == sums.last)
   }
 
   @Test("Every hyperparameter is a setting, with the defaults of both students")

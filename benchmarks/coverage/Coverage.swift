@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import LinearAlgebra
 import Statistics
 
 /// Simulates experiments with a known difference and measures the intervals of `keystep report`; `make coverage`.
@@ -30,8 +29,6 @@ import Statistics
   static let differences = [0, 0.05]
 
   func run() async throws {
-    // Designs run side by side, each in one thread.
-    BLAS.threadCount = 1
     let questions: [(Design.Tasks, Int)] = [
       (.one, 50), (.one, 200), (.one, 500), (.fixed(4), 200), (.drawn(20), 200),
     ]

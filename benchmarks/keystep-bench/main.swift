@@ -19,7 +19,6 @@ struct Bench: ParsableCommand {
     defaultSubcommand: All.self)
 }
 
-BLAS.useWidestKernels()
 Bench.main()
 
 /// The seconds that `body` takes.
@@ -47,7 +46,6 @@ func printLine(_ values: [String: Any]) throws {
 /// The machine's single-precision matrix product, all workers at once, each on one thread: the best of
 /// several rounds, in GFLOP/s. This is what a step's share of the peak is measured against.
 func measuredPeak(workers: Int) -> Double {
-  BLAS.threadCount = 1
   let n = 1024
   let matrices = (0..<workers).map { _ in
     (0..<3).map { _ in
@@ -58,7 +56,7 @@ func measuredPeak(workers: Int) -> Double {
   }
   let rounds = (0..<8).map { _ in
     seconds {
-      concurrently(workers) { worker in
+      concurrently(workers, sharing: matrices) { worker, matrices in
         let views = matrices[worker].map { $0.matrix(rows: n, columns: n) }
         for _ in 0..<10 { multiply(views[0], views[1].transposed, into: views[2]) }
       }

@@ -11,9 +11,9 @@
 void ks_rms_norm(const float *x, const float *weight, float epsilon, float *y, float *inverse_rms, ptrdiff_t rows,
                  ptrdiff_t columns);
 
-/// The same result from the inverse_rms that was kept.
-void ks_rms_norm_again(const float *x, const float *weight, const float *inverse_rms, float *y, ptrdiff_t rows,
-                       ptrdiff_t columns);
+/// Recomputes the result from the inverse_rms that was kept.
+void ks_rms_norm_recompute(const float *x, const float *weight, const float *inverse_rms, float *y, ptrdiff_t rows,
+                           ptrdiff_t columns);
 
 /// dx[R,N] += the gradient through RMSNorm of dy[R,N]; d_weight[N] += its own where not null.
 void ks_rms_norm_backward(const float *x, const float *weight, const float *inverse_rms, const float *dy, float *dx,
@@ -36,8 +36,8 @@ void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *vis
                 ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
 
 /// Row i of scores[R,N] becomes exp(scale * scores - log_sum_exp[i]) over the first `visible[i]` columns, zero behind.
-void ks_softmax_again(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, const float *log_sum_exp,
-                      ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
+void ks_softmax_recompute(float *scores, ptrdiff_t stride, float scale, const int32_t *visible,
+                          const float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
 
 /// d_probabilities[R,N] becomes the gradient of the unscaled scores: scale * p * (dp - sum over d of y * dy), where y
 /// and dy [R,d] (rows `output_stride` floats apart) are the attention's output and its gradient.
@@ -85,7 +85,8 @@ void ks_bias_backward(const float *dy, ptrdiff_t stride, float *d_bias, ptrdiff_
 double ks_sum_of_squares(const float *x, ptrdiff_t count);
 
 /// One query head group against a cache, for decoding: y[heads, d] = softmax(scale * q keys^T) values, where q is
-/// [heads, d] and keys and values are [length, d] with rows `stride` floats apart; scores is room for heads * length.
+/// [heads, d] and keys and values are [length, d] with rows `stride` floats apart; scores is a workspace of
+/// heads * length floats.
 void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float *scores,
                    float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);
 
@@ -97,6 +98,6 @@ float ks_sum_at_least(const float *p, float threshold, ptrdiff_t count, ptrdiff_
 
 /// y[R,O] = x[R,I] weight[O,I]^T, or y += it with `adding`, for few rows: each weight is read once for 32 of them, or
 /// for 16 where registers are short. A row's result does not depend on the other rows. The rows of x and y lie
-/// `x_stride` and `y_stride` floats apart; `room` is 32 * I floats at a cache line's start.
-void ks_project_few(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride, float *room,
-                    ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding);
+/// `x_stride` and `y_stride` floats apart; `workspace` is 32 * I floats at a cache line's start.
+void ks_project_few(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride,
+                    float *workspace, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding);

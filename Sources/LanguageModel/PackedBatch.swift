@@ -1,16 +1,16 @@
 import Checkpoints
 
-/// Segment trees laid one after the other as the rows of one matrix, with what each pass needs to
+/// Prefix trees laid one after the other as the rows of one matrix, with what each pass needs to
 /// know of them.
 ///
-/// Letters: T rows (tokens), W wanted rows (those from which something is predicted).
-struct PackedForest {
-  /// Rows of one segment, and whom they see.
+/// Letters: T rows (tokens), W output rows (those from which something is predicted).
+struct PackedBatch {
+  /// Rows of one segment, and the rows that they attend to.
   struct Segment {
     /// Its rows among T.
     var rows: Range<Int>
-    /// Its wanted rows among W.
-    var wanted: Range<Int>
+    /// Its output rows among W.
+    var outputs: Range<Int>
     /// The rows of its ancestors in order, neighbours joined.
     var ancestors: [Range<Int>]
   }
@@ -22,7 +22,7 @@ struct PackedForest {
   /// How many rows of its own segment a row sees, itself included [T].
   private(set) var visible: [Int32] = []
   /// The rows whose final hidden state is needed, rising [W].
-  private(set) var wantedRows: [Int32] = []
+  private(set) var outputRows: [Int32] = []
   private(set) var predictions: [Prediction] = []
   /// For each prediction, its row among W, and its target.
   private(set) var predictionRows: [Int32] = []
@@ -31,7 +31,7 @@ struct PackedForest {
   private(set) var treePredictions: [Range<Int>] = []
 
   var rowCount: Int { tokens.count }
-  var wantedCount: Int { wantedRows.count }
+  var outputCount: Int { outputRows.count }
 
   /// Packs `trees`. Tokens after the last weighted one of their path are left out: nothing depends
   /// on them.
@@ -53,7 +53,7 @@ struct PackedForest {
     // The tree's segments that are kept, by their index in the tree.
     var packed: [Int: Int] = [:]
     var ends: [Int] = []
-    var wanted: Set<Int32> = []
+    var predicting: Set<Int32> = []
     var found: [(row: Int32, prediction: Prediction, target: Int32)] = []
     let firstSegment = segments.count
     let treeStart = tokens.count
@@ -88,7 +88,7 @@ struct PackedForest {
         }
       }
       packed[index] = segments.count
-      segments.append(Segment(rows: firstRow..<tokens.count, wanted: 0..<0, ancestors: ancestors))
+      segments.append(Segment(rows: firstRow..<tokens.count, outputs: 0..<0, ancestors: ancestors))
       for (i, weight) in segment.weights.enumerated() where weight != 0 {
         let row = i > 0 ? firstRow + i - 1 : ancestors.last.map { $0.upperBound - 1 }
         guard let row else {
@@ -98,7 +98,7 @@ struct PackedForest {
         precondition(
           0 <= target && target < vocabularySize,
           "token \(target) of a vocabulary of \(vocabularySize)")
-        wanted.insert(Int32(row))
+        predicting.insert(Int32(row))
         found.append(
           (
             Int32(row),
@@ -108,17 +108,17 @@ struct PackedForest {
           ))
       }
     }
-    let firstWanted = wantedRows.count
-    wantedRows.append(contentsOf: wanted.sorted())
+    let firstOutput = outputRows.count
+    outputRows.append(contentsOf: predicting.sorted())
     var place: [Int32: Int32] = [:]
-    for w in firstWanted..<wantedRows.count { place[wantedRows[w]] = Int32(w) }
-    var next = firstWanted
+    for w in firstOutput..<outputRows.count { place[outputRows[w]] = Int32(w) }
+    var next = firstOutput
     for s in firstSegment..<segments.count {
       let start = next
-      while next < wantedRows.count, Int(wantedRows[next]) < segments[s].rows.upperBound {
+      while next < outputRows.count, Int(outputRows[next]) < segments[s].rows.upperBound {
         next += 1
       }
-      segments[s].wanted = start..<next
+      segments[s].outputs = start..<next
     }
     for one in found {
       predictions.append(one.prediction)
