@@ -4,7 +4,7 @@ SHELL := bash
 .PHONY: help setup build test experiment list student notebooks bench bench-peers coverage interop format lint
 export NAME ARGS MODEL PAIRS
 
-SOURCES := Package.swift Sources Tests experiments benchmarks
+SOURCES := Package.swift Sources Tests experiments examples benchmarks
 
 help: ## print these lines
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
@@ -17,7 +17,7 @@ build: setup ## build the command: .build/release/keystep
 	swift build -c release --product keystep
 
 test: setup ## build and run the tests
-	swift test -c release --disable-testable-imports # the same build as the command's and the experiments'
+	swift test -c release --disable-testable-imports --explicit-target-dependency-import-check error
 
 experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--seeds 5"] [MODEL=model PAIRS=pairs.jsonl]
 	@scripts/experiment.sh
@@ -28,10 +28,10 @@ list: ## name the experiments and the question of each
 student: ## get SmolLM2-135M-Instruct (Apache-2.0, 98 MB) into models/
 	@scripts/student.sh
 
-bench-peers: setup ## hold keystep against PyTorch, llama.cpp and RapidFuzz [PAIRS=pairs.jsonl ARGS="--runs 5"]
+bench-peers: setup ## time keystep beside PyTorch, llama.cpp and RapidFuzz [PAIRS=pairs.jsonl ARGS="--runs 5"]
 	@scripts/bench_peers.sh
 
-interop: setup ## hold keystep against llama.cpp's server, datasets, TRL and PEFT
+interop: setup ## check keystep with llama.cpp's server, datasets, TRL and PEFT
 	@scripts/interop.sh
 
 notebooks: ## execute notebooks-md/ in a scratch folder

@@ -131,6 +131,12 @@ let package = Package(
   ]
 )
 package.targets += experiments.map(experiment)
+package.targets.append(
+  // Uses the libraries as another package would.
+  .executableTarget(
+    name: "train-a-student",
+    dependencies: ["Distillation", "Files", "LanguageModel", "Randomness", "Reasoning"],
+    path: "examples/train-a-student", packageAccess: false))
 
 /// Everything that needs other packages: the command with its teachers behind endpoints, and the benchmarks. With
 /// `KEYSTEP_WITHOUT_COMMAND=1` a build neither fetches nor compiles them; experiments need none.
@@ -189,6 +195,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       ]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: (["keystep", "TestSupport"] + experiments).map { .target(name: $0) }),
+      dependencies: (["keystep", "train-a-student", "TestSupport"] + experiments).map {
+        .target(name: $0)
+      }),
   ]
 }

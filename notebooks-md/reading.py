@@ -136,7 +136,7 @@ class Results:
         table["split"] = table["split"].fillna("training")
         table.loc[table["unit"] == "fraction", ["value", "low_95", "high_95"]] *= 100
         values = table.pivot(index=["split", "metric", "setting"], columns="seed", values="value")
-        # Pairing wants every setting of a seed; what a sweep that was broken off left of other seeds is not read.
+        # Pairing needs every setting of a seed; incomplete seeds of an interrupted sweep are left out.
         complete = values.columns[values.drop("training", level="split", errors="ignore").notna().all()]
         if reference not in set(table["setting"]) or len(complete) < 2:
             raise ValueError(f"{path}: expected {reference} and two seeds or more that every setting has, found "
@@ -160,7 +160,7 @@ class Results:
         return sorted(settings, key=self.order)
 
     def held(self, reference=None):
-        """What each setting is held against: one reference, or what `reference`, a function, gives for the setting."""
+        """The reference of each setting: one setting, or what `reference`, a function, gives for the setting."""
         reference = reference or self.reference
         pairs = {name: reference(name) if callable(reference) else reference for name in self.names}
         return {name: other for name, other in pairs.items() if other != name and other in self.names}

@@ -42,16 +42,12 @@ extension Experiment {
         return try collect(plan, place) ? 0 : 1
       }
     } catch let error as UsageError {
-      Self.complain("\(error)\n")
+      StandardError.line("\(error)")
       return 2
     } catch {
-      Self.complain("\(name): \(error)\n")
+      StandardError.line("\(name): \(error)")
       return 1
     }
-  }
-
-  private static func complain(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
   }
 
   // MARK: Plan
@@ -128,7 +124,7 @@ extension Experiment {
   private func collect(_ plan: Plan, _ place: Place) throws -> Bool {
     let records = try place.records.finished(plan)
     if records.isEmpty {
-      Self.complain("\(name): no run of \(place.plan) is finished\n")
+      StandardError.line("\(name): no run of \(place.plan) is finished")
       return false
     }
     try AtomicFile.write(CSV.text(ResultFile.rows(of: records)), to: plan.output)

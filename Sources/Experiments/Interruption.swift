@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Synchronization
 
@@ -67,8 +68,8 @@ package enum Interruption {
       return (!state.isRequested, state.onRequest)
     }
     guard isFirst else { return }
-    FileHandle.standardError.write(
-      Data("interrupted; waiting for what is under way, a second interrupt ends at once\n".utf8))
+    StandardError.line(
+      "interrupted; waiting for what is under way, a second interrupt ends at once")
     onRequest?()
   }
 }

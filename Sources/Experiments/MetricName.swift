@@ -5,6 +5,9 @@ public struct MetricName: Hashable, Sendable, CustomStringConvertible {
   public init(_ rawValue: String) { self.rawValue = rawValue }
 
   public var description: String { rawValue }
+
+  /// The mean of this metric over tasks, each with equal weight: `macro_accuracy`.
+  public var macro: MetricName { MetricName("macro_\(rawValue)") }
 }
 
 /// What a metric is measured in.
@@ -27,15 +30,10 @@ extension MetricName {
 
   /// Fraction of questions that are answered correctly.
   public static let accuracy = MetricName("accuracy")
-  /// Mean of the tasks' accuracies, whatever their sizes.
-  public static let macroAccuracy = MetricName("macro_accuracy")
   /// Fraction of responses without an answer; they count as wrong.
   public static let unparsed = MetricName("unparsed")
   /// Accuracy of each task's most frequent gold answer.
   public static let majorityBaseline = MetricName("majority_baseline")
-  /// Means of the tasks' values.
-  public static let macroUnparsed = MetricName("macro_unparsed")
-  public static let macroMajorityBaseline = MetricName("macro_majority_baseline")
   /// Questions whose gold answer was taken from the chosen chain.
   public static let derivedGoldAnswers = MetricName("derived_gold_answers")
   /// Fraction of dual pairs whose chosen chain has the higher mean log-likelihood.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Synchronization
 
@@ -35,9 +36,7 @@ package final class ProgressDisplay: Sendable {
     interval: Duration = .seconds(10), quiet: Duration = .zero,
     isTerminal: Bool = isatty(STDERR_FILENO) == 1,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
-    write: @escaping @Sendable (String) -> Void = {
-      FileHandle.standardError.write(Data($0.utf8))
-    }
+    write: @escaping @Sendable (String) -> Void = StandardError.write
   ) {
     self.noun = noun
     self.total = total

@@ -183,12 +183,12 @@ package struct ResultPoints: Sendable {
     }
   }
 
-  /// The outcomes of a figure; nil if no run has it. `macroAccuracy` is computed from the tasks' accuracies.
+  /// The outcomes of a figure; nil if no run has it. The macro accuracy is computed from the tasks' accuracies.
   ///
   /// Throws a `FileError` if runs were not scored on the same questions.
   package func outcomes(_ key: MetricKey) throws(FileError) -> Outcomes? {
     let tasks = key.group.isEmpty ? tasks(key.split) : []
-    let isAccuracy = key.name == .accuracy || key.name == .macroAccuracy
+    let isAccuracy = key.name == .accuracy || key.name == .accuracy.macro
     let labels = isAccuracy ? taskLabels(key.split, tasks) : nil
     let figures = points.map { point in
       point.runs.compactMapValues { Self.outcome(key, of: $0, tasks, isKnown: labels != nil) }
@@ -235,7 +235,7 @@ package struct ResultPoints: Sendable {
   private static func outcome(
     _ key: MetricKey, of run: ResultFile.Run, _ tasks: [String], isKnown: Bool
   ) -> ResultFile.Figure? {
-    let isMacro = key.name == .macroAccuracy
+    let isMacro = key.name == .accuracy.macro
     guard isMacro || key.name == .accuracy && key.group.isEmpty else { return run.figure(key) }
     let byTask = tasks.compactMap { run.figure(key.split, .accuracy, group: $0) }
     guard let whole = run.figure(key.split, .accuracy),

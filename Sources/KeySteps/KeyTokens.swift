@@ -81,13 +81,6 @@ public struct KeyTokens: Hashable, Sendable {
     return kept
   }
 
-  /// These key tokens with the right side's kept only in their first unbroken run.
-  public func keepingFirstRunOfChosen() -> KeyTokens {
-    var kept = self
-    kept.chosen = Self.firstRun(of: chosen)
-    return kept
-  }
-
   private static func firstRun(of indices: [Int]) -> [Int] {
     guard let first = indices.first else { return [] }
     return indices.enumerated().prefix { offset, index in index == first + offset }.map(\.element)

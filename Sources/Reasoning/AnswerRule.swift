@@ -1,4 +1,4 @@
-/// How the answer of a response is found and held against the gold one.
+/// How the answer of a response is found and compared with the gold answer.
 ///
 /// | | strict | flexible |
 /// | --- | --- | --- |
@@ -104,8 +104,8 @@ public struct AnswerRule: Hashable, Sendable {
     }
   }
 
-  /// The answer in `response`, as strict matching finds it; nil where the cue is missing and the
-  /// rule wants it.
+  /// The answer in `response`, as strict matching finds it; nil if the cue is missing and the
+  /// rule requires it.
   public func answer(in response: String) -> String? {
     (textAfterCue(in: response) ?? (takesWholeTextWithoutCue ? response : nil)).map(plain)
   }

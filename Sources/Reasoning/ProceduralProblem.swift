@@ -20,8 +20,8 @@ public struct ProceduralProblem: Sendable {
   /// Steps with one mistake of `kind`, the later ones right given it, that end in an answer other
   /// than the gold one; nil where no mistake of that kind does.
   ///
-  /// The step that goes wrong, and how, are drawn evenly from those that there are, mistakes that
-  /// come to nothing passed over.
+  /// The step that goes wrong and the mistake are drawn uniformly. Mistakes that do not change the
+  /// final answer are skipped.
   public func wrongSteps(_ kind: Mistake.Kind, using random: inout SeededGenerator)
     -> [ReasoningStep]?
   {
@@ -128,9 +128,8 @@ public enum ProceduralTask: String, Codable, Sendable, CaseIterable {
   ///
   /// - Parameters:
   ///   - steps: how many steps its chain takes, at least one.
-  ///   - heldOut: operators that must not occur; with `showingHeldOut`, of which at least one does.
-  ///     Those of other
-  ///     tasks are passed over. Precondition: some operators of this task are left.
+  ///   - heldOut: operators that must not occur; with `showingHeldOut`, at least one of
+  ///     them occurs. Operators of other tasks are ignored. Precondition: this task has an operator left.
   public func problem(
     id: String, steps: Int, heldOut: Set<String> = [], showingHeldOut: Bool = false,
     using random: inout SeededGenerator

@@ -333,19 +333,14 @@ public struct DistillationSetup: Sendable {
     }
     if let answers = result.answers {
       for (name, average) in answers.averages {
-        let (prefix, group): (String, String) =
-          switch name {
-          case .micro: ("", "")
-          case .macro: ("macro_", "")
-          case .task(let task): ("", task)
-          }
+        let group: String = if case .task(let task) = name { task } else { "" }
         let items: [Score.Item]? =
           switch name {
           case .micro: answers.score.items
           case .macro: nil
           case .task(let task): answers.score.items.filter { $0.task == task }
           }
-        func named(_ name: MetricName) -> MetricName { MetricName(prefix + name.rawValue) }
+        func named(_ metric: MetricName) -> MetricName { name == .macro ? metric.macro : metric }
         add(
           named(.accuracy), group: group, average.accuracy,
           items.map { MetricItems($0.map { (id: $0.id, isTrue: $0.isCorrect) }) })

@@ -10,7 +10,7 @@ package enum ComparedMetric: CaseIterable, Sendable {
   package var name: MetricName {
     switch self {
     case .accuracy: .accuracy
-    case .macroAccuracy: .macroAccuracy
+    case .macroAccuracy: .accuracy.macro
     case .pairwiseAccuracy: .pairwiseAccuracy
     case .keyTokenNLL: .keyTokenNLL
     }

@@ -1,14 +1,6 @@
 import Foundation
 
 extension Estimate {
-  /// Micro accuracy: the share of all questions that were answered right, with Wilson's interval.
-  ///
-  /// - Parameter tasks: for each task, whether each of its questions was answered right.
-  public static func microAccuracy(_ tasks: [[Bool]], level: Double = 0.95) -> Estimate {
-    let answers = tasks.joined()
-    return share(answers.count { $0 }, of: answers.count, level: level)
-  }
-
   /// Macro accuracy: the mean of the tasks' accuracies, whatever their sizes, with an interval put together from
   /// their Wilson intervals [l_g, u_g].
   ///

@@ -38,8 +38,8 @@ extension AnnotationCommand {
     if Self.step == .annotate {
       tally.dropped[.repeatedQuestion] = setup.questions.count - questions.count
     }
-    standardError("\(ClosingTable([tally]))")
-    result.causeLines.forEach(standardError)
+    StandardError.line("\(ClosingTable([tally]))")
+    result.causeLines.forEach(StandardError.line)
     try setup.check(result.failure)
   }
 }
@@ -113,7 +113,7 @@ struct RectifyCommand: SecondAnnotationCommand {
 struct CorruptCommand: SecondAnnotationCommand {
   static let configuration = CommandConfiguration(
     commandName: "corrupt",
-    abstract: "Ask a teacher to turn right chains into wrong ones (CCP).",
+    abstract: "Ask a teacher to corrupt correct chains (CCP).",
     discussion: """
       For each question whose first answer is right. Writes the lines that annotate does, with the \
       kind of mistake where it is known.

@@ -265,9 +265,9 @@ struct AnnotationOptions: ParsableArguments {
         key: APIKey.fromEnvironment(teacher.apiKeyVariable), tokenLimit: teacher.tokenLimit,
         seed: prompts.seed,
         onRetry: { retry in
-          standardError("\(retry.failure); trying again in \(retry.wait.seconds) s")
+          StandardError.line("\(retry.failure); trying again in \(retry.wait.seconds) s")
         },
-        onNotice: standardError)
+        onNotice: StandardError.line)
     case .local:
       let model = teacher.model ?? ""
       var student = try Student(path: model)

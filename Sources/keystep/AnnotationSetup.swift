@@ -52,10 +52,6 @@ struct AnnotationSetup {
   }
 }
 
-func standardError(_ line: String) {
-  FileHandle.standardError.write(Data("\(line)\n".utf8))
-}
-
 extension Duration {
   /// Whole seconds, rounded up.
   var seconds: Int { Int((self / .seconds(1)).rounded(.up)) }

@@ -1,5 +1,6 @@
 import Annotation
 import ArgumentParser
+import Files
 import Foundation
 import Reasoning
 import Teachers
@@ -92,8 +93,8 @@ struct EditDataCommand: AsyncParsableCommand {
         "\(part.name): \(part.questions.count) questions, \(chains.count) right chains, "
           + "\(pairs.count) dual pairs")
     }
-    standardError("\(ClosingTable(tallies))")
-    (firsts.causeLines + seconds.causeLines).forEach(standardError)
+    StandardError.line("\(ClosingTable(tallies))")
+    (firsts.causeLines + seconds.causeLines).forEach(StandardError.line)
     try setup.check(seconds.failure)
   }
 

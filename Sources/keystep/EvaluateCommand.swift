@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distillation
 import Evaluation
+import Experiments
 import Files
 import LanguageModel
 import Reasoning
@@ -77,7 +78,7 @@ struct EvaluateCommand: ParsableCommand {
           file: file, location: missing.questions[0], expected: "an \"answer\" to score by",
           found: "none")
       }
-      standardError("\(file): \(missing)")
+      StandardError.line("\(file): \(missing)")
     }
     let student = try student.load()
     let tokenizer = try student.exampleTokenizer()
@@ -98,36 +99,37 @@ struct EvaluateCommand: ParsableCommand {
       for (name, average) in answers.averages { try show(average, name) }
     }
     if let metrics = result.keySteps {
-      try show("pairwise_accuracy", "fraction", metrics.prefersChosen)
-      try show("key_token_accuracy", "fraction", metrics.keyTop1)
-      try show("key_token_nll", "nats", metrics.keyNegativeLogLikelihood)
-      try show("other_token_nll", "nats", metrics.otherNegativeLogLikelihood)
+      try show(.pairwiseAccuracy, .fraction, metrics.prefersChosen)
+      try show(.keyTokenAccuracy, .fraction, metrics.keyTop1)
+      try show(.keyTokenNLL, .nats, metrics.keyNegativeLogLikelihood)
+      try show(.otherTokenNLL, .nats, metrics.otherNegativeLogLikelihood)
     }
   }
 
   /// The three lines of accuracy over all prompts, over tasks, or of one task.
   private func show(_ average: TaskScores.Average, _ name: TaskScores.Name) throws {
-    let prefix = name == .macro ? "macro_" : ""
+    func named(_ metric: MetricName) -> MetricName { name == .macro ? metric.macro : metric }
     let task: String? = if case .task(let task) = name { task } else { nil }
-    for (metric, estimate) in [("accuracy", average.accuracy), ("unparsed", average.unparsed)] {
-      try show(prefix + metric, "fraction", estimate, task: task, isAnswer: true)
-    }
+    try show(named(.accuracy), .fraction, average.accuracy, task: task, isAnswer: true)
+    try show(named(.unparsed), .fraction, average.unparsed, task: task, isAnswer: true)
     try show(
       Line(
-        metric: prefix + "majority_baseline", unit: "fraction", value: average.majorityBaseline,
+        metric: named(.majorityBaseline).rawValue, unit: MetricUnit.fraction.rawValue,
+        value: average.majorityBaseline,
         task: task, arm: armName, match: match.name))
   }
 
   private var armName: String { decoding.arm?.name ?? "plain" }
 
   private func show(
-    _ metric: String, _ unit: String, _ estimate: Estimate, task: String? = nil,
+    _ metric: MetricName, _ unit: MetricUnit, _ estimate: Estimate, task: String? = nil,
     isAnswer: Bool = false
   ) throws {
     func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
     try show(
       Line(
-        metric: metric, unit: unit, value: finite(estimate.value), low95: finite(estimate.low),
+        metric: metric.rawValue, unit: unit.rawValue, value: finite(estimate.value),
+        low95: finite(estimate.low),
         high95: finite(estimate.high), count: estimate.count, task: task,
         arm: isAnswer ? armName : nil, match: isAnswer ? match.name : nil))
   }

@@ -33,7 +33,7 @@ struct KeyStepCommand: AsyncParsableCommand {
       if status == .success {
         print(fullMessage(for: error))
       } else {
-        FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
+        StandardError.line(fullMessage(for: error))
       }
       Foundation.exit(status == .validationFailure ? 2 : status == .success ? 0 : 1)
     }

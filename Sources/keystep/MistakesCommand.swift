@@ -5,13 +5,14 @@ import Statistics
 
 struct MistakesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "mistakes", abstract: "The kind of mistake in the wrong chain of each dual pair.",
+    commandName: "mistakes",
+    abstract: "Find the kind of mistake in the rejected chain of each pair.",
     discussion: """
-      A kind that the file states is kept. Else a wrong chain that states arithmetic that does not \
-      come out (12 * 4 = 46, <<12*4=48>>), where the right one does not, has a calculation mistake; \
-      all others stay unknown. Where kinds are stated, the guess is held against them: precision is \
-      the share of guessed calculation mistakes that are some, recall the share of calculation \
-      mistakes that were found, each with Wilson's 95 % interval.
+      A kind stated in the file is kept. Otherwise a rejected chain has a calculation mistake if it \
+      states false arithmetic (12 * 4 = 46, <<12*4=46>>) and the chosen chain does not; all other \
+      kinds stay unknown. Where the file states kinds, the guess is scored against them: precision \
+      is the fraction of guessed calculation mistakes that are stated as such, recall the fraction \
+      of stated calculation mistakes that were found, each with Wilson's 95 % interval.
 
       With --json one line, {"pairs","logical","knowledge","calculation","unknown","stated",\
       "precision","recall"}; precision and recall have {"value","low_95","high_95","count"}.

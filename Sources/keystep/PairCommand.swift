@@ -1,5 +1,6 @@
 import Annotation
 import ArgumentParser
+import Files
 import Foundation
 import Reasoning
 
@@ -59,20 +60,20 @@ struct PairCommand: ParsableCommand {
       let result = GSM8K.dualChains(of: try GSM8K.solutions(at: file), tokens: try limit.tokens())
       let (pairs, tally) = filter.kept(of: result.pairs, unpaired: 0)
       try JSONLines.write(pairs, to: output ?? "/dev/stdout")
-      standardError(
+      StandardError.line(
         """
         \(pairs.count) dual pairs; dropped: \(result.questionsWithoutBoth) questions without a \
         correct and an incorrect solution, \(result.repeatedSolutions) repeated solutions, \
         \(result.repeatedQuestions) repeated questions
         """)
-      if pairs.count < result.pairs.count { standardError("\(ClosingTable([tally]))") }
+      if pairs.count < result.pairs.count { StandardError.line("\(ClosingTable([tally]))") }
     } else {
       let all = try chains.flatMap(JSONLines.chains(at:))
       let made = try Pairing.byOrigin.pairs(
         of: all, file: chains.joined(separator: ", "))
       let (pairs, tally) = filter.kept(of: made.pairs, unpaired: made.unpaired)
       try JSONLines.write(pairs, to: output ?? "/dev/stdout")
-      standardError("\(ClosingTable([tally]))")
+      StandardError.line("\(ClosingTable([tally]))")
     }
   }
 }

@@ -299,7 +299,7 @@ struct TrainCommand: ParsableCommand {
     // Weights from a file refer to the lines of this one, incorrect chains included.
     let skipped = weightsFile == nil ? all.removeIncorrect() : 0
     if skipped > 0 {
-      standardError("\(file): skipped \(skipped) chains whose is_correct is false")
+      StandardError.line("\(file): skipped \(skipped) chains whose is_correct is false")
     }
     let correct = try tokenizer.tokenize(all, file: file)
     return TrainingData(correct: correct, pairs: [], tokenizer: tokenizer, file: file)

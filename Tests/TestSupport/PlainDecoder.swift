@@ -3,7 +3,7 @@ import Foundation
 /// The LLaMA-family decoder in Double, one token and one coordinate at a time: nothing packed,
 /// cached, fused or shared.
 ///
-/// The twin that the fast decoder's losses and gradients are held against. Parameters are given by
+/// The reference for the fast decoder's losses and gradients. Parameters are given by
 /// their checkpoint names, row-major, a projection as [out, in].
 package struct PlainDecoder {
   package enum RopeScaling {

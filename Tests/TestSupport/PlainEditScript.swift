@@ -1,5 +1,5 @@
 /// The minimum edit script from one token sequence to another by the plain dynamic programme over the whole table,
-/// nothing trimmed: O(n m) time and space, the twin that the bit-parallel one is held against.
+/// nothing trimmed: O(n m) time and space, the reference for the bit-parallel one.
 public struct PlainEditScript {
   /// For each token of the first sequence, whether the script deletes or replaces it.
   public let deletesOrReplaces: [Bool]

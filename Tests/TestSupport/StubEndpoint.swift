@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// An HTTP server on loopback that answers each request as a test wants it.
+/// An HTTP server on loopback that answers each request as a test says.
 public final class StubEndpoint: Sendable {
   public struct Request: Sendable {
     public var path: String

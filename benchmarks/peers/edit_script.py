@@ -1,4 +1,4 @@
-"""RapidFuzz's edit script of pairs of token sequences: what keystep's alignment is held against.
+"""RapidFuzz's edit script of pairs of token sequences: the peer of keystep's alignment.
 
 The pairs are drawn as those of `keystep-bench edit-script`: random token ids, a share of them replaced on one side.
 Each sequence becomes a string of one character a token ahead of the clock, which RapidFuzz reads faster than a list.

@@ -1,4 +1,4 @@
-"""Batched greedy decoding with Transformers' generate, padded on the left: what keystep's decoding is held against.
+"""Batched greedy decoding with Transformers' generate, padded on the left: the peer of keystep's decoding.
 
 No continuation ends before its last token. One JSON line: the new tokens of each prompt, the seconds of the second of
 two calls (the first is a warm-up of two tokens) and the peak memory.

@@ -1,4 +1,4 @@
-"""Key-step learning and supervised fine-tuning with PyTorch, Transformers and PEFT: what `keystep train` is held against.
+"""Key-step learning and supervised fine-tuning with PyTorch, Transformers and PEFT: the peer of `keystep train`.
 
 Prompt and response are tokenized apart and joined, the response with the end-of-sequence token. Sequences are padded
 to the longest of their micro-batch, as the usual collators do; the gradients of a step's micro-batches are summed.
@@ -113,7 +113,7 @@ def main() -> None:
             losses = torch.nn.functional.cross_entropy(
                 logits[:, :-1].float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
             weights = weights[:, 1:].flatten()
-            # The guard of keystep train: a token to be made unlikelier that already is unlikely is let be.
+            # The guard of keystep train: a rejected token that is already unlikely gets no weight.
             weights = torch.where((weights < 0) & (losses.detach() > 20), 0.0, weights)
             part = (losses * weights).sum() / batch
             part.backward()

@@ -1,6 +1,6 @@
 import LanguageModel
 
-/// One example as an objective wants it trained: which tokens carry which weight.
+/// One example as an objective trains it: the weight of each token.
 public struct TrainingExample: Sendable {
   /// Names it in messages.
   public var id: String

@@ -1,9 +1,8 @@
 import LanguageModel
 
 extension Objective {
-  /// The segments of a dual pair's tree: the prompt with the start that both responses share, and
-  /// the rest of each response.
-  public static let sharedSegment = 0
+  /// The rest of each response in a dual pair's tree, after segment 0: the prompt with the start that both
+  /// responses share.
   public static let chosenSegment = 1
   public static let rejectedSegment = 2
 
