@@ -49,13 +49,14 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]),
     library("CKernels"),
+    library("COneDNN"),
     library("Files"),
     library("Parameters"),
     library("Randomness"),
     library("KeySteps"),
     // Debian has LAPACKE in a library of its own, Homebrew in OpenBLAS.
     library(
-      "LinearAlgebra", ["COpenBLAS"],
+      "LinearAlgebra", ["COpenBLAS", "COneDNN", "CKernels"],
       linking: [.linkedLibrary("lapacke", .when(platforms: [.linux]))]),
     library("Statistics", ["LinearAlgebra", "Randomness"]),
     library("Checkpoints", ["Files"]),

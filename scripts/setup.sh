@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a build needs is there, and does nothing where it is.
 #
-# usage: setup.sh           Swift, OpenBLAS, LAPACKE, SQLite, pkg-config
+# usage: setup.sh           Swift, OpenBLAS, LAPACKE, SQLite, pkg-config; oneDNN where the processor has bf16
 #        setup.sh python    Python, with a virtual environment in .venv
 #        setup.sh peers     the same in .peers-venv, with the pinned packages of benchmarks/peers
 #        setup.sh interop   the same in .interop-venv, with those of benchmarks/interop
@@ -53,6 +53,27 @@ has_sqlite() {
     clang -x c - -lsqlite3 -o /dev/null 2>/dev/null
 }
 
+# Whether the processor multiplies bfloat16, as Linux lists it.
+has_bf16() {
+  grep -m1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null | grep -qwE 'avx512_bf16|amx_bf16|bf16'
+}
+
+# The header and library that the target COneDNN loads.
+has_onednn() {
+  printf '#include <dnnl.h>\nint main(void) { return !dnnl_version(); }\n' | clang -x c - -ldnnl -o /dev/null 2>/dev/null
+}
+
+# oneDNN makes --precision bf16 fast. Nothing else needs it, so its absence is no error.
+try_onednn() {
+  if has_onednn; then return; fi
+  if ! (command -v apt-get >/dev/null && install "oneDNN" libdnnl-dev); then
+    printf 'setup: oneDNN is missing (Fedora: onednn-devel, Arch: onednn); --precision bf16 will be slow\n' >&2
+    return
+  fi
+  # The build system does not notice a header that was not there.
+  touch Sources/COneDNN/onednn.c
+}
+
 has_venv() {
   python3 -c 'import ensurepip, venv' 2>/dev/null
 }
@@ -69,6 +90,7 @@ case "${1:-}" in
   need_swift
   has_blas || install "OpenBLAS with LAPACKE" libopenblas-dev liblapacke-dev pkg-config
   has_blas || fail "OpenBLAS with LAPACKE: still not found by 'pkg-config openblas' and clang"
+  ! has_bf16 || try_onednn
   has_sqlite || install "SQLite" libsqlite3-dev
   has_sqlite || fail "SQLite: still not found by clang as sqlite3.h and -lsqlite3"
   ;;

@@ -30,11 +30,12 @@ public actor LocalTeacher: Teacher {
   ///   - batch: prompts decoded at once.
   ///
   /// Throws where the tokenizer names no end-of-sequence token.
-  public init(_ student: sending Student, identity: String, workers: Int, batch: Int) throws {
+  public init(_ student: sending Student, identity: String, workers: Workers, batch: Int) throws {
     self.identity = identity
     tokenizer = try student.exampleTokenizer()
     model = FrozenDecoder(student.decoder)
-    generator = Generator(workers: workers, batch: batch)
+    generator = Generator(
+      workers: workers.count, batch: batch, precision: workers.precision)
   }
 
   /// A name for the checkpoint at `path`, with `adapter` on it: the SHA-256 of each, which is the

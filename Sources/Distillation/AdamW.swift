@@ -79,6 +79,7 @@ public final class AdamW {
           s.beta2, s.epsilon, decay, correction1, correction2)
       }
     }
+    parameters.didChange()
   }
 
   private static let blockLength = 1 << 18

@@ -90,6 +90,7 @@ extension Trainer {
     for (name, slot, store) in wanted {
       if let tensor = stored[name] { _ = store[slot.name].update(fromContentsOf: tensor.values) }
     }
+    for store in stores { store.didChange() }
     optimiser.stepCount = steps
   }
 }

@@ -74,13 +74,14 @@ public struct Evaluator {
   private let decoder: Decoder
   private let tokenizer: ExampleTokenizer
   private let settings: EvaluationSettings
-  private let workers: Int
+  private let workers: Workers
   private let stop: Set<Int>
 
-  /// - Parameter workers: threads that share the work; results do not depend on their number.
+  /// - Parameter workers: the threads that share the work, on whose number results depend by rounding
+  ///   only, and their precision.
   public init(
     _ decoder: Decoder, _ tokenizer: ExampleTokenizer,
-    _ settings: EvaluationSettings = EvaluationSettings(), workers: Int
+    _ settings: EvaluationSettings = EvaluationSettings(), workers: Workers
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer
@@ -113,7 +114,9 @@ public struct Evaluator {
       decodings[task] = decoding
       return (tokens: question.tokens, decoding: decoding)
     }
-    return Generator(workers: workers, batch: settings.batch).responses(
+    return Generator(
+      workers: workers.count, batch: settings.batch, precision: workers.precision
+    ).responses(
       to: asked, on: decoder,
       SamplingSettings(
         temperature: settings.temperature, topK: settings.topK, topP: settings.topP,
@@ -148,7 +151,7 @@ public struct Evaluator {
   /// Throws an `EvaluationError` that names the pair whose likelihood is not a number.
   public func scores(of pairs: [TokenizedPair]) throws -> [PairScore] {
     try PairScore.scores(
-      of: pairs, on: decoder, workers: Workers(count: workers), choice: settings.choice)
+      of: pairs, on: decoder, workers: workers, choice: settings.choice)
   }
 
   /// Answers and likelihoods. Questions without a gold answer leave out the accuracy, and are named

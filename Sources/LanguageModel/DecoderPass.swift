@@ -9,11 +9,15 @@ import LinearAlgebra
 ///
 /// Letters: T rows, W output rows, P predictions, D hidden size, V vocabulary.
 package final class DecoderPass {
-  package init() {}
+  /// - Parameter precision: that of the products' operands.
+  package init(precision: Precision = .fp32) {
+    products = precision == .bf16 ? BFloat16Products() : nil
+  }
 
   private let kept = Arena()
   private let scratch = Arena()
   private let clock = PassClock()
+  private let products: BFloat16Products?
 
   /// Where the time went since the last call of `takeProfile`.
   func takeProfile() -> PassProfile {
@@ -72,7 +76,7 @@ package final class DecoderPass {
     logits.elements.withUnsafeMutableBufferPointer { elements in
       guard let base = elements.baseAddress else { return }
       decoder.output.forward(
-        forward.hidden,
+        forward.pass.operand(forward.hidden),
         into: MatrixView(base, rows: tokens.count, columns: decoder.output.outputs), forward.pass)
     }
     return logits
@@ -122,7 +126,8 @@ package final class DecoderPass {
   package func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
     let logits = kept.matrix(hidden.rows, decoder.output.outputs)
     clock.measure(.vocabulary) {
-      decoder.output.forward(hidden, into: logits, stepContext(decoder, positions: 0))
+      let pass = stepContext(decoder, positions: 0)
+      decoder.output.forward(pass.operand(hidden), into: logits, pass)
     }
     return logits
   }
@@ -130,7 +135,7 @@ package final class DecoderPass {
   private func stepContext(_ decoder: Decoder, positions: Int) -> PassContext {
     PassContext(
       gradients: nil, rotary: decoder.rotary.angles(positions: positions), kept: kept,
-      scratch: scratch, clock: clock, dropout: 0, isStep: true)
+      scratch: scratch, clock: clock, products: products, dropout: 0, isStep: true)
   }
 
   private func finalNorm(_ x: MatrixView, of decoder: Decoder)
@@ -170,7 +175,7 @@ package final class DecoderPass {
     let pass = PassContext(
       gradients: gradients,
       rotary: decoder.rotary.angles(positions: Int(batch.positions.max() ?? -1) + 1), kept: kept,
-      scratch: scratch, clock: clock, dropout: dropout)
+      scratch: scratch, clock: clock, products: products, dropout: dropout)
     let all = QueryRows.all(batch)
     let outputs = QueryRows.outputs(batch)
     var x = kept.matrix(batch.rowCount, c.hiddenSize)

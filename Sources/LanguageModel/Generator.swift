@@ -39,12 +39,13 @@ public final class Generator {
   private let passes: [DecoderPass]
 
   /// `batch` sequences are decoded at once, by all `workers` together; each takes as many cores.
+  /// `precision` is that of the products' operands.
   ///
   /// Precondition: both are at least 1.
-  public init(workers: Int, batch: Int) {
+  public init(workers: Int, batch: Int, precision: Precision = .fp32) {
     precondition(workers >= 1 && batch >= 1, "\(workers) workers for a batch of \(batch)")
     self.batch = batch
-    passes = (0..<min(workers, batch)).map { _ in DecoderPass() }
+    passes = (0..<min(workers, batch)).map { _ in DecoderPass(precision: precision) }
   }
 
   /// The continuation of each of `prompts`, in their order.

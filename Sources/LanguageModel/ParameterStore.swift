@@ -1,4 +1,5 @@
 import LinearAlgebra
+import Synchronization
 
 /// Where one tensor lies in the flat memory of a `ParameterStore`.
 public struct ParameterSlot: Sendable, Hashable {
@@ -23,6 +24,18 @@ public final class ParameterStore {
   public let slots: [ParameterSlot]
   public let buffer: FloatBuffer
   private let indices: [String: Int]
+  /// Counts the changes of the floats, for what is computed from them and kept.
+  let revision = Revision()
+
+  /// How often the floats have changed.
+  final class Revision: Sendable {
+    private let count = Atomic(0)
+    var value: Int { count.load(ordering: .acquiring) }
+    fileprivate func increment() { count.add(1, ordering: .acquiringAndReleasing) }
+  }
+
+  /// To be called by whoever writes to the floats after a pass has read them.
+  public func didChange() { revision.increment() }
 
   /// Zeros, laid out in the order given.
   public convenience init(_ tensors: [(name: String, shape: [Int])]) {

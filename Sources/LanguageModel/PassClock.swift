@@ -25,6 +25,8 @@ public struct PassProfile: Sendable {
   /// Seconds that workers spent in passes, all phases and what lies between them; in decoding, the
   /// drawing of tokens too.
   public var busySeconds = 0.0
+  /// Seconds of them in which operands were rounded to bfloat16, part of the phases' time.
+  public var roundingSeconds = 0.0
   /// Multiplications and additions of all products, each counted as one.
   public var operations = 0.0
 
@@ -37,6 +39,7 @@ public struct PassProfile: Sendable {
     var sum = a
     for phase in Phase.allCases { sum[phase] += b[phase] }
     sum.busySeconds += b.busySeconds
+    sum.roundingSeconds += b.roundingSeconds
     sum.operations += b.operations
     return sum
   }
@@ -60,12 +63,26 @@ final class PassClock {
     return try body()
   }
 
+  /// Counts the time of `body` as rounding to bfloat16. It is part of a phase's time.
+  @inline(__always)
+  func measureRounding<Result>(_ body: () -> Result) -> Result {
+    let start = Self.now
+    defer { profile.roundingSeconds += Self.now - start }
+    return body()
+  }
+
+  /// Counts the operations of a product of m × k and k × n.
+  @inline(__always)
+  func count(_ m: Int, _ k: Int, _ n: Int) {
+    profile.operations += 2 * Double(m) * Double(k) * Double(n)
+  }
+
   /// `LinearAlgebra.multiply`, its operations counted.
   @inline(__always)
   func multiply(
     _ a: MatrixView, _ b: MatrixView, into c: MatrixView, scale: Float = 1, adding: Bool = false
   ) {
-    profile.operations += 2 * Double(a.rows) * Double(a.columns) * Double(b.columns)
+    count(a.rows, a.columns, b.columns)
     LinearAlgebra.multiply(a, b, into: c, scale: scale, adding: adding)
   }
 }

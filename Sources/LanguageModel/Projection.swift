@@ -71,19 +71,20 @@ struct ProjectionGroup {
   /// Returns what each low-rank update projected down to [R,r], for `backwardParameters`.
   func forward(
     _ x: MatrixView, into y: MatrixView, adding: Bool = false, _ pass: PassContext, keys: [UInt32]
-  )
-    -> [MatrixView]
-  {
+  ) -> [MatrixView] {
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    let x = pass.operand(x)
     weight.forward(x, into: y, adding: adding, pass)
     if let bias { ks_add_bias(y.base, y.stride, bias.base, y.rows, weight.outputs) }
     return lowRank.map { update in
       let down = pass.kept.matrix(x.rows, update.a.values.rows)
       pass.withDropped(x, update.dropoutSalt, keys) {
-        pass.clock.multiply($0, update.a.values.transposed, into: down)
+        pass.multiply($0, pass.operand(update.a.values).transposed, into: down)
       }
-      pass.clock.multiply(
-        down, update.b.values.transposed, into: y.columns(update.outputs), scale: update.scale,
-        adding: true)
+      pass.multiply(
+        pass.operand(down, scale: update.scale), pass.operand(update.b.values).transposed,
+        into: y.columns(update.outputs), adding: true)
       return down
     }
   }
@@ -94,15 +95,16 @@ struct ProjectionGroup {
     _ dy: MatrixView, dDown: [MatrixView], into dx: MatrixView, adding: Bool = false,
     _ pass: PassContext, keys: [UInt32]
   ) {
-    weight.backwardInput(dy, into: dx, adding: adding, pass)
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    weight.backwardInput(pass.operand(dy), into: dx, adding: adding, pass)
     for (update, dDown) in zip(lowRank, dDown) {
+      let (dDown, a) = (pass.operand(dDown), pass.operand(update.a.values))
       if pass.dropout == 0 {
-        pass.clock.multiply(dDown, update.a.values, into: dx, adding: true)
+        pass.multiply(dDown, a, into: dx, adding: true)
       } else {
-        let mark = pass.scratch.mark
-        defer { pass.scratch.release(to: mark) }
         let dDropped = pass.scratch.matrix(dy.rows, weight.inputs)
-        pass.clock.multiply(dDown, update.a.values, into: dDropped)
+        pass.multiply(dDown, a, into: dDropped)
         pass.withDropped(dDropped, update.dropoutSalt, keys) {
           ks_add($0.base, dx.base, dy.rows * weight.inputs)
         }
@@ -118,52 +120,24 @@ struct ProjectionGroup {
   func backwardParameters(
     _ dy: MatrixView, input x: MatrixView, down: [MatrixView], _ pass: PassContext, keys: [UInt32]
   ) {
-    guard let gradients = pass.gradients else { return }
+    guard let gradients = pass.gradients, isTrained else { return }
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    let (dyValues, dy, x) = (dy, pass.operand(dy), pass.operand(x))
     weight.backwardWeight(dy, x, addingTo: gradients, pass)
     if let dBias = bias?.gradient(gradients) {
-      ks_bias_backward(dy.base, dy.stride, dBias, dy.rows, weight.outputs)
+      ks_bias_backward(dyValues.base, dyValues.stride, dBias, dy.rows, weight.outputs)
     }
     for (update, down) in zip(lowRank, down) {
       let dyMember = dy.columns(update.outputs)
-      pass.clock.multiply(
-        dyMember.transposed, down, into: update.b.gradient(gradients), scale: update.scale,
-        adding: true)
-      pass.clock.multiply(dyMember, update.b.values, into: down, scale: update.scale)
+      pass.multiply(
+        dyMember.transposed, pass.operand(down, scale: update.scale),
+        into: update.b.gradient(gradients), adding: true)
+      pass.multiply(dyMember, pass.operand(update.b.values, scale: update.scale), into: down)
       pass.withDropped(x, update.dropoutSalt, keys) {
-        pass.clock.multiply(
-          down.transposed, $0, into: update.a.gradient(gradients), adding: true)
+        pass.multiply(
+          pass.operand(down).transposed, $0, into: update.a.gradient(gradients), adding: true)
       }
     }
-  }
-}
-
-/// What the layers of one pass share.
-struct PassContext {
-  /// Where gradients are added, laid out as `Decoder.trainable`.
-  let gradients: ParameterStore?
-  /// The angles of all positions of the pass.
-  let rotary: RotaryTable.Angles
-  /// The workspace of what the backward needs.
-  let kept: Arena
-  /// The workspace of what a layer needs while it runs.
-  let scratch: Arena
-  let clock: PassClock
-  /// The probability of dropout in the adapter's input; 0 outside training.
-  let dropout: Float
-  /// Whether this is a step of decoding: one row of each sequence meets all the weights.
-  var isStep = false
-
-  /// Whether the gradients of the group's trained tensors need its input.
-  func needsInput(_ group: ProjectionGroup) -> Bool { gradients != nil && group.isTrained }
-
-  /// Calls `body` with dropout(x), the same mask for the same salt and keys at every call.
-  func withDropped(_ x: MatrixView, _ salt: UInt32, _ keys: [UInt32], _ body: (MatrixView) -> Void)
-  {
-    guard dropout > 0 else { return body(x) }
-    let mark = scratch.mark
-    defer { scratch.release(to: mark) }
-    let dropped = scratch.matrix(x.rows, x.columns)
-    ks_dropout(x.base, dropped.base, keys, salt, dropout, x.rows, x.columns)
-    body(dropped)
   }
 }

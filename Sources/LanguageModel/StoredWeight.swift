@@ -10,22 +10,25 @@ import LinearAlgebra
 /// never trained.
 struct WeightStorage {
   private let store: ParameterStore
+  /// The same matrices in bfloat16, made when a pass in bf16 first needs them.
+  private let rounded: RoundedWeights
   /// Whether training changes these weights. Where it does not, they have no gradients, and so no
   /// optimiser state.
   let isTrained: Bool
 
   /// Weights that a pass with gradients trains.
   init(trained store: ParameterStore) {
-    self.init(store, isTrained: true)
+    self.init(store, RoundedWeights(), isTrained: true)
   }
 
-  private init(_ store: ParameterStore, isTrained: Bool) {
+  private init(_ store: ParameterStore, _ rounded: RoundedWeights, isTrained: Bool) {
     self.store = store
+    self.rounded = rounded
     self.isTrained = isTrained
   }
 
   /// The same weights, shared, as constants.
-  var frozen: WeightStorage { WeightStorage(store, isTrained: false) }
+  var frozen: WeightStorage { WeightStorage(store, rounded, isTrained: false) }
 
   /// The tensors `names`, stored one after the other and equally wide, as one matrix.
   func matrix(_ names: [String]) -> StoredWeight {
@@ -33,6 +36,7 @@ struct WeightStorage {
     let columns = store.existingSlot(names[0]).columns
     return StoredWeight(
       float32: store.buffer.matrix(rows: rows, columns: columns, at: offset),
+      rounded: rounded.weight(at: offset, of: store),
       gradientOffset: isTrained ? offset : nil)
   }
 
@@ -89,8 +93,12 @@ struct StoredWeight {
   /// Floats before its gradient among the gradients of the trained weights; nil where it is frozen.
   private let gradientOffset: Int?
 
-  init(float32 weight: MatrixView, gradientOffset: Int?) {
+  /// The same in bfloat16.
+  private let rounded: RoundedWeight
+
+  init(float32 weight: MatrixView, rounded: RoundedWeight, gradientOffset: Int?) {
     form = .float32(weight)
+    self.rounded = rounded
     outputs = weight.rows
     inputs = weight.columns
     self.gradientOffset = gradientOffset
@@ -99,9 +107,16 @@ struct StoredWeight {
   var isTrained: Bool { gradientOffset != nil }
 
   /// y[R,O] = x[R,I] Wᵀ, or y += it with `adding`.
-  func forward(_ x: MatrixView, into y: MatrixView, adding: Bool = false, _ pass: PassContext) {
+  func forward(_ x: Operand, into y: MatrixView, adding: Bool = false, _ pass: PassContext) {
     switch form {
     case .float32(let weight):
+      if let products = pass.products, let x = x.rounded {
+        pass.clock.count(x.rows, inputs, outputs)
+        return rounded.multiply(
+          x, weight, .forward, isTrained: isTrained && pass.gradients != nil, into: y,
+          adding: adding, products)
+      }
+      let x = x.values
       guard pass.isStep else {
         return pass.clock.multiply(x, weight.transposed, into: y, adding: adding)
       }
@@ -111,7 +126,7 @@ struct StoredWeight {
           && weight.stride == weight.columns)
       let mark = pass.scratch.mark
       defer { pass.scratch.release(to: mark) }
-      pass.clock.profile.operations += 2 * Double(x.rows) * Double(x.columns) * Double(y.columns)
+      pass.clock.count(x.rows, x.columns, y.columns)
       ks_project_few(
         x.base, x.stride, weight.base, y.base, y.stride, pass.scratch.floats(32 * x.columns),
         x.rows, x.columns, weight.rows, adding ? 1 : 0)
@@ -120,19 +135,25 @@ struct StoredWeight {
 
   /// dx[R,I] = dy[R,O] W, or dx += it with `adding`.
   func backwardInput(
-    _ dy: MatrixView, into dx: MatrixView, adding: Bool = false, _ pass: PassContext
+    _ dy: Operand, into dx: MatrixView, adding: Bool = false, _ pass: PassContext
   ) {
     switch form {
-    case .float32(let weight): pass.clock.multiply(dy, weight, into: dx, adding: adding)
+    case .float32(let weight):
+      if let products = pass.products, let dy = dy.rounded {
+        pass.clock.count(dy.rows, outputs, inputs)
+        return rounded.multiply(
+          dy, weight, .backward, isTrained: isTrained, into: dx, adding: adding, products)
+      }
+      pass.clock.multiply(dy.values, weight, into: dx, adding: adding)
     }
   }
 
   /// dW += dy[R,O]ᵀ x[R,I] in `gradients`; nothing where the weight is frozen.
   func backwardWeight(
-    _ dy: MatrixView, _ x: MatrixView, addingTo gradients: ParameterStore, _ pass: PassContext
+    _ dy: Operand, _ x: Operand, addingTo gradients: ParameterStore, _ pass: PassContext
   ) {
     guard let dWeight = gradient(gradients) else { return }
-    pass.clock.multiply(dy.transposed, x, into: dWeight, adding: true)
+    pass.multiply(dy.transposed, x, into: dWeight, adding: true)
   }
 
   /// x[T,I]: the rows of W at `indices`.

@@ -92,7 +92,7 @@ struct VocabularyLoss {
           from: hidden.row(Int(batch.predictionRows[prediction])), count: hidden.columns)
       }
       let logits = logitsWorkspace.rows(0..<range.count)
-      output.forward(chunk, into: logits, pass)
+      forwardLogits(chunk, into: logits)
       var losses = [ks_token_loss](repeating: ks_token_loss(), count: range.count)
       batch.targets[range].withUnsafeBufferPointer {
         ks_cross_entropy(
@@ -102,6 +102,12 @@ struct VocabularyLoss {
       contributions += body(range, logits, chunk, losses)
     }
     return (outcomes, contributions)
+  }
+
+  private func forwardLogits(_ chunk: MatrixView, into logits: MatrixView) {
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    output.forward(pass.operand(chunk), into: logits, pass)
   }
 
   /// Adds a chunk's gradients: dHidden += dLogits · output, dOutput += dLogitsᵀ · hidden. The
@@ -115,11 +121,14 @@ struct VocabularyLoss {
       ks_cross_entropy_backward(
         logits.base, $0.baseAddress, losses, weights, range.count, logits.columns)
     }
-    if let gradients = pass.gradients {
-      output.backwardWeight(logits, chunk, addingTo: gradients, pass)
+    let mark = pass.scratch.mark
+    let dLogits = pass.operand(logits)
+    if let gradients = pass.gradients, output.isTrained {
+      output.backwardWeight(dLogits, pass.operand(chunk), addingTo: gradients, pass)
     }
     // The chunk's hidden states are used no more: their gradient overwrites them.
-    output.backwardInput(logits, into: chunk, pass)
+    output.backwardInput(dLogits, into: chunk, pass)
+    pass.scratch.release(to: mark)
     for (i, prediction) in range.enumerated() {
       ks_add(chunk.row(i), dHidden.row(Int(batch.predictionRows[prediction])), hidden.columns)
     }

@@ -56,6 +56,8 @@ public func concurrently<A, B>(
 /// workers. The number of workers therefore changes a step's result by rounding only.
 public final class Workers {
   public let count: Int
+  /// The precision of the products' operands.
+  public let precision: Precision
   private let passes: [DecoderPass]
   private var gradients: [ParameterStore] = []
 
@@ -64,12 +66,13 @@ public final class Workers {
   private let tokensPerPass: Int
 
   /// Precondition: `count` is at least 1.
-  public init(count: Int, tokensPerPass: Int = 512) {
+  public init(count: Int, precision: Precision = .fp32, tokensPerPass: Int = 512) {
     precondition(
       count >= 1 && tokensPerPass >= 1, "\(count) workers of \(tokensPerPass) tokens a pass")
     self.count = count
+    self.precision = precision
     self.tokensPerPass = tokensPerPass
-    passes = (0..<count).map { _ in DecoderPass() }
+    passes = (0..<count).map { _ in DecoderPass(precision: precision) }
   }
 
   /// The loss of each tree under `rule`, in their order.

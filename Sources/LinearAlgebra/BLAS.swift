@@ -106,26 +106,9 @@ public enum BLAS {
       let wide = ["skylakex", "cooperlake", "sapphirerapids"]
       if let chosen = getenv("KEYSTEP_BLAS_CORE") {
         selectCore(String(cString: chosen))
-      } else if hasAVX512, !wide.contains(loadedCore.lowercased()) {
+      } else if Processor.hasAVX512, !wide.contains(loadedCore.lowercased()) {
         selectCore("SkylakeX")
       }
     #endif
-  }
-
-  /// Whether the processor and the system run AVX-512's F, BW, CD, DQ and VL instructions.
-  package static var hasAVX512: Bool {
-    guard let file = fopen("/proc/cpuinfo", "r") else { return false }
-    defer { fclose(file) }
-    var line: UnsafeMutablePointer<CChar>?
-    var capacity = 0
-    defer { free(line) }
-    while getline(&line, &capacity, file) > 0, let text = line.map({ String(cString: $0) }) {
-      guard text.hasPrefix("flags") else { continue }
-      let flags = Set(text.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }))
-      return ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"].allSatisfy {
-        flags.contains(Substring($0))
-      }
-    }
-    return false
   }
 }

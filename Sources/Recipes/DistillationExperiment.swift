@@ -1,4 +1,5 @@
 import Experiments
+import LanguageModel
 import LinearAlgebra
 
 extension Experiment {
@@ -37,7 +38,14 @@ extension Machine {
   package static var blas: [String: String] {
     [
       "blas": BLAS.configuration, "blas_core": BLAS.coreName,
-      "blas_threads": "\(BLAS.threadCount)",
+      "blas_threads": "\(BLAS.threadCount)", "bf16": BFloat16Backend.description,
     ]
+  }
+}
+
+extension RunContext {
+  /// The run's threads, with the precision that its settings ask for.
+  var workers: Workers {
+    Workers(count: threads, precision: Precision(rawValue: settings.text("precision")) ?? .fp32)
   }
 }

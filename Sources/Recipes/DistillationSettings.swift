@@ -1,5 +1,6 @@
 import Distillation
 import Experiments
+import LinearAlgebra
 import Reasoning
 
 extension Condition {
@@ -89,6 +90,9 @@ extension DistillationSetup {
       help:
         "how answers are compared; \(matchingByTask): procedural tasks strictly, others by value"
     ),
+    Setting(
+      "precision", .choice(Precision.allCases.map(\.rawValue)), [.text(Precision.fp32.rawValue)],
+      help: "format that the operands of matrix products are rounded to"),
     Setting("batch_size", .integer(1...100_000), [.integer(16)], help: "chains or pairs per step"),
     Setting(
       "warmup_ratio", .number(0...1), [.number(0.1)],

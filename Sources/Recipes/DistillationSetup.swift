@@ -120,7 +120,7 @@ public struct DistillationSetup: Sendable {
     "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
     "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
     "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
-    "max_grad_norm",
+    "max_grad_norm", "precision",
   ]
 
   /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
@@ -154,7 +154,7 @@ public struct DistillationSetup: Sendable {
       let given = ParameterValues(parameters, given: run.settings.values).values
       return try stage.objective.objective(training, given, seed: run.settings.seed) {
         ReferenceModels(
-          student: try untrained(run.settings), workers: Workers(count: run.threads))
+          student: try untrained(run.settings), workers: run.workers)
       }
     }
   }
@@ -198,7 +198,7 @@ public struct DistillationSetup: Sendable {
       objective.objective(training, run.values, seed: run.seed) {
         ReferenceModels(
           student: decoder, positive: try reference(.positive), negative: try reference(.negative),
-          workers: Workers(count: context.threads))
+          workers: context.workers)
       }, context)
   }
 
@@ -247,7 +247,7 @@ public struct DistillationSetup: Sendable {
       throw FileError(nothingIn: data.training.file, expected: "example to train \(name) on")
     }
     let trainer = Trainer(
-      decoder, objective, settings, workers: Workers(count: context.threads))
+      decoder, objective, settings, workers: context.workers)
     let before = sideNorms(trainer, name, "first")
     var reports: [StepReport] = []
     try trainer.run(report: { report in
@@ -310,7 +310,7 @@ public struct DistillationSetup: Sendable {
     settings.seed = run.seed
     settings.batch = 64
     settings.matching = run["match"].flatMap { .init(rawValue: $0.description) }
-    let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.threads)
+    let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.workers)
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
     for (index, split) in splits.enumerated() {

@@ -39,7 +39,7 @@ struct AlignCommand: ParsableCommand {
   @Option(help: "With --model: a PEFT adapter's folder, put on the model.")
   var adapter: String?
   @OptionGroup var parameters: ParameterOptions
-  @OptionGroup var workers: WorkerOptions
+  @OptionGroup var compute: ComputeOptions
   @Flag(help: "Print a JSON line for each pair.")
   var json = false
 
@@ -85,7 +85,7 @@ struct AlignCommand: ParsableCommand {
     let keys = tokenized.map { $0.keyTokens(choice) }
     let losses = try student.map {
       try PairLosses.losses(
-        of: tokenized, on: $0.decoder, workers: Workers(count: workers.workers))
+        of: tokenized, on: $0.decoder, workers: compute.team)
     }
     if let html {
       let entries = pairs.indices.map {

@@ -71,7 +71,7 @@ struct TeacherOptions: ParsableArguments {
   var adapter: String?
   @Option(help: "local: prompts decoded at once.")
   var batch = 16
-  @OptionGroup var workers: WorkerOptions
+  @OptionGroup var compute: ComputeOptions
   @Option(help: "recorded: the file of annotations.")
   var recorded: String?
   @Option(
@@ -274,7 +274,7 @@ struct AnnotationOptions: ParsableArguments {
       if let adapter = teacher.adapter { student = try student.adapted(from: adapter) }
       who = try LocalTeacher(
         student, identity: LocalTeacher.identity(of: model, adapter: teacher.adapter),
-        workers: teacher.workers.workers, batch: teacher.batch)
+        workers: teacher.compute.team, batch: teacher.batch)
     case .recorded:
       let file = teacher.recorded ?? ""
       let format = teacher.recordedFormat ?? .trl

@@ -39,7 +39,7 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var decoding: DecodingOptions
   @OptionGroup var match: MatchOptions
   @OptionGroup var choice: KeyTokenOptions
-  @OptionGroup var workers: WorkerOptions
+  @OptionGroup var compute: ComputeOptions
   @Flag(help: "Print JSON lines.")
   var json = false
 
@@ -85,7 +85,7 @@ struct EvaluateCommand: ParsableCommand {
     var settings = decoding.settings
     settings.matching = match.match
     settings.choice = choice.choice
-    let result = try Evaluator(student.decoder, tokenizer, settings, workers: workers.workers)
+    let result = try Evaluator(student.decoder, tokenizer, settings, workers: compute.team)
       .evaluate(
         tokenizer.tokenize(prompts, file: self.prompts ?? ""),
         tokenizer.tokenize(pairs, file: self.pairs ?? ""),

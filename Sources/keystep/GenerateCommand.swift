@@ -20,7 +20,7 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Prompts as JSON lines with prompt.")
   var prompts: String
   @OptionGroup var decoding: DecodingOptions
-  @OptionGroup var workers: WorkerOptions
+  @OptionGroup var compute: ComputeOptions
   @Flag(help: "Print JSON lines.")
   var json = false
 
@@ -37,7 +37,7 @@ struct GenerateCommand: ParsableCommand {
     let student = try student.load()
     let tokenizer = try student.exampleTokenizer()
     let responses = try Evaluator(
-      student.decoder, tokenizer, decoding.settings, workers: workers.workers
+      student.decoder, tokenizer, decoding.settings, workers: compute.team
     ).responses(
       to: tokenizer.tokenize(prompts, file: self.prompts), asking: decoding.asking)
     for (index, answer) in responses.enumerated() {

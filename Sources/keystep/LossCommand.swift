@@ -22,7 +22,7 @@ struct LossCommand: ParsableCommand {
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
   @OptionGroup var parameters: ParameterOptions
-  @OptionGroup var workers: WorkerOptions
+  @OptionGroup var compute: ComputeOptions
   @Flag(help: "Print JSON lines.")
   var json = false
 
@@ -52,7 +52,7 @@ struct LossCommand: ParsableCommand {
     let data = TrainingData(
       correct: [], pairs: try tokenizer.tokenize(dualPairs, file: pairs), tokenizer: tokenizer,
       file: pairs)
-    let workers = Workers(count: workers.workers)
+    let workers = compute.team
     let objective = try ObjectiveEntry.keySteps.objective(data, values().values) {
       ReferenceModels(student: student.decoder, workers: workers)
     }

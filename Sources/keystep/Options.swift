@@ -4,12 +4,27 @@ import Evaluation
 import Files
 import Foundation
 import LanguageModel
+import LinearAlgebra
 import Reasoning
 
-/// How many threads share the work.
-struct WorkerOptions: ParsableArguments {
-  @Option(help: "Workers that share each step; as many as there are cores where left out.")
+/// How products are computed, and by how many threads.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: "Workers that share each step (default: the number of cores).")
   var workers: Int = AvailableCores.count
+  @Option(
+    help: """
+      The format that the operands of matrix products are rounded to; sums, weights and all else stay \
+      in fp32. bf16 is faster on processors with AVX512-BF16 or AMX and is emulated on others.
+      """)
+  var precision: Precision = .fp32
+
+  /// The workers; says so on standard error if their products are slow.
+  var team: Workers {
+    if precision == .bf16, let advice = BFloat16Backend.advice {
+      StandardError.line("bf16 is emulated: \(advice)")
+    }
+    return Workers(count: workers, precision: precision)
+  }
 
   func validate() throws {
     guard (1...256).contains(workers) else {
@@ -108,3 +123,5 @@ extension TrainingArm: ExpressibleByArgument {
   public static var allValueStrings: [String] { all.map(\.name) }
 }
 extension AnswerRule.Matching: ExpressibleByArgument {}
+
+extension Precision: ExpressibleByArgument {}

@@ -92,7 +92,7 @@ struct TrainCommand: ParsableCommand {
   var seed: UInt64 = 0
   @Flag(inversion: .prefixedNo, help: "Draw a new order for each epoch.")
   var shuffle = true
-  @OptionGroup var workers: WorkerOptions
+  @OptionGroup var compute: ComputeOptions
   @Option(
     help:
       "The folder for what was trained: a PEFT adapter, or a Hugging Face folder with --tuning full."
@@ -202,7 +202,7 @@ struct TrainCommand: ParsableCommand {
       throw FileError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
     }
     let trainer = Trainer(
-      student.decoder, objective, settings, workers: Workers(count: workers.workers))
+      student.decoder, objective, settings, workers: compute.team)
     let state = output.map { $0 + "/training_state.safetensors" }
     if resume, let state { try trainer.restore(from: state, provenance: provenance()) }
     // A folder that cannot be written is found before any work is lost.
@@ -282,7 +282,7 @@ struct TrainCommand: ParsableCommand {
       ReferenceModels(
         student: student.decoder, positive: try reference.map { try model($0, plain) },
         negative: try negativeReference.map { try model($0, plain) },
-        workers: Workers(count: workers.workers))
+        workers: compute.team)
     }
   }
 

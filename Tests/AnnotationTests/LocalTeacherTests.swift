@@ -15,7 +15,7 @@ struct LocalTeacherTests {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = try numberedModel(in: folder)
-    let teacher = try LocalTeacher(Student(path: path), identity: "local", workers: 2, batch: 4)
+    let teacher = try LocalTeacher(Student(path: path), identity: "local", workers: Workers(count: 2), batch: 4)
     let prompts = (0..<10).map { number in
       TeacherPrompt(
         step: .annotate, question: Question(id: "\(number)", task: "t", text: "", answer: "1"),
@@ -47,7 +47,7 @@ struct LocalTeacherTests {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let student = try Student(path: try numberedModel(in: folder))
     let most = try #require(student.exampleTokenizer().maximumTokens)
-    let teacher = try LocalTeacher(student, identity: "local", workers: 1, batch: 2)
+    let teacher = try LocalTeacher(student, identity: "local", workers: Workers(count: 1), batch: 2)
     let question = Question(id: "q", task: "t", text: "", answer: "1")
     func prompt(_ text: String) -> TeacherPrompt {
       TeacherPrompt(step: .annotate, question: question, text: text)

@@ -30,7 +30,7 @@ import Testing
   {
     var settings = settings
     settings.maximumNewTokens = newTokens
-    return Evaluator(student.decoder, tokenizer, settings, workers: 2)
+    return Evaluator(student.decoder, tokenizer, settings, workers: Workers(count: 2))
   }
 
   private func questions(_ prompts: [(task: String, text: String, gold: String?)]) throws

@@ -3,6 +3,7 @@ import Experiments
 import Files
 import Foundation
 import LanguageModel
+import LinearAlgebra
 
 struct All: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -17,24 +18,28 @@ struct All: ParsableCommand {
   /// The columns of the CSV that are a measurement's own fields; `share_…` are of the workers' time.
   private static let fields =
     [
-      "work", "batch", "workers", "seconds_median", "prefill_seconds", "useful_tokens_per_second",
+      "work", "precision", "batch", "workers", "seconds_median", "prefill_seconds",
+      "useful_tokens_per_second",
       "new_tokens_per_second", "gflop_per_step", "peak_gflops", "share_of_peak", "peak_rss_gib",
-    ] + phases.map { "share_\($0)" } + ["blas_core"]
+    ] + phases.map { "share_\($0)" } + ["kernel"]
   private static let phases =
-    Phase.allCases.map { "\($0)" } + ["other_in_pass", "optimiser_and_waiting"]
+    Phase.allCases.map { "\($0)" } + ["other_in_pass", "optimiser_and_waiting", "rounding"]
 
   func run() throws {
     var lines: [[String: Any]] = []
     var rows = [
       [
-        "work", "batch", "seconds", "tokens/s", "GFLOP", "of peak", "GiB",
+        "work", "precision", "batch", "seconds", "tokens/s", "GFLOP", "of peak", "GiB",
         "where the workers' time goes",
       ]
     ]
-    let peak = try measure(["peak"])
-    print(
-      "sgemm peak \(number(peak["gflops"], 0)) GFLOP/s (\(peak["workers"] ?? "") workers, \(peak["blas_core"] ?? ""))"
-    )
+    let precisions = BFloat16Backend.selected == .emulated ? [.fp32] : Precision.allCases
+    for precision in precisions {
+      let peak = try measure(["peak", "--precision", precision.rawValue])
+      print(
+        "\(precision) peak \(number(peak["gflops"], 0)) GFLOP/s (\(peak["workers"] ?? "") workers, \(peak["kernel"] ?? ""))"
+      )
+    }
     let hasModel = FileManager.default.fileExists(atPath: model)
     var works: [[String]] = [["step", "--work", "scratch", "--batch", "16", "--steps", "40"]]
     if hasModel {
@@ -45,7 +50,7 @@ struct All: ParsableCommand {
         works.append(["decode", "--model", model, "--prompts", pairs])
       }
     }
-    for work in works {
+    for work in works.flatMap({ work in precisions.map { work + ["--precision", $0.rawValue] } }) {
       let line = try measure(work)
       lines.append(line)
       let breakdown = Self.phases.compactMap { phase in
@@ -54,7 +59,8 @@ struct All: ParsableCommand {
         }
       }
       rows.append([
-        "\(line["work"] ?? "")", "\(line["batch"] ?? "")", number(line["seconds_median"], 3),
+        "\(line["work"] ?? "")", "\(line["precision"] ?? "")", "\(line["batch"] ?? "")",
+        number(line["seconds_median"], 3),
         number(line["useful_tokens_per_second"] ?? line["new_tokens_per_second"], 0),
         number(line["gflop_per_step"], 1), percent(line["share_of_peak"]),
         number(line["peak_rss_gib"], 2), breakdown.joined(separator: ", "),

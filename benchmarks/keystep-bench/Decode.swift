@@ -17,6 +17,7 @@ struct Decode: ParsableCommand {
   var newTokens = 64
   @Option var runs = 3
   @Option var workers = AvailableCores.count
+  @Option var precision: Precision = .fp32
 
   func run() throws {
     let student = try Student(path: model)
@@ -24,7 +25,7 @@ struct Decode: ParsableCommand {
     let prompts = try JSONLines.prompts(at: prompts).prefix(batch).enumerated().map {
       try tokenizer.prompt($1.text, file: self.prompts, place: "prompt \($0 + 1)")
     }
-    let generator = Generator(workers: workers, batch: batch)
+    let generator = Generator(workers: workers, batch: batch, precision: precision)
     let settings = SamplingSettings(
       temperature: 0, maximumNewTokens: newTokens, stop: [])
     var prompt = settings
@@ -36,19 +37,20 @@ struct Decode: ParsableCommand {
     }
     _ = generator.generate(prompts, on: student.decoder, settings)
     let prefill = measured(prompt).median
-    var peak = measuredPeak(workers: workers)
+    var peak = measuredPeak(workers: workers, precision)
     _ = generator.takeProfile()
     let times = measured(settings)
     let profile = generator.takeProfile()
-    peak = max(peak, measuredPeak(workers: workers))
+    peak = max(peak, measuredPeak(workers: workers, precision))
     try printLine(
       [
-        "work": "decode", "batch": prompts.count, "new_tokens": newTokens, "workers": workers,
+        "work": "decode", "precision": precision.rawValue, "batch": prompts.count,
+        "new_tokens": newTokens, "workers": workers,
         "prompt_tokens": prompts.reduce(0) { $0 + $1.count }, "seconds_median": times.median,
         "prefill_seconds": prefill,
         "new_tokens_per_second": Double(prompts.count * newTokens) / times.median,
         "gflop_per_step": profile.operations / Double(runs) / 1e9,
-        "peak_rss_gib": peakResidentGiB(), "blas_core": BLAS.coreName,
+        "peak_rss_gib": peakResidentGiB(), "kernel": kernel(precision),
       ].merging(breakdown(profile, wall: times.reduce(0, +), workers: workers, peak: peak)) {
         own, _ in own
       })

@@ -33,7 +33,7 @@ struct Scaling: ParsableCommand {
     ) throws {
       let (seconds, operations, tokens) = try step(
         shape: Self.shapes[shape], length: length, batch: batch, workers: workers)
-      let peak = measuredPeak(workers: workers)
+      let peak = measuredPeak(workers: workers, .fp32)
       rows.append(
         "sft step,\(variable),\(x),\(Double(tokens) / seconds),\(seconds),\(peakResidentGiB()),"
           + "\(operations),\(peak)")

@@ -23,7 +23,7 @@ enum StepWork: String, CaseIterable, ExpressibleByArgument {
 
 struct Step: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "A training step: time, useful tokens/s, share of the sgemm peak, memory, breakdown.")
+    abstract: "A training step: time, useful tokens/s, fraction of the peak, memory, breakdown.")
 
   @Option(help: "krsl, krsl-shared, sft or scratch.")
   var work: StepWork
@@ -36,11 +36,13 @@ struct Step: ParsableCommand {
   @Option(help: "Measured steps, after one that is not.")
   var steps = 5
   @Option var workers = AvailableCores.count
+  @Option var precision: Precision = .fp32
 
   func run() throws {
     let start = ContinuousClock.now
     let measurement = try StepMeasurement(work, model: model, pairs: pairs, batch: batch)
-    let line = try measurement.run(steps: steps, workers: workers, since: start)
+    let line = try measurement.run(
+      steps: steps, workers: workers, precision, since: start)
     try printLine(line)
   }
 }
@@ -102,10 +104,10 @@ struct StepMeasurement {
 
   /// The measured peak is taken just before and just after the steps; the larger of the two counts, so
   /// that a machine that slows down in between does not flatter the share.
-  func run(steps: Int, workers: Int, since start: ContinuousClock.Instant? = nil) throws
-    -> [String: Any]
-  {
-    let team = Workers(count: workers)
+  func run(
+    steps: Int, workers: Int, _ precision: Precision, since start: ContinuousClock.Instant? = nil
+  ) throws -> [String: Any] {
+    let team = Workers(count: workers, precision: precision)
     let trainer = Trainer(
       decoder, objective,
       TrainingSettings(
@@ -113,21 +115,22 @@ struct StepMeasurement {
       workers: team)
     var reports = [try trainer.step()]
     let startSeconds = start.map { (ContinuousClock.now - $0) / .seconds(1) } ?? 0
-    var peak = measuredPeak(workers: workers)
+    var peak = measuredPeak(workers: workers, precision)
     _ = team.takeProfile()
     let wall = try seconds { for _ in 0..<steps { reports.append(try trainer.step()) } }
     let profile = team.takeProfile()
-    peak = max(peak, measuredPeak(workers: workers))
+    peak = max(peak, measuredPeak(workers: workers, precision))
     let measured = reports.dropFirst()
     let stepSeconds = measured.map(\.seconds)
     let total = stepSeconds.reduce(0, +)
     let tokens = Double(measured.reduce(0) { $0 + $1.usefulTokens })
     return [
-      "work": work.rawValue, "batch": batch, "workers": workers, "steps": steps,
+      "work": work.rawValue, "precision": precision.rawValue, "batch": batch, "workers": workers,
+      "steps": steps,
       "seconds_median": stepSeconds.median, "useful_tokens_per_second": tokens / total,
       "gflop_per_step": profile.operations / Double(steps) / 1e9,
       "peak_rss_gib": peakResidentGiB(), "start_to_first_step_seconds": startSeconds,
-      "blas_core": BLAS.coreName,
+      "kernel": kernel(precision),
     ].merging(breakdown(profile, wall: wall, workers: workers, peak: peak)) { own, _ in own }
   }
 }

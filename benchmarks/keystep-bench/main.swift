@@ -43,9 +43,11 @@ func printLine(_ values: [String: Any]) throws {
   FileHandle.standardOutput.write(data + Data("\n".utf8))
 }
 
-/// The machine's single-precision matrix product, all workers at once, each on one thread: the best of
-/// several rounds, in GFLOP/s. This is what a step's share of the peak is measured against.
-func measuredPeak(workers: Int) -> Double {
+extension Precision: ExpressibleByArgument {}
+
+/// The machine's matrix product in this precision, all workers at once, each on one thread: the best of
+/// several rounds, in GFLOP/s. This is what a step's fraction of the peak is measured against.
+func measuredPeak(workers: Int, _ precision: Precision) -> Double {
   let n = 1024
   let matrices = (0..<workers).map { _ in
     (0..<3).map { _ in
@@ -54,11 +56,21 @@ func measuredPeak(workers: Int) -> Double {
       return buffer
     }
   }
+  let rounded = matrices.map { BFloat16Matrix(rounding: $0[0].matrix(rows: n, columns: n)) }
+  let packed = rounded.map { PackedBFloat16($0) }
+  let products = (0..<workers).map { _ in BFloat16Products() }
   let rounds = (0..<8).map { _ in
     seconds {
-      concurrently(workers, sharing: matrices) { worker, matrices in
+      concurrently(workers, sharing: (matrices, products)) { worker, shared in
+        let (matrices, products) = shared
         let views = matrices[worker].map { $0.matrix(rows: n, columns: n) }
-        for _ in 0..<10 { multiply(views[0], views[1].transposed, into: views[2]) }
+        for _ in 0..<10 {
+          switch precision {
+          case .fp32: multiply(views[0], views[1].transposed, into: views[2])
+          case .bf16:
+            products[worker].multiply(rounded[worker].view, packed[worker], into: views[2])
+          }
+        }
       }
     }
   }
@@ -76,18 +88,26 @@ func breakdown(_ profile: PassProfile, wall: Double, workers: Int, peak: Double)
     "share_other_in_pass": (profile.busySeconds - inPhases) / capacity,
     "share_optimiser_and_waiting": 1 - profile.busySeconds / capacity,
   ]
+  line["share_rounding"] = profile.roundingSeconds / capacity
   for phase in Phase.allCases { line["share_\(phase)"] = profile[phase] / capacity }
   return line
 }
 
+/// What computes the products.
+func kernel(_ precision: Precision) -> String {
+  precision == .bf16 ? BFloat16Backend.description : BLAS.coreName
+}
+
 struct Peak: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "The measured peak of sgemm.")
+  static let configuration = CommandConfiguration(
+    abstract: "The measured peak of the matrix product.")
   @Option var workers = AvailableCores.count
+  @Option var precision: Precision = .fp32
 
   func run() throws {
     try printLine([
-      "work": "sgemm peak", "workers": workers, "gflops": measuredPeak(workers: workers),
-      "blas_core": BLAS.coreName,
+      "work": "peak", "precision": precision.rawValue, "workers": workers,
+      "gflops": measuredPeak(workers: workers, precision), "kernel": kernel(precision),
     ])
   }
 }

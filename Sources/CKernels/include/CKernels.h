@@ -101,3 +101,10 @@ float ks_sum_at_least(const float *p, float threshold, ptrdiff_t count, ptrdiff_
 /// `x_stride` and `y_stride` floats apart; `workspace` is 32 * I floats at a cache line's start.
 void ks_project_few(const float *x, ptrdiff_t x_stride, const float *weight, float *y, ptrdiff_t y_stride,
                     float *workspace, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int adding);
+
+/// y[R,N] = scale * x, rounded to the nearest bfloat16, ties to even; rows of x are `stride` floats apart.
+void ks_round_to_bfloat16(const float *x, ptrdiff_t stride, uint16_t *y, float scale, ptrdiff_t rows,
+                          ptrdiff_t columns);
+
+/// y[R,N] = x in single precision; rows of x are `stride` elements apart.
+void ks_widen_bfloat16(const uint16_t *x, ptrdiff_t stride, float *y, ptrdiff_t rows, ptrdiff_t columns);

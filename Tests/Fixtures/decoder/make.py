@@ -96,11 +96,12 @@ def run(model, batch):
     return torch.cat(logits), torch.cat(losses), loss
 
 
-def golden(model, batch, trained):
+def golden(model, batch, trained, autocast=False):
     """What a forward and a backward must give; `trained` names the parameters whose gradients are kept."""
     ids, weights, divisors = batch
     model.zero_grad()
-    logits, losses, loss = run(model, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        logits, losses, loss = run(model, batch)
     loss.backward()
     tensors = {"input_ids": torch.cat(ids).float(), "lengths": torch.tensor(LENGTHS).float(),
                "weights": torch.cat(weights), "divisors": divisors, "logits": logits, "token_losses": losses,
@@ -262,6 +263,7 @@ def main():
         difference = (run(again, batch)[0] - tensors["logits"]).abs().max()
         assert difference < 1e-5, f"{case}: the saved model differs by {difference}"
         write(folder / "golden.safetensors", tensors)
+        write(folder / "golden-bf16.safetensors", golden(model, batch, list(model.named_parameters()), autocast=True))
         continuations[case] = greedy(model, generator)
         exact, _, exact_loss = run(again.double(), batch)
         error = (tensors["logits"] - exact).norm() / exact.norm()
@@ -277,6 +279,7 @@ def main():
                 adapter = save_adapter(name, wrapped)
                 trained = adapter_parameters(wrapped)
                 write(adapter / "golden.safetensors", golden(wrapped, batch, trained))
+                write(adapter / "golden-bf16.safetensors", golden(wrapped, batch, trained, autocast=True))
                 write(adapter / "training.safetensors", train(wrapped, batch, trained))
             write(folder / "training.safetensors", train(model, batch, list(model.named_parameters())))
 
