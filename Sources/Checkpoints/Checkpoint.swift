@@ -57,7 +57,8 @@ public final class Checkpoint: Sendable {
     try tensor(name).values
   }
 
-  private func tensor(_ name: String) throws -> StoredTensor {
+  /// The tensor called `name`, as it is stored. Throws when there is no such tensor.
+  package func tensor(_ name: String) throws -> StoredTensor {
     guard let tensor = stored[name] else {
       throw FileError(
         file: path, location: "tensor \(name)",

@@ -66,26 +66,44 @@ package struct StoredTensor: Sendable {
       values.count == count,
       "\(description.name) holds \(count) numbers, the buffer \(values.count)")
     guard let target = values.baseAddress, let bytes = file.bytes.baseAddress else { return }
+    guard interleavedHeads != nil, let rows = description.shape.first else {
+      description.elementType.dequantize(bytes + offset, count: count, into: target)
+      return
+    }
+    readRows(0..<rows, into: target)
+  }
+
+  /// Dequantizes the given rows of a matrix into `target`, row-major. Precondition: they lie inside.
+  package func readRows(_ rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    let (rowCount, width) = (description.shape[0], description.shape[1])
+    precondition(
+      0 <= rows.lowerBound && rows.upperBound <= rowCount,
+      "rows \(rows) of \(description.name), which has \(rowCount)")
+    guard let bytes = file.bytes.baseAddress, !rows.isEmpty else { return }
     let type = description.elementType
+    let rowBytes = description.byteCount / rowCount
     guard let heads = interleavedHeads else {
-      type.dequantize(bytes + offset, count: count, into: target)
+      type.dequantize(
+        bytes + offset + rows.lowerBound * rowBytes, count: rows.count * width, into: target)
       return
     }
     // llama.cpp's converter turned each head's rows from (2, half) into (half, 2); here they go
     // back. Source: `LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py.
-    let rows = description.shape[0]
-    let width = count / rows
-    let rowBytes = description.byteCount / rows
-    let half = rows / heads / 2
-    for head in 0..<heads {
-      for pair in 0..<half {
-        for part in 0..<2 {
-          let stored = (head * half + pair) * 2 + part
-          let row = (head * 2 + part) * half + pair
-          type.dequantize(
-            bytes + offset + stored * rowBytes, count: width, into: target + row * width)
-        }
-      }
+    let half = rowCount / heads / 2
+    for (index, row) in rows.enumerated() {
+      let (head, part, pair) = (row / (2 * half), row / half % 2, row % half)
+      let stored = (head * half + pair) * 2 + part
+      type.dequantize(
+        bytes + offset + stored * rowBytes, count: width, into: target + index * width)
     }
+  }
+
+  /// The stored bfloat16 numbers, where they are in this type, in row-major order and aligned.
+  package var bfloat16: UnsafePointer<UInt16>? {
+    guard description.elementType == .bf16, interleavedHeads == nil,
+      let start = file.bytes.baseAddress.map({ $0 + offset }),
+      UInt(bitPattern: start).isMultiple(of: 2)
+    else { return nil }
+    return start.assumingMemoryBound(to: UInt16.self)
   }
 }

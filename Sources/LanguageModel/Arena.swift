@@ -38,6 +38,10 @@ final class Arena {
     return chunks[chunk].base + used
   }
 
+  func bfloat16(_ count: Int) -> UnsafeMutablePointer<UInt16> {
+    UnsafeMutableRawPointer(floats((count + 1) / 2)).bindMemory(to: UInt16.self, capacity: count)
+  }
+
   func matrix(_ rows: Int, _ columns: Int) -> MatrixView {
     MatrixView(floats(rows * columns), rows: rows, columns: columns)
   }

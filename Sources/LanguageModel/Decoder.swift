@@ -47,9 +47,10 @@ public final class Decoder {
   package var parameters: ParameterStore { weights.parameters }
 
   /// The tensors that training changes: the adapter's where there is one, else all of the model's; of
-  /// a reader of a `FrozenDecoder` none.
+  /// a reader of a `FrozenDecoder`, or of a model in its checkpoint's types, none.
   public var trainable: ParameterStore {
-    isFrozen ? ParameterStore([]) : adapter?.parameters ?? weights.parameters
+    isFrozen || weights.isMapped && adapter == nil
+      ? ParameterStore([]) : adapter?.parameters ?? weights.parameters
   }
 
   /// The same model, its weights shared, with `adapter` on its projections; or without one.
@@ -60,7 +61,8 @@ public final class Decoder {
   /// The same model with what training changes in memory of its own, to be trained separately.
   public func copy() -> Decoder {
     guard let adapter else {
-      return Decoder(configuration, WeightStorage(trained: weights.copy()), nil, rotary: rotary)
+      return Decoder(
+        configuration, WeightStorage(trained: weights.copy(configuration)), nil, rotary: rotary)
     }
     return adapted(by: adapter.copy())
   }
@@ -123,10 +125,31 @@ public final class Decoder {
     }
   }
 
-  /// The model of a checkpoint, widened to single precision.
+  /// How a checkpoint's matrices are kept in memory.
+  public enum WeightForm: String, Sendable, Codable, CaseIterable {
+    /// Expanded to single precision. All of them can be trained.
+    case fp32
+    /// In their files' types, mapped, and expanded next to each product. They are constant; an adapter on
+    /// them can be trained.
+    case stored
+  }
+
+  /// The model of a checkpoint.
   ///
   /// Throws `FileError` for a tensor that is missing, of another shape, or damaged.
-  public convenience init(_ checkpoint: Checkpoint) throws {
+  public convenience init(_ checkpoint: Checkpoint, weights form: WeightForm = .fp32) throws {
+    if form == .stored {
+      let shapes = checkpoint.configuration.tensorShapes
+      let vectors = ParameterStore(shapes.filter { $0.shape.count == 1 })
+      for slot in vectors.slots { try checkpoint.read(slot.name, into: vectors[slot.name]) }
+      let matrices = try Dictionary(
+        uniqueKeysWithValues: shapes.filter { $0.shape.count == 2 }.map {
+          ($0.name, try checkpoint.tensor($0.name))
+        })
+      self.init(
+        checkpoint.configuration, WeightStorage(mapped: matrices, vectors: vectors), nil)
+      return
+    }
     let parameters = ParameterStore(checkpoint.configuration.tensorShapes)
     try parallel(parameters.slots.count, sharing: parameters) { index, parameters in
       let slot = parameters.slots[index]

@@ -17,7 +17,8 @@ extension Decoder {
   /// Transformers loads; the adapter is left out. Throws a `FileError` where a file cannot be
   /// written.
   public func write(to folder: String) throws {
-    try Checkpoint.writeHuggingFace(configuration, tensors: weights.sources, to: folder)
+    try Checkpoint.writeHuggingFace(
+      configuration, tensors: weights.sources(configuration), to: folder)
   }
 }
 

@@ -25,7 +25,9 @@ public struct PassProfile: Sendable {
   /// Seconds that workers spent in passes, all phases and what lies between them; in decoding, the
   /// drawing of tokens too.
   public var busySeconds = 0.0
-  /// Seconds of them in which operands were rounded to bfloat16, part of the phases' time.
+  /// Seconds in which weights of other types were expanded, part of the phases' time.
+  public var expansionSeconds = 0.0
+  /// Seconds in which operands were rounded to bfloat16, part of the phases' time.
   public var roundingSeconds = 0.0
   /// Multiplications and additions of all products, each counted as one.
   public var operations = 0.0
@@ -39,6 +41,7 @@ public struct PassProfile: Sendable {
     var sum = a
     for phase in Phase.allCases { sum[phase] += b[phase] }
     sum.busySeconds += b.busySeconds
+    sum.expansionSeconds += b.expansionSeconds
     sum.roundingSeconds += b.roundingSeconds
     sum.operations += b.operations
     return sum
@@ -69,6 +72,14 @@ final class PassClock {
     let start = Self.now
     defer { profile.roundingSeconds += Self.now - start }
     return body()
+  }
+
+  /// Counts the time of `body` as expanding weights. It is part of a phase's time.
+  @inline(__always)
+  func measureExpansion(_ body: () -> Void) {
+    let start = Self.now
+    defer { profile.expansionSeconds += Self.now - start }
+    body()
   }
 
   /// Counts the operations of a product of m × k and k × n.

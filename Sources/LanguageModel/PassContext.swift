@@ -26,8 +26,7 @@ struct PassContext {
   /// the workspace is released. `scale` multiplies it first.
   func operand(_ x: MatrixView, scale: Float = 1) -> Operand {
     guard products != nil else { return Operand(values: x, scale: scale, rounded: nil) }
-    let memory = UnsafeMutableRawPointer(scratch.floats((x.rows * x.columns + 1) / 2))
-      .bindMemory(to: UInt16.self, capacity: x.rows * x.columns)
+    let memory = scratch.bfloat16(x.rows * x.columns)
     return clock.measureRounding {
       Operand(
         values: x, scale: scale, rounded: BFloat16View(rounding: x, scale: scale, into: memory))

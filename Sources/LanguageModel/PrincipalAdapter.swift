@@ -46,7 +46,7 @@ extension Decoder {
           projection: target, outputs: outputs, inputs: inputs, rank: low.rank)
       }
     }
-    let residual = weights.copy()
+    let residual = weights.copy(configuration)
     let factors = LowRankAdapter.emptyStore(low, configuration)
     let places = (0..<configuration.layerCount).flatMap { layer in
       low.targets.map { (layer: layer, target: $0) }

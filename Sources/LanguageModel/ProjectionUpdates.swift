@@ -36,7 +36,7 @@ extension Decoder {
   /// The plain model that does what this one does: (alpha / r) B A added to a copy of each weight that
   /// its adapter is on.
   public func merged() -> Decoder {
-    let merged = weights.copy()
+    let merged = weights.copy(configuration)
     if let adapter {
       let family = configuration.architecture.family
       for layer in 0..<configuration.layerCount {

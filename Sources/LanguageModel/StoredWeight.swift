@@ -2,42 +2,65 @@ import CKernels
 import Checkpoints
 import LinearAlgebra
 
-/// A decoder's own weights by tensor name, in the form they are stored in.
+/// A decoder's own weights by tensor name, in the form they are stored in: all in single precision, or
+/// the matrices in their checkpoint's types.
 ///
-/// `WeightStorage`, `StoredWeight` and `StoredVector` are all that knows the element type of a
-/// weight. Today that is single precision in a `ParameterStore`. A further type is a further case of
-/// `StoredWeight.Form`, whose rows are expanded in the pass's workspace next to each product, and is
-/// never trained.
+/// `WeightStorage`, `StoredWeight` and `StoredVector` are all that knows the element type of a weight.
 struct WeightStorage {
+  private enum Form {
+    /// With the same matrices in bfloat16, made when a pass in bf16 first needs them.
+    case float32(RoundedWeights)
+    /// Matrices by name, as they lie in their mapped files.
+    case mapped([String: StoredTensor])
+  }
+
+  private let form: Form
+  /// All tensors, or of a mapped model those that are no matrices.
   private let store: ParameterStore
-  /// The same matrices in bfloat16, made when a pass in bf16 first needs them.
-  private let rounded: RoundedWeights
   /// Whether training changes these weights. Where it does not, they have no gradients, and so no
   /// optimiser state.
   let isTrained: Bool
 
   /// Weights that a pass with gradients trains.
   init(trained store: ParameterStore) {
-    self.init(store, RoundedWeights(), isTrained: true)
+    self.init(.float32(RoundedWeights()), store, isTrained: true)
   }
 
-  private init(_ store: ParameterStore, _ rounded: RoundedWeights, isTrained: Bool) {
+  /// Constant weights: matrices stay in their files, `vectors` holds the rest.
+  init(mapped matrices: [String: StoredTensor], vectors: ParameterStore) {
+    self.init(.mapped(matrices), vectors, isTrained: false)
+  }
+
+  private init(_ form: Form, _ store: ParameterStore, isTrained: Bool) {
+    self.form = form
     self.store = store
-    self.rounded = rounded
     self.isTrained = isTrained
   }
 
   /// The same weights, shared, as constants.
-  var frozen: WeightStorage { WeightStorage(store, rounded, isTrained: false) }
+  var frozen: WeightStorage { WeightStorage(form, store, isTrained: false) }
 
-  /// The tensors `names`, stored one after the other and equally wide, as one matrix.
+  /// Whether the matrices are in their checkpoint's types.
+  var isMapped: Bool { if case .mapped = form { true } else { false } }
+
+  /// The tensors `names`, equally wide and stored one after the other, as one matrix.
   func matrix(_ names: [String]) -> StoredWeight {
-    let (offset, rows) = block(names)
-    let columns = store.existingSlot(names[0]).columns
-    return StoredWeight(
-      float32: store.buffer.matrix(rows: rows, columns: columns, at: offset),
-      rounded: rounded.weight(at: offset, of: store),
-      gradientOffset: isTrained ? offset : nil)
+    switch form {
+    case .float32(let rounded):
+      let (offset, rows) = block(names)
+      let columns = store.existingSlot(names[0]).columns
+      return StoredWeight(
+        float32: store.buffer.matrix(rows: rows, columns: columns, at: offset),
+        rounded: rounded.weight(at: offset, of: store),
+        gradientOffset: isTrained ? offset : nil)
+    case .mapped(let tensors):
+      return StoredWeight(mapped: names.map { existing($0, tensors) })
+    }
+  }
+
+  private func existing(_ name: String, _ tensors: [String: StoredTensor]) -> StoredTensor {
+    guard let tensor = tensors[name] else { preconditionFailure("no tensor is called \(name)") }
+    return tensor
   }
 
   /// The vectors `names`, stored one after the other, as one; nil where none of them is stored.
@@ -66,25 +89,49 @@ struct WeightStorage {
   }
 
   /// All weights in single precision. Precondition: that is how they are stored.
-  var parameters: ParameterStore { store }
+  var parameters: ParameterStore {
+    precondition(!isMapped, "the matrices are in their checkpoint's types")
+    return store
+  }
 
-  /// All weights in single precision, in memory of their own.
-  func copy() -> ParameterStore { store.copy() }
+  /// All weights in single precision, laid out as `configuration` says, in memory of their own.
+  func copy(_ configuration: ModelConfiguration) -> ParameterStore {
+    guard case .mapped = form else { return store.copy() }
+    let copy = ParameterStore(configuration.tensorShapes)
+    for slot in copy.slots { _ = copy[slot.name].update(fromContentsOf: values(slot.name)) }
+    return copy
+  }
 
   /// The numbers of the tensor called `name`, row-major. Precondition: there is one.
-  func values(_ name: String) -> [Float] { Array(store[name]) }
+  func values(_ name: String) -> [Float] {
+    if case .mapped(let tensors) = form, let tensor = tensors[name] { return tensor.values }
+    return Array(store[name])
+  }
 
   /// The tensors for a writer.
-  var sources: [TensorSource] { store.sources() }
+  func sources(_ configuration: ModelConfiguration) -> [TensorSource] {
+    guard case .mapped = form else { return store.sources() }
+    return configuration.tensorShapes.map { name, shape in
+      TensorSource(name: name, shape: shape) { body in
+        try values(name).withUnsafeBufferPointer(body)
+      }
+    }
+  }
 }
 
 /// A matrix of weights W [O, I] in the form it is stored in, with the three products that a pass
 /// needs of it. Its `WeightStorage` must outlive it.
 ///
+/// Products with large matrices go through W in chunks of rows, so that a mapped weight needs no
+/// more than a chunk of it expanded at once. A weight in single precision is cut at the same rows: its
+/// products are those of the same weight mapped, bit for bit.
+///
 /// Letters: R rows, I inputs, O outputs.
 struct StoredWeight {
   private enum Form {
-    case float32(MatrixView)
+    case float32(MatrixView, RoundedWeight)
+    /// One below the other.
+    case mapped([StoredTensor])
   }
 
   private let form: Form
@@ -93,40 +140,54 @@ struct StoredWeight {
   /// Floats before its gradient among the gradients of the trained weights; nil where it is frozen.
   private let gradientOffset: Int?
 
-  /// The same in bfloat16.
-  private let rounded: RoundedWeight
-
   init(float32 weight: MatrixView, rounded: RoundedWeight, gradientOffset: Int?) {
-    form = .float32(weight)
-    self.rounded = rounded
+    form = .float32(weight, rounded)
     outputs = weight.rows
     inputs = weight.columns
     self.gradientOffset = gradientOffset
   }
 
+  init(mapped tensors: [StoredTensor]) {
+    form = .mapped(tensors)
+    outputs = tensors.reduce(0) { $0 + $1.description.shape[0] }
+    inputs = tensors[0].description.shape[1]
+    gradientOffset = nil
+  }
+
   var isTrained: Bool { gradientOffset != nil }
+
+  /// Floats of a chunk: 16 MiB.
+  private static let chunkFloats = 1 << 22
+
+  private var chunks: [Range<Int>] {
+    let length = max(48, Self.chunkFloats / inputs / 48 * 48)
+    return stride(from: 0, to: outputs, by: length).map { $0..<min($0 + length, outputs) }
+  }
 
   /// y[R,O] = x[R,I] Wᵀ, or y += it with `adding`.
   func forward(_ x: Operand, into y: MatrixView, adding: Bool = false, _ pass: PassContext) {
-    switch form {
-    case .float32(let weight):
-      if let products = pass.products, let x = x.rounded {
-        pass.clock.count(x.rows, inputs, outputs)
+    pass.clock.count(x.rows, inputs, outputs)
+    if let products = pass.products, let x = x.rounded {
+      if case .float32(let weight, let rounded) = form {
         return rounded.multiply(
           x, weight, .forward, isTrained: isTrained && pass.gradients != nil, into: y,
           adding: adding, products)
       }
-      let x = x.values
+      forEachRoundedChunk(pass) { rows, weight in
+        products.multiply(x, weight.transposed, into: y.columns(rows), adding: adding)
+      }
+      return
+    }
+    let x = x.values
+    precondition(x.columns == inputs && x.rows == y.rows && outputs == y.columns)
+    forEachChunk(pass) { rows, weight in
+      let y = y.columns(rows)
       guard pass.isStep else {
-        return pass.clock.multiply(x, weight.transposed, into: y, adding: adding)
+        return multiply(x, weight.transposed, into: y, adding: adding)
       }
       // A step is bound by reading the weights, which a general product first copies.
-      precondition(
-        x.columns == weight.columns && x.rows == y.rows && weight.rows == y.columns
-          && weight.stride == weight.columns)
       let mark = pass.scratch.mark
       defer { pass.scratch.release(to: mark) }
-      pass.clock.count(x.rows, x.columns, y.columns)
       ks_project_few(
         x.base, x.stride, weight.base, y.base, y.stride, pass.scratch.floats(32 * x.columns),
         x.rows, x.columns, weight.rows, adding ? 1 : 0)
@@ -137,14 +198,21 @@ struct StoredWeight {
   func backwardInput(
     _ dy: Operand, into dx: MatrixView, adding: Bool = false, _ pass: PassContext
   ) {
-    switch form {
-    case .float32(let weight):
-      if let products = pass.products, let dy = dy.rounded {
-        pass.clock.count(dy.rows, outputs, inputs)
+    pass.clock.count(dy.rows, outputs, inputs)
+    if let products = pass.products, let dy = dy.rounded {
+      if case .float32(let weight, let rounded) = form {
         return rounded.multiply(
           dy, weight, .backward, isTrained: isTrained, into: dx, adding: adding, products)
       }
-      pass.clock.multiply(dy.values, weight, into: dx, adding: adding)
+      forEachRoundedChunk(pass) { rows, weight in
+        products.multiply(
+          dy.columns(rows), weight, into: dx, adding: adding || rows.lowerBound > 0)
+      }
+      return
+    }
+    forEachChunk(pass) { rows, weight in
+      multiply(
+        dy.values.columns(rows), weight, into: dx, adding: adding || rows.lowerBound > 0)
     }
   }
 
@@ -158,10 +226,11 @@ struct StoredWeight {
 
   /// x[T,I]: the rows of W at `indices`.
   func gather(_ indices: [Int32], into x: MatrixView) {
-    switch form {
-    case .float32(let weight):
-      for (row, index) in indices.enumerated() {
+    for (row, index) in indices.enumerated() {
+      switch form {
+      case .float32(let weight, _):
         x.row(row).update(from: weight.row(Int(index)), count: inputs)
+      case .mapped: read(Int(index)..<Int(index) + 1, into: x.row(row))
       }
     }
   }
@@ -176,6 +245,79 @@ struct StoredWeight {
 
   private func gradient(_ gradients: ParameterStore) -> MatrixView? {
     gradientOffset.map { gradients.buffer.matrix(rows: outputs, columns: inputs, at: $0) }
+  }
+
+  /// Calls `body` with each chunk's rows of W in single precision.
+  private func forEachChunk(_ pass: PassContext, _ body: (Range<Int>, MatrixView) -> Void) {
+    if case .float32(let weight, _) = form {
+      for rows in chunks { body(rows, weight.rows(rows)) }
+      return
+    }
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    let chunks = chunks
+    let expanded = pass.scratch.matrix(chunks[0].count, inputs)
+    for rows in chunks {
+      pass.clock.measureExpansion { read(rows, into: expanded.base) }
+      body(rows, expanded.rows(0..<rows.count))
+    }
+  }
+
+  /// Calls `body` with the rows of W in bfloat16. Precondition: W is mapped.
+  private func forEachRoundedChunk(_ pass: PassContext, _ body: (Range<Int>, BFloat16View) -> Void)
+  {
+    if case .mapped(let tensors) = form, tensors.allSatisfy({ $0.bfloat16 != nil }) {
+      // They are as products read them.
+      var start = 0
+      for tensor in tensors {
+        let rows = start..<start + tensor.description.shape[0]
+        start = rows.upperBound
+        guard let base = tensor.bfloat16 else { continue }
+        body(
+          rows,
+          BFloat16View(UnsafeMutablePointer(mutating: base), rows: rows.count, columns: inputs))
+      }
+      return
+    }
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    let chunks = chunks
+    let memory = pass.scratch.bfloat16(chunks[0].count * inputs)
+    // Expanded and rounded a few rows at a time, while they are in the cache.
+    let few = max(1, Self.cachedFloats / inputs)
+    let expanded = pass.scratch.matrix(few, inputs)
+    for rows in chunks {
+      pass.clock.measureExpansion {
+        for first in stride(from: rows.lowerBound, to: rows.upperBound, by: few) {
+          let some = first..<min(first + few, rows.upperBound)
+          read(some, into: expanded.base)
+          _ = BFloat16View(
+            rounding: expanded.rows(0..<some.count),
+            into: memory + (first - rows.lowerBound) * inputs)
+        }
+      }
+      body(rows, BFloat16View(memory, rows: rows.count, columns: inputs))
+    }
+  }
+
+  /// Floats that stay in a core's cache: 128 KiB.
+  private static let cachedFloats = 1 << 15
+
+  /// Expands the given rows of a mapped W.
+  private func read(_ rows: Range<Int>, into values: UnsafeMutablePointer<Float>) {
+    guard case .mapped(let tensors) = form else { preconditionFailure("nothing to expand") }
+    var start = 0
+    for tensor in tensors {
+      let end = start + tensor.description.shape[0]
+      let part =
+        max(rows.lowerBound, start)..<max(min(rows.upperBound, end), max(rows.lowerBound, start))
+      if !part.isEmpty {
+        tensor.readRows(
+          part.lowerBound - start..<part.upperBound - start,
+          into: values + (part.lowerBound - rows.lowerBound) * inputs)
+      }
+      start = end
+    }
   }
 }
 

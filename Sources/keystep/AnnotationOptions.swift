@@ -3,6 +3,7 @@ import ArgumentParser
 import Distillation
 import Files
 import Foundation
+import LanguageModel
 import Reasoning
 import Synchronization
 import Teachers

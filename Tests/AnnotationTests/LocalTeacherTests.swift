@@ -15,7 +15,8 @@ struct LocalTeacherTests {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = try numberedModel(in: folder)
-    let teacher = try LocalTeacher(Student(path: path), identity: "local", workers: Workers(count: 2), batch: 4)
+    let teacher = try LocalTeacher(
+      Student(path: path), identity: "local", workers: Workers(count: 2), batch: 4)
     let prompts = (0..<10).map { number in
       TeacherPrompt(
         step: .annotate, question: Question(id: "\(number)", task: "t", text: "", answer: "1"),

@@ -23,7 +23,9 @@ import Testing
   func gradients(model: String, workers: Int) throws {
     let batch = try GoldenBatch(model)
     let isAdapter = model.hasPrefix("lora")
-    var decoder = isAdapter ? try Decoder(Checkpoint(path: fixture("decoder/untied").path)) : try batch.decoder()
+    var decoder =
+      isAdapter
+      ? try Decoder(Checkpoint(path: fixture("decoder/untied").path)) : try batch.decoder()
     if isAdapter { decoder = decoder.adapted(by: try batch.adapter(for: decoder.configuration)) }
     let autocast = try Goldens(batch.folder + "/golden-bf16.safetensors")
 

@@ -42,18 +42,25 @@ import Testing
   @Test(
     "a product equals the sum of the products of rounded operands, of every backend that is there",
     arguments: BFloat16Backend.allCases.filter(\.isAvailable),
-    [Shape(m: 1, n: 1, k: 1), Shape(m: 5, n: 7, k: 3), Shape(m: 33, n: 65, k: 70), Shape(m: 3, n: 130, k: 129)])
+    [
+      Shape(m: 1, n: 1, k: 1), Shape(m: 5, n: 7, k: 3), Shape(m: 33, n: 65, k: 70),
+      Shape(m: 3, n: 130, k: 129),
+    ])
   func products(backend: BFloat16Backend, shape: Shape) {
     var random = SeededGenerator(seed: 5, stream: "products")
     let (m, n, k) = (shape.m, shape.n, shape.k)
     let products = BFloat16Products(backend)
-    for (aIsTransposed, bIsTransposed) in [(false, false), (false, true), (true, false), (true, true)] {
+    for (aIsTransposed, bIsTransposed) in [
+      (false, false), (false, true), (true, false), (true, true),
+    ] {
       for isAdding in [false, true] {
         // Rows lie further apart than they are long.
         func matrix(_ rows: Int, _ columns: Int) -> (FloatBuffer, MatrixView) {
           let buffer = FloatBuffer(count: rows * (columns + 3))
           for i in buffer.floats.indices { buffer.floats[i] = Float(random.normal()) }
-          return (buffer, MatrixView(buffer.base, rows: rows, columns: columns, stride: columns + 3))
+          return (
+            buffer, MatrixView(buffer.base, rows: rows, columns: columns, stride: columns + 3)
+          )
         }
         let a = aIsTransposed ? matrix(k, m) : matrix(m, k)
         let b = bIsTransposed ? matrix(n, k) : matrix(k, n)
