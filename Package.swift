@@ -188,7 +188,7 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     tests(
       "Annotation",
       [
-        "Distillation", "Files", "Reasoning", "Teachers",
+        "Distillation", "Files", "LanguageModel", "Reasoning", "Teachers",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

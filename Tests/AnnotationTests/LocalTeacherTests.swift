@@ -2,6 +2,7 @@ import Annotation
 import Distillation
 import Files
 import Foundation
+import LanguageModel
 import Reasoning
 import Teachers
 import TestSupport
