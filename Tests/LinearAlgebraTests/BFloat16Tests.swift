@@ -13,21 +13,22 @@ import Testing
       (.leastNonzeroMagnitude, 0), (0x1p-133, 1),
     ] as [(Float, UInt16)])
   func rounding(value: Float, bits: UInt16) {
-    #expect(rounded([value]).view.base[0] == bits)
+    #expect(rounded(value) == bits)
   }
 
   @Test("a not-a-number stays one")
   func notANumber() {
     for bits: UInt32 in [0x7F80_0001, 0x7FFF_FFFF, 0xFF80_0001] {
-      let result = UInt32(rounded([Float(bitPattern: bits)]).view.base[0]) << 16
+      let result = UInt32(rounded(Float(bitPattern: bits))) << 16
       #expect(Float(bitPattern: result).isNaN)
     }
   }
 
-  private func rounded(_ values: [Float]) -> BFloat16Matrix {
-    let buffer = FloatBuffer(count: values.count)
-    _ = buffer.floats.update(fromContentsOf: values)
-    return BFloat16Matrix(rounding: buffer.matrix(rows: 1, columns: values.count))
+  private func rounded(_ value: Float) -> UInt16 {
+    let buffer = FloatBuffer(count: 1)
+    buffer.floats[0] = value
+    let matrix = BFloat16Matrix(rounding: buffer.matrix(rows: 1, columns: 1))
+    return withExtendedLifetime((buffer, matrix)) { matrix.view.base[0] }
   }
 
   struct Shape: CustomTestStringConvertible {
@@ -95,7 +96,7 @@ import Testing
           }
           withExtendedLifetime(c.0) {}
         }
-        withExtendedLifetime((a.0, b.0, start.0)) {}
+        withExtendedLifetime((a.0, b.0, start.0, leftRounded, rightRounded)) {}
       }
     }
   }
@@ -108,16 +109,17 @@ import Testing
   @Test("an empty inner dimension gives zero, or with adding what was there")
   func empty() {
     for backend in BFloat16Backend.allCases where backend.isAvailable {
-      let c = FloatBuffer(count: 6)
+      let (c, none) = (FloatBuffer(count: 6), FloatBuffer(count: 0))
       c.base.update(repeating: 3, count: 6)
-      let none = FloatBuffer(count: 0)
       let a = BFloat16Matrix(rounding: none.matrix(rows: 2, columns: 0))
       let b = BFloat16Matrix(rounding: none.matrix(rows: 0, columns: 3))
-      let view = c.matrix(rows: 2, columns: 3)
-      BFloat16Products(backend).multiply(a.view, b.view, into: view, adding: true)
-      #expect(c.floats.allSatisfy { $0 == 3 })
-      BFloat16Products(backend).multiply(a.view, b.view, into: view)
-      #expect(c.floats.allSatisfy { $0 == 0 })
+      withExtendedLifetime((a, b, c, none)) {
+        let view = c.matrix(rows: 2, columns: 3)
+        BFloat16Products(backend).multiply(a.view, b.view, into: view, adding: true)
+        #expect(c.floats.allSatisfy { $0 == 3 })
+        BFloat16Products(backend).multiply(a.view, b.view, into: view)
+        #expect(c.floats.allSatisfy { $0 == 0 })
+      }
     }
   }
 }
