@@ -71,10 +71,9 @@ import Testing
     let (expanded, stored) = try decoders(path)
     #expect(
       Array(stored.copy().trainable.buffer.floats) == Array(expanded.trainable.buffer.floats))
-    try withTemporaryFolder { folder in
-      try stored.write(to: folder)
-      let again = try Decoder(Checkpoint(path: folder))
-      #expect(Array(again.trainable.buffer.floats) == Array(expanded.trainable.buffer.floats))
-    }
+    let folder = try TemporaryFolder()
+    try stored.write(to: folder.path)
+    let again = try Decoder(Checkpoint(path: folder.path))
+    #expect(Array(again.trainable.buffer.floats) == Array(expanded.trainable.buffer.floats))
   }
 }
