@@ -27,6 +27,8 @@ public struct PassProfile: Sendable {
   public var busySeconds = 0.0
   /// Seconds in which weights of other types were expanded, part of the phases' time.
   public var expansionSeconds = 0.0
+  /// Seconds in which products were computed, part of the phases' time.
+  public var productSeconds = 0.0
   /// Seconds in which operands were rounded to bfloat16, part of the phases' time.
   public var roundingSeconds = 0.0
   /// Multiplications and additions of all products, each counted as one.
@@ -43,6 +45,7 @@ public struct PassProfile: Sendable {
     sum.busySeconds += b.busySeconds
     sum.expansionSeconds += b.expansionSeconds
     sum.roundingSeconds += b.roundingSeconds
+    sum.productSeconds += b.productSeconds
     sum.operations += b.operations
     return sum
   }
@@ -82,9 +85,12 @@ final class PassClock {
     body()
   }
 
-  /// Counts the operations of a product of m × k and k × n.
+  /// Counts the operations of a product of m × k and k × n, and the time of `body`, which computes it.
   @inline(__always)
-  func count(_ m: Int, _ k: Int, _ n: Int) {
+  func measureProduct(_ m: Int, _ k: Int, _ n: Int, _ body: () -> Void) {
+    let start = Self.now
+    body()
+    profile.productSeconds += Self.now - start
     profile.operations += 2 * Double(m) * Double(k) * Double(n)
   }
 
@@ -93,7 +99,8 @@ final class PassClock {
   func multiply(
     _ a: MatrixView, _ b: MatrixView, into c: MatrixView, scale: Float = 1, adding: Bool = false
   ) {
-    count(a.rows, a.columns, b.columns)
-    LinearAlgebra.multiply(a, b, into: c, scale: scale, adding: adding)
+    measureProduct(a.rows, a.columns, b.columns) {
+      LinearAlgebra.multiply(a, b, into: c, scale: scale, adding: adding)
+    }
   }
 }

@@ -26,7 +26,7 @@ struct PassContext {
   /// the workspace is released. `scale` multiplies it first.
   func operand(_ x: MatrixView, scale: Float = 1) -> Operand {
     guard products != nil else { return Operand(values: x, scale: scale, rounded: nil) }
-    let memory = scratch.bfloat16(x.rows * x.columns)
+    let memory = scratch.bfloat16(BFloat16View.count(x))
     return clock.measureRounding {
       Operand(
         values: x, scale: scale, rounded: BFloat16View(rounding: x, scale: scale, into: memory))
@@ -39,8 +39,9 @@ struct PassContext {
       return clock.multiply(
         a.values, b.values, into: c, scale: a.scale * b.scale, adding: adding)
     }
-    clock.count(left.rows, left.columns, right.columns)
-    products.multiply(left, right, into: c, adding: adding)
+    clock.measureProduct(left.rows, left.columns, right.columns) {
+      products.multiply(left, right, into: c, adding: adding)
+    }
   }
 
   /// Calls `body` with dropout(x), the same mask for the same salt and keys at every call.

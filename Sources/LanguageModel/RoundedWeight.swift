@@ -40,18 +40,26 @@ final class RoundedWeight: Sendable {
 
   init(_ current: ParameterStore.Revision) { self.current = current }
 
-  /// y = x Wᵀ, or with `.backward` y = x W; y += it with `adding`.
-  func multiply(
-    _ x: BFloat16View, _ weight: MatrixView, _ direction: Direction, isTrained: Bool,
-    into y: MatrixView, adding: Bool, _ products: BFloat16Products
-  ) {
-    if isTrained {
-      let rows = rows(weight)
-      products.multiply(
-        x, direction == .forward ? rows.view.transposed : rows.view, into: y, adding: adding)
-    } else {
-      products.multiply(x, packed(weight, direction), into: y, adding: adding)
+  /// W as the right operand of a product: Wᵀ, or with `.backward` W.
+  enum RightOperand {
+    case rows(BFloat16Matrix, Direction)
+    case packed(PackedBFloat16)
+
+    /// y = x times it; y += it with `adding`.
+    func multiply(
+      _ x: BFloat16View, into y: MatrixView, adding: Bool, _ products: BFloat16Products
+    ) {
+      switch self {
+      case .packed(let weight): products.multiply(x, weight, into: y, adding: adding)
+      case .rows(let weight, let direction):
+        let view = direction == .forward ? weight.view.transposed : weight.view
+        products.multiply(x, view, into: y, adding: adding)
+      }
     }
+  }
+
+  func operand(_ weight: MatrixView, _ direction: Direction, isTrained: Bool) -> RightOperand {
+    isTrained ? .rows(rows(weight), direction) : .packed(packed(weight, direction))
   }
 
   private func rows(_ weight: MatrixView) -> BFloat16Matrix {

@@ -166,15 +166,18 @@ struct StoredWeight {
 
   /// y[R,O] = x[R,I] Wᵀ, or y += it with `adding`.
   func forward(_ x: Operand, into y: MatrixView, adding: Bool = false, _ pass: PassContext) {
-    pass.clock.count(x.rows, inputs, outputs)
     if let products = pass.products, let x = x.rounded {
       if case .float32(let weight, let rounded) = form {
-        return rounded.multiply(
-          x, weight, .forward, isTrained: isTrained && pass.gradients != nil, into: y,
-          adding: adding, products)
+        let weight = rounded.operand(
+          weight, .forward, isTrained: isTrained && pass.gradients != nil)
+        return pass.clock.measureProduct(x.rows, inputs, outputs) {
+          weight.multiply(x, into: y, adding: adding, products)
+        }
       }
       forEachRoundedChunk(pass) { rows, weight in
-        products.multiply(x, weight.transposed, into: y.columns(rows), adding: adding)
+        pass.clock.measureProduct(x.rows, inputs, rows.count) {
+          products.multiply(x, weight.transposed, into: y.columns(rows), adding: adding)
+        }
       }
       return
     }
@@ -183,14 +186,17 @@ struct StoredWeight {
     forEachChunk(pass) { rows, weight in
       let y = y.columns(rows)
       guard pass.isStep else {
-        return multiply(x, weight.transposed, into: y, adding: adding)
+        return pass.clock.multiply(x, weight.transposed, into: y, adding: adding)
       }
       // A step is bound by reading the weights, which a general product first copies.
       let mark = pass.scratch.mark
       defer { pass.scratch.release(to: mark) }
-      ks_project_few(
-        x.base, x.stride, weight.base, y.base, y.stride, pass.scratch.floats(32 * x.columns),
-        x.rows, x.columns, weight.rows, adding ? 1 : 0)
+      let workspace = pass.scratch.floats(32 * inputs)
+      pass.clock.measureProduct(x.rows, inputs, rows.count) {
+        ks_project_few(
+          x.base, x.stride, weight.base, y.base, y.stride, workspace, x.rows, inputs, rows.count,
+          adding ? 1 : 0)
+      }
     }
   }
 
@@ -198,20 +204,23 @@ struct StoredWeight {
   func backwardInput(
     _ dy: Operand, into dx: MatrixView, adding: Bool = false, _ pass: PassContext
   ) {
-    pass.clock.count(dy.rows, outputs, inputs)
     if let products = pass.products, let dy = dy.rounded {
       if case .float32(let weight, let rounded) = form {
-        return rounded.multiply(
-          dy, weight, .backward, isTrained: isTrained, into: dx, adding: adding, products)
+        let weight = rounded.operand(weight, .backward, isTrained: isTrained)
+        return pass.clock.measureProduct(dy.rows, outputs, inputs) {
+          weight.multiply(dy, into: dx, adding: adding, products)
+        }
       }
       forEachRoundedChunk(pass) { rows, weight in
-        products.multiply(
-          dy.columns(rows), weight, into: dx, adding: adding || rows.lowerBound > 0)
+        pass.clock.measureProduct(dy.rows, rows.count, inputs) {
+          products.multiply(
+            dy.columns(rows), weight, into: dx, adding: adding || rows.lowerBound > 0)
+        }
       }
       return
     }
     forEachChunk(pass) { rows, weight in
-      multiply(
+      pass.clock.multiply(
         dy.values.columns(rows), weight, into: dx, adding: adding || rows.lowerBound > 0)
     }
   }
@@ -291,9 +300,8 @@ struct StoredWeight {
         for first in stride(from: rows.lowerBound, to: rows.upperBound, by: few) {
           let some = first..<min(first + few, rows.upperBound)
           read(some, into: expanded.base)
-          _ = BFloat16View(
-            rounding: expanded.rows(0..<some.count),
-            into: memory + (first - rows.lowerBound) * inputs)
+          let to = memory + (first - rows.lowerBound) * inputs
+          ks_round_to_bfloat16(expanded.base, inputs, to, 1, some.count, inputs)
         }
       }
       body(rows, BFloat16View(memory, rows: rows.count, columns: inputs))

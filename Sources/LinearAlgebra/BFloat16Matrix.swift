@@ -9,7 +9,7 @@ public final class BFloat16Matrix: @unchecked Sendable {
 
   /// x, rounded to the nearest bfloat16. A transposed view stays one.
   public init(rounding x: MatrixView) {
-    let count = x.rows * x.columns
+    let count = BFloat16View.count(x)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: max(2 * count, 1), alignment: 64)
     view = BFloat16View(
       rounding: x, into: memory.bindMemory(to: UInt16.self, capacity: max(count, 1)))

@@ -3,8 +3,10 @@ import COpenBLAS
 
 /// Products of bfloat16 matrices with sums in single precision, each on the calling thread alone.
 ///
-/// Creating a product of a new shape takes oneDNN about 0.3 ms, so each is kept. One thread uses an
-/// object at a time.
+/// Creating a product of a new shape takes oneDNN about 0.3 ms, so each is kept, and the number of
+/// tokens, which is another in each batch, makes few shapes: where it is the number of rows of A, the
+/// rows are taken in blocks of powers of two; where it is the inner dimension, it includes rows of
+/// zeros. One thread uses an object at a time.
 public final class BFloat16Products {
   private struct Shape: Hashable {
     var m, n, k: Int
@@ -78,11 +80,33 @@ public final class BFloat16Products {
     _ a: BFloat16View, _ bBase: UnsafeRawPointer, _ b: BFloat16View?, layout: OpaquePointer?,
     into c: MatrixView, _ adding: Bool
   ) {
-    let shape = Shape(
+    var shape = Shape(
       m: c.rows, n: c.columns, k: a.columns, aStride: a.stride, bStride: b?.stride ?? 0,
       cStride: c.stride, aIsTransposed: a.isTransposed, bIsTransposed: b?.isTransposed ?? false,
       isAdding: adding, layout: layout)
-    let failed = ks_onednn_product_run(product(shape), a.base, bBase, c.base)
+    if a.isTransposed {
+      if let b, !b.isTransposed { shape.k = max(shape.k, min(a.storedRows, b.storedRows)) }
+      return run(shape, a.base, bBase, c.base)
+    }
+    var start = 0
+    while start < c.rows {
+      shape.m = Self.block(of: c.rows - start)
+      run(shape, a.base + start * a.stride, bBase, c.base + start * c.stride)
+      start += shape.m
+    }
+  }
+
+  /// The rows to take next of `rows` that are left: the largest power of two from 32 to 1,024, or what is
+  /// left below that.
+  private static func block(of rows: Int) -> Int {
+    rows < 32 ? rows : min(1024, 1 << (Int.bitWidth - 1 - rows.leadingZeroBitCount))
+  }
+
+  private func run(
+    _ shape: Shape, _ a: UnsafePointer<UInt16>, _ b: UnsafeRawPointer,
+    _ c: UnsafeMutablePointer<Float>
+  ) {
+    let failed = ks_onednn_product_run(product(shape), a, b, c)
     precondition(failed == 0, "oneDNN did not compute a product of \(shape)")
   }
 

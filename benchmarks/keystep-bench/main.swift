@@ -88,6 +88,8 @@ func breakdown(_ profile: PassProfile, wall: Double, workers: Int, peak: Double)
     "share_other_in_pass": (profile.busySeconds - inPhases) / capacity,
     "share_optimiser_and_waiting": 1 - profile.busySeconds / capacity,
   ]
+  line["share_products"] = profile.productSeconds / capacity
+  line["share_expansion"] = profile.expansionSeconds / capacity
   line["share_rounding"] = profile.roundingSeconds / capacity
   for phase in Phase.allCases { line["share_\(phase)"] = profile[phase] / capacity }
   return line
