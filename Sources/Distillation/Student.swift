@@ -25,12 +25,13 @@ public struct Student {
   /// Reads a GGUF file or a Hugging Face folder; the tokenizer comes from the same place unless
   /// another path is given. Throws a `FileError`.
   public init(
-    path: String, tokenizer tokenizerPath: String? = nil, includesSpecialTokens: Bool = true
+    path: String, tokenizer tokenizerPath: String? = nil, includesSpecialTokens: Bool = true,
+    weights: Decoder.WeightForm = .fp32
   ) throws {
     let checkpoint = try Checkpoint(path: path)
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
-      { try Decoder(checkpoint) }, { try Tokenizer(path: tokenizerPath ?? path) })
+      { try Decoder(checkpoint, weights: weights) }, { try Tokenizer(path: tokenizerPath ?? path) })
     self.init(
       decoder: parts.0, tokenizer: parts.1, origin: path,
       includesSpecialTokens: includesSpecialTokens)

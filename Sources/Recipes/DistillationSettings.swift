@@ -1,5 +1,6 @@
 import Distillation
 import Experiments
+import LanguageModel
 import LinearAlgebra
 import Reasoning
 
@@ -28,6 +29,10 @@ extension DistillationSetup {
     Setting(
       modelSetting, .file, [], isAxis: false,
       help: "a pretrained student: a .gguf file or a Hugging Face folder"),
+    Setting(
+      "base_dtype", .choice(Decoder.WeightForm.allCases.map(\.rawValue)),
+      [.text(Decoder.WeightForm.fp32.rawValue)], availability: .pretrained, isAxis: false,
+      help: "fp32, or stored: the student's own matrices in their file's type"),
     Setting(
       "pairs", .file, [], availability: .pretrained, isAxis: false,
       help: "dual pairs as JSON lines"),

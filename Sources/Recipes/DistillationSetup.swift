@@ -38,7 +38,8 @@ public struct DistillationSetup: Sendable {
         throw FileError(
           file: model, expected: "--pairs with dual pairs to train it on", found: "none")
       }
-      let loaded = try Student(path: model)
+      let form = path("base_dtype").flatMap(Decoder.WeightForm.init) ?? .fp32
+      let loaded = try Student(path: model, weights: form)
       modelChecksum = ["model": try Checkpoint.checksum(at: model)]
       data = try ExperimentData(
         pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
@@ -68,7 +69,7 @@ public struct DistillationSetup: Sendable {
   ) -> Prepared {
     Prepared(
       checksums: checksums,
-      conditions: ["precision": "float32", "special_tokens": data.tokenizer.specialTokens],
+      conditions: ["special_tokens": data.tokenizer.specialTokens],
       machine: Machine.blas,
       notes: self.notes + notes
     ) { try run(self, $0) }

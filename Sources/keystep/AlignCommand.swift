@@ -73,7 +73,8 @@ struct AlignCommand: ParsableCommand {
     let choice = KeyTokenChoice(values)
     let student = try model.map { path in
       let student = try Student(
-        path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens)
+        path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens,
+        weights: compute.baseWeights)
       return try adapter.map(student.adapted(from:)) ?? student
     }
     let tokenizer =

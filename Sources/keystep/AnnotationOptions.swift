@@ -271,7 +271,7 @@ struct AnnotationOptions: ParsableArguments {
         onNotice: StandardError.line)
     case .local:
       let model = teacher.model ?? ""
-      var student = try Student(path: model)
+      var student = try Student(path: model, weights: teacher.compute.baseWeights)
       if let adapter = teacher.adapter { student = try student.adapted(from: adapter) }
       who = try LocalTeacher(
         student, identity: LocalTeacher.identity(of: model, adapter: teacher.adapter),

@@ -80,7 +80,7 @@ struct EvaluateCommand: ParsableCommand {
       }
       StandardError.line("\(file): \(missing)")
     }
-    let student = try student.load()
+    let student = try student.load(compute.baseWeights)
     let tokenizer = try student.exampleTokenizer()
     var settings = decoding.settings
     settings.matching = match.match

@@ -34,7 +34,7 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     let prompts = try JSONLines.prompts(at: prompts)
-    let student = try student.load()
+    let student = try student.load(compute.baseWeights)
     let tokenizer = try student.exampleTokenizer()
     let responses = try Evaluator(
       student.decoder, tokenizer, decoding.settings, workers: compute.team

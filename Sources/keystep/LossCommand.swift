@@ -47,7 +47,7 @@ struct LossCommand: ParsableCommand {
 
   func run() throws {
     let dualPairs = try JSONLines.pairs(at: pairs)
-    let student = try student.load()
+    let student = try student.load(compute.baseWeights)
     let tokenizer = try student.exampleTokenizer()
     let data = TrainingData(
       correct: [], pairs: try tokenizer.tokenize(dualPairs, file: pairs), tokenizer: tokenizer,

@@ -17,6 +17,13 @@ struct ComputeOptions: ParsableArguments {
       in fp32. bf16 is faster on processors with AVX512-BF16 or AMX and is emulated on others.
       """)
   var precision: Precision = .fp32
+  @Option(
+    name: .customLong("base-dtype"),
+    help: """
+      How the model's own matrices are kept: fp32, or stored, in the file's type (BF16, Q4_0, …), mapped \
+      and expanded next to each product, which takes less memory and more time.
+      """)
+  var baseWeights: Decoder.WeightForm = .fp32
 
   /// The workers; says so on standard error if their products are slow.
   var team: Workers {
@@ -51,9 +58,10 @@ struct StudentOptions: ParsableArguments {
   var tokenizer: String?
   @OptionGroup var specialTokens: SpecialTokenOptions
 
-  func load() throws -> Student {
+  func load(_ weights: Decoder.WeightForm) throws -> Student {
     let student = try Student(
-      path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens)
+      path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens,
+      weights: weights)
     return try adapter.map(student.adapted(from:)) ?? student
   }
 }
@@ -125,3 +133,4 @@ extension TrainingArm: ExpressibleByArgument {
 extension AnswerRule.Matching: ExpressibleByArgument {}
 
 extension Precision: ExpressibleByArgument {}
+extension Decoder.WeightForm: ExpressibleByArgument {}

@@ -134,6 +134,10 @@ struct TrainCommand: ParsableCommand {
     if loraInit == .pissa, !(loraAlpha > 0) {
       problems.append("--lora-init pissa needs a --lora-alpha above 0, not \(loraAlpha)")
     }
+    if compute.baseWeights == .stored {
+      if tuning == .full { problems.append("--tuning full needs --base-dtype fp32") }
+      if preset != nil { problems.append("--preset has no stored weights: drop --base-dtype") }
+    }
     if output == nil, saveEvery != nil || resume {
       problems.append("--save-every and --resume need --output")
     }
@@ -233,7 +237,7 @@ struct TrainCommand: ParsableCommand {
   private func provenance() throws -> [String: String] {
     let parameters = try values().values.sorted { $0.key < $1.key }
     return [
-      "objective": objective.name,
+      "objective": objective.name, "precision": compute.precision.rawValue,
       "parameters": parameters.map { "\($0.key)=\($0.value)" }.joined(separator: ", "),
     ]
   }
@@ -241,7 +245,8 @@ struct TrainCommand: ParsableCommand {
   private func plainStudent(using generator: inout SeededGenerator) throws -> Student {
     if let model {
       return try Student(
-        path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens)
+        path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens,
+        weights: compute.baseWeights)
     }
     let preset = preset ?? .procedural
     let tokenizer = try Tokenizer(path: tokenizer ?? "")

@@ -23,7 +23,9 @@ struct All: ParsableCommand {
       "new_tokens_per_second", "gflop_per_step", "peak_gflops", "share_of_peak", "peak_rss_gib",
     ] + phases.map { "share_\($0)" } + ["kernel"]
   private static let phases =
-    Phase.allCases.map { "\($0)" } + ["other_in_pass", "optimiser_and_waiting", "products", "rounding"]
+    Phase.allCases.map { "\($0)" } + [
+      "other_in_pass", "optimiser_and_waiting", "products", "rounding",
+    ]
 
   func run() throws {
     var lines: [[String: Any]] = []
