@@ -9,15 +9,20 @@ import LinearAlgebra
 ///
 /// Letters: T rows, W output rows, P predictions, D hidden size, V vocabulary.
 package final class DecoderPass {
-  /// - Parameter precision: that of the products' operands.
-  package init(precision: Precision = .fp32) {
+  /// - Parameters:
+  ///   - precision: that of the products' operands.
+  ///   - recomputesActivations: whether a backward computes each layer's forward again, so that only
+  ///     the layers' inputs are kept meanwhile. The results are the same bits.
+  package init(precision: Precision = .fp32, recomputesActivations: Bool = false) {
     products = precision == .bf16 ? BFloat16Products() : nil
+    self.recomputesActivations = recomputesActivations
   }
 
   private let kept = Arena()
   private let scratch = Arena()
   private let clock = PassClock()
   private let products: BFloat16Products?
+  private let recomputesActivations: Bool
 
   /// Where the time went since the last call of `takeProfile`.
   func takeProfile() -> PassProfile {
@@ -154,8 +159,10 @@ package final class DecoderPass {
     var pass: PassContext
     var all: QueryRows
     var outputs: QueryRows
-    /// Of each layer where there are gradients, else empty.
+    /// Of each layer where there are gradients and activations are kept, else empty.
     var activations: [DecoderLayer.Activations]
+    /// The input of each layer [T, D] where there are gradients, else empty.
+    var inputs: [MatrixView]
     /// The last layer's result [W, D], and what the final norm makes of it.
     var last: MatrixView
     var inverseRMS: MatrixView
@@ -181,14 +188,17 @@ package final class DecoderPass {
     var x = kept.matrix(batch.rowCount, c.hiddenSize)
     decoder.embedding.gather(batch.tokens, into: x)
     var activations: [DecoderLayer.Activations] = []
+    var inputs: [MatrixView] = []
     for (index, layer) in decoder.layers.enumerated() {
       let isLast = index == decoder.layers.count - 1
       let queryRows = isLast ? outputs : all
       if gradients != nil {
         // Each layer writes the next one's input.
         let y = kept.matrix(queryRows.count, c.hiddenSize)
-        activations.append(
-          layer.forward(x, into: y, all: all, queryRows: queryRows, pass))
+        inputs.append(x)
+        let mark = kept.mark
+        let made = layer.forward(x, into: y, all: all, queryRows: queryRows, pass)
+        if recomputesActivations { kept.release(to: mark) } else { activations.append(made) }
         x = y
       } else {
         // Without a backward, layers use the same workspace one after the other.
@@ -201,8 +211,18 @@ package final class DecoderPass {
     }
     let (hidden, inverseRMS) = finalNorm(x, of: decoder)
     return Forward(
-      pass: pass, all: all, outputs: outputs, activations: activations, last: x,
+      pass: pass, all: all, outputs: outputs, activations: activations, inputs: inputs, last: x,
       inverseRMS: inverseRMS, hidden: hidden)
+  }
+
+  private func recomputed(
+    _ layer: DecoderLayer, _ input: MatrixView, _ forward: Forward, _ queryRows: QueryRows
+  ) -> DecoderLayer.Activations {
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    let y = scratch.matrix(queryRows.count, input.columns)
+    return layer.forward(
+      input, into: y, all: forward.all, queryRows: queryRows, forward.pass)
   }
 
   private func backward(
@@ -219,11 +239,15 @@ package final class DecoderPass {
     let trainsEmbedding = decoder.embedding.isTrained
     for (index, layer) in decoder.layers.enumerated().reversed() {
       let isLast = index == decoder.layers.count - 1
+      let queryRows = isLast ? forward.outputs : forward.all
+      let mark = kept.mark
       layer.backward(
-        forward.activations[index], dy: isLast ? dLast : dx,
-        into: index > 0 || trainsEmbedding ? dx : nil,
-        all: forward.all, queryRows: isLast ? forward.outputs : forward.all,
-        forward.pass)
+        recomputesActivations
+          ? recomputed(layer, forward.inputs[index], forward, queryRows)
+          : forward.activations[index],
+        dy: isLast ? dLast : dx, into: index > 0 || trainsEmbedding ? dx : nil,
+        all: forward.all, queryRows: queryRows, forward.pass)
+      kept.release(to: mark)
     }
     if trainsEmbedding, let gradients = forward.pass.gradients {
       decoder.embedding.scatter(dx, batch.tokens, addingTo: gradients)

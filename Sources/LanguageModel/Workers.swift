@@ -65,14 +65,20 @@ public final class Workers {
   /// memory, fewer make the products small.
   private let tokensPerPass: Int
 
-  /// Precondition: `count` is at least 1.
-  public init(count: Int, precision: Precision = .fp32, tokensPerPass: Int = 512) {
+  /// With `recomputesActivations` a backward computes each layer's forward again: less memory, more
+  /// time, the same bits. Precondition: `count` is at least 1.
+  public init(
+    count: Int, precision: Precision = .fp32, recomputesActivations: Bool = false,
+    tokensPerPass: Int = 512
+  ) {
     precondition(
       count >= 1 && tokensPerPass >= 1, "\(count) workers of \(tokensPerPass) tokens a pass")
     self.count = count
     self.precision = precision
     self.tokensPerPass = tokensPerPass
-    passes = (0..<count).map { _ in DecoderPass(precision: precision) }
+    passes = (0..<count).map { _ in
+      DecoderPass(precision: precision, recomputesActivations: recomputesActivations)
+    }
   }
 
   /// The loss of each tree under `rule`, in their order.

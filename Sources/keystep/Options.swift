@@ -26,11 +26,14 @@ struct ComputeOptions: ParsableArguments {
   var baseWeights: Decoder.WeightForm = .fp32
 
   /// The workers; says so on standard error if their products are slow.
-  var team: Workers {
+  var team: Workers { team() }
+
+  func team(recomputingActivations: Bool = false) -> Workers {
     if precision == .bf16, let advice = BFloat16Backend.advice {
       StandardError.line("bf16 is emulated: \(advice)")
     }
-    return Workers(count: workers, precision: precision)
+    return Workers(
+      count: workers, precision: precision, recomputesActivations: recomputingActivations)
   }
 
   func validate() throws {

@@ -50,6 +50,22 @@ import Testing
     #expect(a.1.contains { $0 != 0 })
   }
 
+  @Test(
+    "Losses and gradients are the same bits when activations are computed again",
+    arguments: TinyModel.all, [Precision.fp32, .bf16])
+  func recomputation(model: TinyModel, precision: Precision) {
+    let decoder = model.decoder()
+    func outcome(_ recomputes: Bool) -> ([Double], [Float]) {
+      let gradients = decoder.trainable.zeros()
+      let losses = Workers(count: 2, precision: precision, recomputesActivations: recomputes)
+        .losses(of: trees(decoder), on: decoder, dropout: 0.3, gradients: gradients)
+      return (losses.map(\.loss), Array(gradients.buffer.floats))
+    }
+    let (kept, recomputed) = (outcome(false), outcome(true))
+    #expect(kept.0 == recomputed.0 && kept.1 == recomputed.1)
+    #expect(kept.1.contains { $0 != 0 })
+  }
+
   @Test("Continuations are those of the expanded base", arguments: checkpoints)
   func decoding(path: String) throws {
     let (expanded, stored) = try decoders(path)
