@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Distillation
 import Files
 import Foundation
@@ -19,13 +20,15 @@ enum StepWork: String, CaseIterable, ExpressibleByArgument {
   case sft
   /// The embedded experiments' student, from scratch.
   case scratch
+  /// KRSL with LoRA on pairs of random tokens, for a model without a tokenizer.
+  case random
 }
 
 struct Step: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "A training step: time, useful tokens/s, fraction of the peak, memory, breakdown.")
 
-  @Option(help: "krsl, krsl-shared, sft or scratch.")
+  @Option(help: "krsl, krsl-shared, sft, scratch or random.")
   var work: StepWork
   @Option(help: "A pretrained student; not for scratch.")
   var model = "models/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -37,12 +40,22 @@ struct Step: ParsableCommand {
   var steps = 5
   @Option var workers = AvailableCores.count
   @Option var precision: Precision = .fp32
+  @Option(help: "fp32, or stored: the model's matrices in their file's types.")
+  var baseDtype: Decoder.WeightForm = .fp32
+  @Flag(help: "Compute activations again in the backward.")
+  var gradientCheckpointing = false
+  @Option(help: "Tokens of a random pair: a prompt and two responses, each a third.")
+  var tokens = 400
 
   func run() throws {
     let start = ContinuousClock.now
-    let measurement = try StepMeasurement(work, model: model, pairs: pairs, batch: batch)
+    let measurement = try StepMeasurement(
+      work, model: model, pairs: pairs, batch: batch, weights: baseDtype, tokens: tokens)
     let line = try measurement.run(
-      steps: steps, workers: workers, precision, since: start)
+      steps: steps,
+      Workers(
+        count: workers, precision: precision, recomputesActivations: gradientCheckpointing),
+      since: start)
     try printLine(line)
   }
 }
@@ -54,7 +67,10 @@ struct StepMeasurement {
   let objective: Objective
   let batch: Int
 
-  init(_ work: StepWork, model: String, pairs: String?, batch: Int) throws {
+  init(
+    _ work: StepWork, model: String, pairs: String?, batch: Int, weights: Decoder.WeightForm,
+    tokens: Int
+  ) throws {
     self.work = work
     self.batch = batch
     var generator = SeededGenerator(seed: 0, stream: "initialisation")
@@ -69,7 +85,25 @@ struct StepMeasurement {
         try tokenizer.tokenize(data.train.correctAndRectified, file: "problems"))
       return
     }
-    let student = try Student(path: model)
+    if work == .random {
+      let plain = try Decoder(Checkpoint(path: model), weights: weights)
+      let vocabulary = plain.configuration.vocabularySize
+      func run(_ count: Int) -> [Int] {
+        (0..<count).map { _ in Int.random(in: 3..<vocabulary, using: &generator) }
+      }
+      let third = tokens / 3
+      decoder = plain.adapted(
+        by: LowRankAdapter(
+          LowRankConfiguration(dropout: 0), for: plain.configuration, using: &generator))
+      objective = .keySteps(
+        (0..<batch).map { index in
+          TokenizedPair(
+            id: "\(index)", prompt: run(tokens - 2 * third), chosen: run(third),
+            rejected: run(third))
+        })
+      return
+    }
+    let student = try Student(path: model, weights: weights)
     let tokenizer = try student.exampleTokenizer()
     let dualPairs: [DualChainOfThought]
     if work == .krslShared {
@@ -105,9 +139,9 @@ struct StepMeasurement {
   /// The measured peak is taken just before and just after the steps; the larger of the two counts, so
   /// that a machine that slows down in between does not flatter the share.
   func run(
-    steps: Int, workers: Int, _ precision: Precision, since start: ContinuousClock.Instant? = nil
+    steps: Int, _ team: Workers, since start: ContinuousClock.Instant? = nil
   ) throws -> [String: Any] {
-    let team = Workers(count: workers, precision: precision)
+    let (workers, precision) = (team.count, team.precision)
     let trainer = Trainer(
       decoder, objective,
       TrainingSettings(

@@ -44,6 +44,7 @@ func printLine(_ values: [String: Any]) throws {
 }
 
 extension Precision: ExpressibleByArgument {}
+extension Decoder.WeightForm: ExpressibleByArgument {}
 
 /// The machine's matrix product in this precision, all workers at once, each on one thread: the best of
 /// several rounds, in GFLOP/s. This is what a step's fraction of the peak is measured against.
