@@ -52,7 +52,8 @@ int ks_onednn_product_run(ks_onednn_product *product, const uint16_t *a, const v
   X(dnnl_memory_desc_equal) X(dnnl_primitive_attr_create) X(dnnl_primitive_attr_destroy)                              \
   X(dnnl_primitive_attr_set_post_ops) X(dnnl_post_ops_create) X(dnnl_post_ops_destroy) X(dnnl_post_ops_append_sum)    \
   X(dnnl_primitive_create) X(dnnl_primitive_destroy) X(dnnl_primitive_execute) X(dnnl_primitive_desc_destroy)         \
-  X(dnnl_primitive_desc_query) X(dnnl_primitive_desc_query_md) X(dnnl_reorder_primitive_desc_create)
+  X(dnnl_primitive_desc_query) X(dnnl_primitive_desc_query_md) X(dnnl_reorder_primitive_desc_create)                  \
+  X(dnnl_set_primitive_cache_capacity)
 #if OLD
 #define SPECIFIC(X)                                                                                                   \
   X(dnnl_memory_desc_init_by_strides) X(dnnl_memory_desc_init_by_tag) X(dnnl_matmul_desc_init)                        \
@@ -85,6 +86,8 @@ static void load(void) {
   SPECIFIC(FIND)
   // Builds without OpenMP do not have it.
   p_omp_set_num_threads = (void (*)(int))dlsym(library, "omp_set_num_threads");
+  // What the library keeps beside the caller's own products serves those of other threads.
+  if (p_dnnl_set_primitive_cache_capacity(256) != dnnl_success) return;
   if (p_dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success) return;
   const dnnl_version_t *version = p_dnnl_version();
   snprintf(version_text, sizeof version_text, "%d.%d.%d", version->major, version->minor, version->patch);

@@ -3,10 +3,10 @@ import COpenBLAS
 
 /// Products of bfloat16 matrices with sums in single precision, each on the calling thread alone.
 ///
-/// Creating a product of a new shape takes oneDNN about 0.3 ms, so each is kept, and the number of
-/// tokens, which is another in each batch, makes few shapes: where it is the number of rows of A, the
-/// rows are taken in blocks of powers of two; where it is the inner dimension, it includes rows of
-/// zeros. One thread uses an object at a time.
+/// Creating a product of a new shape takes oneDNN about 0.3 ms and some 250 KiB, so each is kept, up to
+/// a limit. The number of tokens, which is another in each batch, makes few shapes where that time
+/// would count: as the rows of A in small products, which take them in blocks of powers of two, and as the
+/// inner dimension, which includes rows of zeros. One thread uses an object at a time.
 public final class BFloat16Products {
   private struct Shape: Hashable {
     var m, n, k: Int
@@ -22,7 +22,9 @@ public final class BFloat16Products {
   private var workspace = (FloatBuffer(count: 0), FloatBuffer(count: 0))
 
   /// Products that are kept; past it all are forgotten.
-  private static let limit = 4096
+  private static let limit = 256
+  /// Elements of B from which on one pass over it costs more than creating a product.
+  private static let largeWeight = 1 << 17
 
   /// Precondition: the backend is available.
   public init(_ backend: BFloat16Backend = .selected) {
@@ -88,9 +90,10 @@ public final class BFloat16Products {
       if let b, !b.isTransposed { shape.k = max(shape.k, min(a.storedRows, b.storedRows)) }
       return run(shape, a.base, bBase, c.base)
     }
+    let isSmall = shape.k * shape.n < Self.largeWeight
     var start = 0
     while start < c.rows {
-      shape.m = Self.block(of: c.rows - start)
+      shape.m = isSmall ? Self.block(of: c.rows - start) : c.rows
       run(shape, a.base + start * a.stride, bBase, c.base + start * c.stride)
       start += shape.m
     }
