@@ -47,6 +47,16 @@ private func exampleTokenizer(_ name: String, includesSpecialTokens: Bool = true
     }
   }
 
+  @Test("A pair too long to be aligned is refused by its place, before any memory is taken")
+  func longestPair() throws {
+    let examples = try exampleTokenizer("qwen2")
+    let long = String(repeating: "\n", count: 40_000)
+    let error = #expect(throws: FileError.self) {
+      try examples.tokenize([pair("A:", " Five", " Six"), pair("A:", " Five", long)], file: "p")
+    }
+    #expect(error?.description.hasPrefix("p: pair 2 (q), rejected: expected at most 32768") == true)
+  }
+
   @Test("A SentencePiece-style tokenizer keeps the one space of a response")
   func oneSpace() throws {
     let examples = try exampleTokenizer("llama-2")
