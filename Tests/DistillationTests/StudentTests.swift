@@ -181,6 +181,23 @@ private func exampleTokenizer(_ name: String, includesSpecialTokens: Bool = true
     }
   }
 
+  @Test(
+    "generation_config.json of the origin is copied, and ends at the token that training appends",
+    arguments: [("0", [2, 0]), ("[0, 7]", [2, 0, 7]), ("[7, 2]", [7, 2]), ("null", [2])])
+  func generationConfiguration(ends: String, expected: [Int]) throws {
+    let origin = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: origin) }
+    try FileManager.default.createDirectory(at: origin, withIntermediateDirectories: true)
+    let text = #"{"eos_token_id": \#(ends), "temperature": 0.6}"#
+    try Data(text.utf8).write(to: origin.appendingPathComponent("generation_config.json"))
+    try written(tokenizer: family("llama-2"), origin: origin.path) { student, folder in
+      #expect(student.tokenizer.endOfSequence == 2)
+      let written = try JSONNode(path: folder + "/generation_config.json")
+      #expect(try written.integers("eos_token_id") == expected)
+      #expect(try written.number("temperature") == 0.6)
+    }
+  }
+
   @Test("The ids that the model's configuration ends with are stop tokens too")
   func modelEnds() throws {
     try written(tokenizer: family("llama-2"), origin: "procedural", ends: [2, 7]) {
