@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 
 /// The command line: parses, runs, and turns every error into one message and an exit status, 1 for
