@@ -94,10 +94,19 @@ extension Checkpoint {
   /// Removes what another model or adapter left in `folder` and what would be read beside, or
   /// instead of, the `model.safetensors` there: the index, shards and an adapter.
   static func removeStaleFiles(folder: String) throws {
+    for path in try weightsOfModel(folder: folder) where path != singleFile(folder) {
+      try FileContents.remove(path)
+    }
+    for name in PEFTAdapter.fileNames { try FileContents.remove("\(folder)/\(name)") }
+  }
+
+  /// What of `folder` holds a model's weights: `model.safetensors`, an index and shards, whether or not
+  /// they belong together.
+  static func weightsOfModel(folder: String) throws -> [String] {
     let shards = try FileContents.names(inFolder: folder).filter {
       $0.wholeMatch(of: /model-\d{5}-of-\d{5}\.safetensors/) != nil
     }
-    try FileContents.remove(index(folder))
-    for name in shards + PEFTAdapter.fileNames { try FileContents.remove("\(folder)/\(name)") }
+    return [singleFile(folder), index(folder)].filter(FileContents.exists)
+      + shards.map { "\(folder)/\($0)" }
   }
 }

@@ -192,7 +192,18 @@ public struct PEFTAdapter: Hashable, Sendable {
 
   /// Writes the adapter into `folder`, made where it is missing, so that PEFT loads it onto a
   /// causal language model.
+  ///
+  /// Throws a `FileError`, and writes nothing, where `folder` holds the weights of a model. Transformers
+  /// would load the adapter's base model from there and this package the model alone; which of the two
+  /// is meant only the caller knows, and the weights may be the only copy.
   public func write(to folder: String) throws {
+    if FileContents.isFolder(folder),
+      let weights = try Checkpoint.weightsOfModel(folder: folder).first
+    {
+      throw FileError(
+        file: weights, expected: "a folder without a model, for an adapter",
+        found: "the weights of a model")
+    }
     let json: JSONValue = .object([
       "peft_type": .string("LORA"),
       "task_type": .string("CAUSAL_LM"),

@@ -55,8 +55,10 @@ public struct Student {
   /// Writes what was trained, with the tokenizer's files: a PEFT adapter where there is one, else a
   /// Hugging Face folder with `generation_config.json`.
   ///
-  /// `generation_config.json` is copied from the student's origin. Where there is none, one is
-  /// written whose `eos_token_id` lists the token that training appends, then the other stop tokens.
+  /// `generation_config.json` is copied from the student's origin; if its `eos_token_id` lacks the
+  /// token that training appends, that is put before the others, so that Transformers stops there.
+  /// Where there is none, one is written whose `eos_token_id` lists the token that training appends,
+  /// then the other stop tokens.
   public func write(to folder: String) throws {
     if let adapter = decoder.adapter {
       try adapter.write(to: folder, baseModel: origin)
@@ -75,14 +77,22 @@ public struct Student {
       ? origin : URL(fileURLWithPath: origin).deletingLastPathComponent().path
     let source = originFolder + "/" + name
     let isHuggingFace = FileContents.isFolder(origin) || origin.hasSuffix(".safetensors")
+    let end = tokenizer.endOfSequence ?? decoder.configuration.endOfSequence
     if isHuggingFace, FileContents.exists(source) {
-      let content = try FileContents.bytes(of: source)
+      var content = try FileContents.bytes(of: source)
+      let json = try JSONNode(path: source)
+      let ends = try json.integers("eos_token_id")
+      if let end, !ends.contains(end), case .object(var members) = json.value {
+        let all = JSONMember(
+          key: "eos_token_id", value: .array(([end] + ends).map(JSONValue.integer)))
+        members = members.filter { $0.key != all.key } + [all]
+        content = Array((JSONValue.object(members).text(isIndented: true) + "\n").utf8)
+      }
       let file = try AtomicFile(path: target)
       try file.write(content)
       try file.commit()
       return
     }
-    let end = tokenizer.endOfSequence ?? decoder.configuration.endOfSequence
     let ends = [end].compactMap(\.self) + stopTokens.filter { $0 != end }.sorted()
     var members: [String: JSONValue] = ["eos_token_id": .array(ends.map(JSONValue.integer))]
     members["bos_token_id"] = tokenizer.beginningOfSequence.map(JSONValue.integer)

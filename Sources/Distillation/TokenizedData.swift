@@ -153,8 +153,12 @@ public struct ExampleTokenizer: Sendable {
     self.vocabularySize = vocabularySize
   }
 
+  /// The most tokens of each response of a pair: aligning two of this length takes 400 MB.
+  package static let longestAlignedResponse = 32_768
+
   /// The pairs of `file` as token ids. Throws a `FileError` that names the file and the pair where
-  /// a prompt has no token, or a sequence is longer than the model's context.
+  /// a prompt has no token, or a sequence is longer than the model's context or too long to be
+  /// aligned.
   public func tokenize(_ pairs: [DualChainOfThought], file: String) throws -> [TokenizedPair] {
     try pairs.enumerated().map { index, pair in
       let place = "pair \(index + 1) (\(pair.questionID))"
@@ -163,6 +167,14 @@ public struct ExampleTokenizer: Sendable {
         pair.chosen.text, after: prompt, file: file, place: place + ", chosen")
       let rejected = try response(
         pair.rejected.text, after: prompt, file: file, place: place + ", rejected")
+      for (side, tokens) in [("chosen", chosen), ("rejected", rejected)]
+      where tokens.count > Self.longestAlignedResponse {
+        throw FileError(
+          file: file, location: "\(place), \(side)",
+          expected:
+            "at most \(Self.longestAlignedResponse) tokens, so that the sides can be aligned",
+          found: "\(tokens.count)")
+      }
       return TokenizedPair(
         id: pair.questionID, prompt: prompt, chosen: chosen, rejected: rejected, source: pair
       ) { unit in

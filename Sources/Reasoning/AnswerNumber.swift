@@ -540,11 +540,14 @@ struct NumberParser {
     return value
   }
 
+  /// A number with more groups of digits than this is read as a list.
+  private static let mostGroups = 32
+
   /// The digits before and after the decimal point or comma, without what groups them.
   private mutating func digitsAndDecimals() -> (whole: String, fraction: String)? {
-    func run(at offset: Int) -> Int {
+    func run(at offset: Int, upTo most: Int = .max) -> Int {
       var count = 0
-      while isDigit(offset + count) { count += 1 }
+      while count < most, isDigit(offset + count) { count += 1 }
       return count
     }
     func take(_ count: Int) -> String {
@@ -558,12 +561,18 @@ struct NumberParser {
     // "1,000", "1 000", "1'000", "1_000"; "1.000.000"; "1,00,000".
     if (1...3).contains(first), whole != "0" {
       for separator: Character in [",", " ", "'", "_", "."] where character() == separator {
+        // Only groups of two or three digits are looked at, and a bounded number of them, so that a long
+        // list of numbers is not searched again from each of them.
         var (offset, groups) = (0, [Int]())
-        while character(offset) == separator, case let count = run(at: offset + 1), count > 0 {
+        while character(offset) == separator, case let count = run(at: offset + 1, upTo: 4),
+          count > 0
+        {
           groups.append(count)
           offset += 1 + count
+          if !(2...3).contains(count) || groups.count > Self.mostGroups { break }
         }
-        let isThousands = !groups.isEmpty && groups.allSatisfy { $0 == 3 }
+        let isThousands =
+          (1...Self.mostGroups).contains(groups.count) && groups.allSatisfy { $0 == 3 }
         let isIndian =
           separator == "," && first <= 2 && groups.count > 1 && groups.last == 3
           && groups.dropLast().allSatisfy { $0 == 2 }

@@ -217,9 +217,12 @@ extension AnswerReader {
     var clauseEnd: Int?
     var index = range.lowerBound
     while index < range.upperBound {
-      let character = text.characters[index]
-      if character == "s" || character == "S" || character == "b" || character == "B",
-        !items.isEmpty,
+      let code = text.codes[index]
+      guard code == ASCIICode.other || Self.sentenceStarts.contains(code) else {
+        index += 1
+        continue
+      }
+      if code == UInt8(ascii: "s") || code == UInt8(ascii: "b"), !items.isEmpty,
         clauseEnd == nil, !isInWord(text.character(index - 1)),
         let word = text.word(at: index, before: range.upperBound),
         word.text == "since" || word.text == "because"
@@ -252,12 +255,18 @@ extension AnswerReader {
     return wordNumber(in: range)
   }
 
+  /// What numbers, "since" and "because" start with, of ASCII.
+  private static let sentenceStarts = ASCIICode.Characters("0123456789.-+(sb")
+
   /// The last number in words, where a sentence has none in digits: "She has seven."
   private func wordNumber(in range: Range<Int>) -> AnswerValue? {
     var last: AnswerValue?
     var index = range.lowerBound
     while index < range.upperBound {
-      guard text.characters[index].isLetter, !isInWord(text.character(index - 1)) else {
+      let code = text.codes[index]
+      guard code == ASCIICode.other || ASCIICode.letters.contains(code),
+        text.characters[index].isLetter, !isInWord(text.character(index - 1))
+      else {
         index += 1
         continue
       }

@@ -125,21 +125,26 @@ public struct AnswerRule: Hashable, Sendable {
   /// there so and case is ignored, in another case of letters.
   func cueRange(in text: String, ignoringCase: Bool) -> Range<String.Index>? {
     let written = text.ranges(of: cue)
-    let ranges =
-      written.isEmpty && ignoringCase ? Self.ranges(of: cue, inAnyCaseIn: text) : written
-    return occurrence == .first ? ranges.first : ranges.last
+    guard written.isEmpty, ignoringCase else {
+      return occurrence == .first ? written.first : written.last
+    }
+    return rangeInAnyCase(in: text)
   }
 
-  /// Where `cue` stands in `text` in any case of letters and not as the end of a longer word.
-  private static func ranges(of cue: String, inAnyCaseIn text: String) -> [Range<String.Index>] {
+  /// Where the cue stands in `text` in any case of letters and not as the end of a longer word, of
+  /// several places the one that counts.
+  private func rangeInAnyCase(in text: String) -> Range<String.Index>? {
     let characters = Array(text)
     let (letters, wanted) = (characters.map { $0.lowercased() }, cue.map { $0.lowercased() })
     let beginsAsWord = cue.first?.isLetter == true
-    let starts = letters.indices.filter { start in
+    func isCue(_ start: Int) -> Bool {
       letters[start...].starts(with: wanted)
         && !(beginsAsWord && start > 0 && characters[start - 1].isLetter)
     }
-    return starts.map { start in
+    let found =
+      occurrence == .first
+      ? letters.indices.first(where: isCue) : letters.indices.last(where: isCue)
+    return found.map { start in
       let lower = text.index(text.startIndex, offsetBy: start)
       return lower..<text.index(lower, offsetBy: wanted.count)
     }

@@ -6,6 +6,9 @@ struct AnswerText {
   let characters: [Character]
   /// The same characters in lower case, index by index.
   let lower: [Character]
+  /// Their ASCII codes in lower case, and `ASCIICode.other` for all others: a response of a megabyte
+  /// is told apart by these, as comparing characters takes many times longer.
+  let codes: [UInt8]
   /// For each opening parenthesis that is closed, how many it and those inside it go deep.
   let nesting: [Int: Int]
 
@@ -23,10 +26,11 @@ struct AnswerText {
     var cleaner = Cleaner(Array(text))
     characters = cleaner.cleaned()
     lower = characters.map(Self.lowercase)
+    codes = lower.map(ASCIICode.of)
     var nesting: [Int: Int] = [:]
     var open: [(index: Int, inner: Int)] = []
-    for (index, character) in characters.enumerated() where character == "(" || character == ")" {
-      if character == "(" {
+    for (index, code) in codes.enumerated() where ASCIICode.parentheses.contains(code) {
+      if code == UInt8(ascii: "(") {
         open.append((index, 0))
       } else if let last = open.popLast() {
         nesting[last.index] = last.inner + 1
@@ -74,6 +78,9 @@ struct AnswerText {
   }
 
   private func isInWord(_ index: Int) -> Bool {
+    let code = codes[index]
+    if ASCIICode.letters.contains(code) { return true }
+    if code != ASCIICode.other, code != UInt8(ascii: "'") { return false }
     let character = characters[index]
     // Chinese and Japanese are written without spaces: none of their letters belongs to a word.
     return character.isLetter && character < "\u{2E80}"
@@ -83,7 +90,7 @@ struct AnswerText {
 
   func skippingSpace(from index: Int, before end: Int) -> Int {
     var index = index
-    while index < end, characters[index] == " " || characters[index] == "\t" { index += 1 }
+    while index < end, ASCIICode.blanks.contains(codes[index]) { index += 1 }
     return index
   }
 
@@ -106,11 +113,13 @@ struct AnswerText {
       start = end
     }
     for index in range {
-      switch characters[index] {
-      case "\n": add(upTo: index)
-      case ".", "!", "?":
+      switch codes[index] {
+      case UInt8(ascii: "\n"): add(upTo: index)
+      case UInt8(ascii: "."), UInt8(ascii: "!"), UInt8(ascii: "?"):
         guard index + 1 == range.upperBound || characters[index + 1].isWhitespace else { continue }
-        if characters[index] == ".", isAbbreviation(endingAt: index, from: start) { continue }
+        if codes[index] == UInt8(ascii: "."), isAbbreviation(endingAt: index, from: start) {
+          continue
+        }
         add(upTo: index + 1)
       default: break
       }
@@ -137,9 +146,43 @@ struct AnswerText {
   }
 }
 
+/// What ASCII characters are told apart by.
+enum ASCIICode {
+  /// Stands for every character that is not ASCII; in none of the sets.
+  static let other: UInt8 = 0x80
+
+  static func of(_ character: Character) -> UInt8 { character.asciiValue ?? other }
+
+  /// A set of ASCII characters.
+  struct Characters {
+    private let low: UInt64
+    private let high: UInt64
+
+    init(_ characters: String) {
+      var (low, high): (UInt64, UInt64) = (0, 0)
+      for code in characters.utf8 {
+        if code < 64 { low |= 1 << UInt64(code) } else { high |= 1 << UInt64(code - 64) }
+      }
+      (self.low, self.high) = (low, high)
+    }
+
+    func contains(_ code: UInt8) -> Bool {
+      guard code < ASCIICode.other else { return false }
+      return (code < 64 ? low >> UInt64(code) : high >> UInt64(code - 64)) & 1 != 0
+    }
+  }
+
+  /// In lower case.
+  static let letters = Characters("abcdefghijklmnopqrstuvwxyz")
+  static let parentheses = Characters("()")
+  static let blanks = Characters(" \t")
+  static let newlines = Characters("\n\u{B}\u{C}\r")
+}
+
 /// Rewrites the spellings of a text in one pass.
 private struct Cleaner {
   private let source: [Character]
+  private let codes: [UInt8]
   /// For each opening brace that is not escaped, its closing one.
   private var closing: [Int: Int] = [:]
   /// What to write in place of a closing brace.
@@ -151,13 +194,14 @@ private struct Cleaner {
 
   init(_ source: [Character]) {
     self.source = source
+    codes = source.map(ASCIICode.of)
     var open: [Int] = []
     var index = 0
     while index < source.count {
-      switch source[index] {
-      case "\\": index += 1
-      case "{": open.append(index)
-      case "}": if let start = open.popLast() { closing[start] = index }
+      switch codes[index] {
+      case UInt8(ascii: "\\"): index += 1
+      case UInt8(ascii: "{"): open.append(index)
+      case UInt8(ascii: "}"): if let start = open.popLast() { closing[start] = index }
       default: break
       }
       index += 1
@@ -168,6 +212,12 @@ private struct Cleaner {
     output.reserveCapacity(source.count)
     while position < source.count {
       let current = source[position]
+      let code = codes[position]
+      if code != ASCIICode.other, !Self.markup.contains(code) {
+        output.append(ASCIICode.newlines.contains(code) ? "\n" : current)
+        position += 1
+        continue
+      }
       switch current {
       case "\\": command()
       case "{":
@@ -195,6 +245,9 @@ private struct Cleaner {
     }
     return output
   }
+
+  /// ASCII characters that are not copied as they are.
+  private static let markup = ASCIICode.Characters("\\{}^*<`_")
 
   private func character(at index: Int) -> Character {
     source.indices.contains(index) ? source[index] : "\n"
@@ -322,7 +375,7 @@ private struct Cleaner {
 
   private mutating func plain(_ character: Character) {
     if character.isASCII {
-      output.append(character.isNewline ? "\n" : character)
+      output.append(character)
       return
     }
     guard let scalar = character.unicodeScalars.first else { return }

@@ -108,14 +108,19 @@ extension AnswerText {
       if characters[start..<end].contains(where: { !$0.isWhitespace }) { parts.append(start..<end) }
       start = end
     }
-    for (index, character) in characters.enumerated() {
-      if canStart, !character.isWhitespace, startsQuestion(at: index) { add(upTo: index) }
-      if character.isNewline || ".!?)]$*\"\(Mark.boxEnd)#".contains(character) {
+    for (index, code) in codes.enumerated() {
+      if canStart, Self.questionStarts.contains(code), startsQuestion(at: index) {
+        add(upTo: index)
+      }
+      if Self.questionLeads.contains(code) {
         canStart = true
-      } else if !character.isWhitespace {
+      } else if code == ASCIICode.other {
+        // White space that is not ASCII has been replaced.
+        canStart = characters[index] == Mark.boxEnd
+      } else if !ASCIICode.blanks.contains(code) {
         canStart = false
       }
-      if character == "<", Self.endMarks.contains(where: { hasPhrase($0, at: index) }) {
+      if code == UInt8(ascii: "<"), Self.endMarks.contains(where: { hasPhrase($0, at: index) }) {
         add(upTo: index)
       }
     }
@@ -126,6 +131,9 @@ extension AnswerText {
   private static let endMarks = ["<|", "</s>", "<eos>", "<end_of_turn>"].map(Array.init)
   private static let questionWords = ["q", "question", "problem", "user", "human", "instruction"]
     .map(Array.init)
+  private static let questionStarts = ASCIICode.Characters("qpuhi")
+  /// What may stand before a question.
+  private static let questionLeads = ASCIICode.Characters("\n.!?)]$*\"#")
 
   /// Whether "Q:", "Question 2:", "User:" and the like is at `index`.
   private func startsQuestion(at index: Int) -> Bool {
@@ -145,9 +153,18 @@ extension AnswerText {
   {
     var found: [(end: Int, start: Int, isMarked: Bool)] = []
     var index = range.lowerBound
+    let ownStart = ownCue.first.map(ASCIICode.of)
     while index < range.upperBound {
-      if characters[index] == Mark.boxStart {
+      let code = codes[index]
+      if code == ASCIICode.other, characters[index] == Mark.boxStart {
         found.append((index + 1, index, true))
+        index += 1
+      } else if code != ASCIICode.other, code != ownStart, !Self.cueStarts.contains(code) {
+        index += 1
+      } else if ASCIICode.letters.contains(code), index > 0,
+        ASCIICode.letters.contains(codes[index - 1])
+      {
+        // No cue starts in a word.
         index += 1
       } else if let end = cueEnd(at: index, before: range.upperBound, ownCue: ownCue) {
         if !isHypothetical(index, after: range.lowerBound) { found.append((end, index, false)) }
@@ -208,7 +225,7 @@ extension AnswerText {
     default: break
     }
     guard !first.isASCII || !isInWord else { return nil }
-    for cue in Self.otherCues where cue.first == first && hasPhrase(cue, at: index) {
+    for cue in Self.otherCues[first] ?? [] where hasPhrase(cue, at: index) {
       let last = index + cue.count
       if cue.last == ":" || cue.last.map({ !$0.isLetter || !$0.isASCII }) == true {
         return min(last, end)
@@ -221,16 +238,22 @@ extension AnswerText {
   }
 
   private static let answer = Array("answer")
+  /// What the cues below and "answer", "option", "choice" and "####" start with, of ASCII.
+  private static let cueStarts = ASCIICode.Characters("#aoclrjf")
 
-  /// Cues of other languages, and those without the word "answer".
-  private static let otherCues = [
-    "答案是", "答案为", "答案為", "答案:", "答案应为", "答案选", "选项", "應選", "应选", "故选", "选择", "答え:", "答えは",
-    "정답:", "정답은", "답:", "답은", "antwort:", "antwort ist", "lösung:", "réponse:", "réponse :",
-    "réponse est", "respuesta:", "respuesta es", "respuesta correcta es", "resposta:", "resposta é",
-    "risposta:", "risposta è", "ответ:", "উত্তর:", "జవాబు:", "సమాధానం:", "คำตอบ:", "คำตอบคือ", "jibu:",
-    "jibu ni", "antwoord:",
-    "final result:", "final result is", "final value:",
-  ].map(Array.init).sorted { $0.count > $1.count }
+  /// Cues of other languages, and those without the word "answer", by their first character, the
+  /// longest first.
+  private static let otherCues = Dictionary(
+    grouping: [
+      "答案是", "答案为", "答案為", "答案:", "答案应为", "答案选", "选项", "應選", "应选", "故选", "选择", "答え:", "答えは",
+      "정답:", "정답은", "답:", "답은", "antwort:", "antwort ist", "lösung:", "réponse:", "réponse :",
+      "réponse est", "respuesta:", "respuesta es", "respuesta correcta es", "resposta:",
+      "resposta é",
+      "risposta:", "risposta è", "ответ:", "উত্তর:", "జవాబు:", "సమాధానం:", "คำตอบ:", "คำตอบคือ", "jibu:",
+      "jibu ni", "antwoord:",
+      "final result:", "final result is", "final value:",
+    ].map(Array.init).sorted { $0.count > $1.count }
+  ) { $0[0] }
 
   /// After the word "answer": "(in dollars)", "to the question", and then "is", "would be", ":" and
   /// the like; or the end of a heading.

@@ -300,6 +300,8 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
   /// "is" or "equals" between a calculation and a number.
   case `is`
   case power
+  /// After a whole number from 0 to 20.
+  case factorial
   /// Lower-case.
   case word(String)
   /// What has a meaning that is not read: `x^2`, `x:y`, `√`.
@@ -318,6 +320,7 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
     case .equals: return "="
     case .is: return "is"
     case .power: return "^"
+    case .factorial: return "!"
     case .word(let word): return word
     case .other: return "?"
     case .end: return "."
@@ -333,7 +336,7 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
 
   var isOperator: Bool {
     switch self {
-    case .sign, .power: true
+    case .sign, .power, .factorial: true
     default: false
     }
   }
@@ -346,7 +349,7 @@ private enum ArithmeticSymbol: Hashable, CustomStringConvertible {
 
   var endsOperand: Bool {
     switch self {
-    case .number, .close, .word: true
+    case .number, .close, .word, .factorial: true
     default: false
     }
   }
@@ -467,13 +470,10 @@ private struct ArithmeticLexer {
   /// A factorial before a sign, else the end of a sentence.
   private mutating func exclamation() {
     guard "+-*/×=^)".contains(next(after: 1)) else { return append(.end) }
-    if case .number(let value, let unit, false, false)? = found.last, value == value.rounded(),
+    if case .number(let value, _, false, false)? = found.last, value == value.rounded(),
       (0...20).contains(value)
     {
-      found[found.count - 1] = .number(
-        (1...20).prefix(Int(value)).map(Double.init).reduce(1, *), unit: unit, isCurrency: false,
-        isPercent: false)
-      position += 1
+      append(.factorial)
     } else {
       append(.other)
     }
@@ -677,6 +677,10 @@ private struct ArithmeticReading {
       value = Value(
         number: isShare ? number / 100 : number, unit: isShare ? unit / 100 : unit,
         isPercent: isPercent)
+      if let factorial = factorial(of: number) {
+        value.number = factorial
+        value.isCalculated = true
+      }
     case .open:
       guard depth < Self.greatestDepth else {
         position = start
@@ -715,11 +719,18 @@ private struct ArithmeticReading {
     switch current {
     case .number(let number, _, false, false):
       position += 1
-      return number
+      return factorial(of: number) ?? number
     case .open:
       return operand()?.number
     default: return nil
     }
+  }
+
+  /// number!, where the sign follows.
+  private mutating func factorial(of number: Double) -> Double? {
+    guard current == .factorial else { return nil }
+    position += 1
+    return (1...20).prefix(Int(number)).map(Double.init).reduce(1, *)
   }
 
   /// Up to five words that say what is counted. A single letter is an unknown.

@@ -100,9 +100,10 @@ struct TrainCommand: ParsableCommand {
       """)
   var gradientCheckpointing = false
   @Option(
-    help:
-      "The folder for what was trained: a PEFT adapter, or a Hugging Face folder with --tuning full."
-  )
+    help: """
+      The folder for what was trained: a PEFT adapter, or a Hugging Face folder with --tuning full. An \
+      adapter is not written into a folder that holds a model.
+      """)
   var output: String?
   @Option(help: "Save the run's state in --output every so many steps, and when it ends.")
   var saveEvery: Int?

@@ -124,6 +124,30 @@ import Testing
   }
 
   @Test(
+    "An adapter is not written beside a model's weights, which stay; over another adapter it is",
+    arguments: ["llama", "qwen2", "adapter"])
+  func adapterBesideModel(fixture: String) throws {
+    let adapter = try PEFTAdapter(folder: fixtures + "/adapter")
+    try withCopy(of: fixture) { folder in
+      let before = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+      guard fixture != "adapter" else {
+        var other = adapter
+        other.alpha = 7
+        try other.write(to: folder)
+        #expect(try PEFTAdapter(folder: folder).alpha == 7)
+        return
+      }
+      let error = #expect(throws: FileError.self) { try adapter.write(to: folder) }
+      let name = fixture == "llama" ? "model.safetensors.index.json" : "model.safetensors"
+      #expect(
+        error?.description
+          == "\(folder)/\(name): expected a folder without a model, for an adapter, found the weights of a model"
+      )
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == before)
+    }
+  }
+
+  @Test(
     "Embedding and output are tied as in Transformers: not where both are stored and differ",
     arguments: ["equal", "different", "output alone"])
   func tying(stored: String) throws {

@@ -41,6 +41,23 @@ struct ReadingCheckpoints {
     #expect(try Checkpoint(path: fixtures + "/llama").configuration == expected)
   }
 
+  @Test(
+    "A Qwen2 GGUF holds the names, values, biases and row order of its Hugging Face folder, and the same decoder"
+  )
+  func qwen2GGUF() throws {
+    let gguf = try Checkpoint(path: fixtures + "/qwen2.gguf")
+    let folder = try Checkpoint(path: fixtures + "/../decoder/qwen2")
+    #expect(gguf.configuration == folder.configuration)
+    #expect(gguf.configuration.hasAttentionBias && !gguf.configuration.tiesEmbeddings)
+    #expect(gguf.tensors.map(\.name) == folder.tensors.map(\.name))
+    for (tensor, reference) in zip(gguf.tensors, folder.tensors) {
+      #expect(tensor.shape == reference.shape)
+      let expected = try folder.read(reference.name)
+      #expect(Set(expected).count > 1, "\(reference.name)")
+      #expect(try bits(gguf.read(tensor.name)) == bits(expected), "\(tensor.name)")
+    }
+  }
+
   @Test("Version 2 of GGUF reads as version 3 does")
   func version2() throws {
     try withFolder { folder in

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Each experiment's executable.
@@ -39,6 +40,40 @@ import Testing
     let again = try runExecutable(executable(name), ["--smoke"], in: place.path)
     #expect(again.status == 0 && again.output.contains("\(planned) finished before"))
     #expect(try place.text("results/scratch/\(name).csv") == csv)
+  }
+
+  @Test("A sharded checkpoint is trained and scored as the same one in a single file")
+  func sharded() throws {
+    var tables: [[String]] = []
+    for isSharded in [false, true] {
+      let place = try Workplace()
+      let model = try numberedModel(in: place.path)
+      if isSharded { try splitIntoShards(model) }
+      let pairs = (0..<12).map { ("\(10 + $0) 4", "5 \(30 + $0)", "6 \(31 + $0)") }
+      let call = try runExecutable(
+        executable("key-step-ratio"),
+        [
+          "--smoke", "--model", model, "--pairs", place.pairs(pairs), "--validation-questions", "2",
+          "--test-questions", "4", "--max-new-tokens", "4", "--stage1-steps", "2",
+          "--stage2-steps", "2", "--lora-rank", "2", "--batch-size", "2", "--jobs", "1", "--output",
+          "sharded.csv",
+        ], in: place.path)
+      #expect(call.status == 0, "\(call.errors)")
+      let csv = try place.text("sharded.csv")
+      let rows = csv.split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false)
+      }
+      let metric = try #require(rows[0].firstIndex(of: "metric"))
+      let columns = try ["arm", "split", "metric", "value"].map { name in
+        try #require(rows[0].firstIndex { $0 == name })
+      }
+      tables.append(
+        rows.filter { !$0[metric].contains("speed") }.map { row in
+          columns.map { String(row[$0]) }.joined(separator: ",")
+        })
+    }
+    #expect(tables[0].contains { $0.contains("in domain,pairwise_accuracy,") })
+    #expect(tables[0] == tables[1])
   }
 
   @Test(

@@ -113,6 +113,53 @@ import Testing
     #expect(weighted.status == 0 && weighted.errors.isEmpty, "\(weighted.errors)")
   }
 
+  @Test("An adapter is refused in a folder with a model before training, full weights replace it")
+  func inPlace() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let pairs = try place.pairs(somePairs)
+    let weights = URL(fileURLWithPath: model + "/model.safetensors")
+    let before = try Data(contentsOf: weights)
+    func train(_ tuning: String) throws -> Call {
+      try keystep(
+        "train", "--model", model, "--pairs", pairs, "--objective", "sft", "--tuning", tuning,
+        "--steps", "1", "--batch-size", "2", "--output", model)
+    }
+    let adapter = try train("lora")
+    #expect(adapter.status == 1 && adapter.lines.isEmpty)
+    #expect(
+      adapter.errors.contains("\(weights.path): expected a folder without a model, for an adapter"))
+    #expect(try Data(contentsOf: weights) == before)
+    #expect(!FileManager.default.fileExists(atPath: model + "/adapter_config.json"))
+    #expect(try train("full").status == 0)
+    #expect(try Data(contentsOf: weights) != before)
+  }
+
+  @Test(
+    "Examples that are all longer than the context are an error that names file, example and limit",
+    arguments: ["sft", "krsl", "dpo", "answer-tokens"], ["pairs", "chains"])
+  func allTooLong(objective: String, kind: String) throws {
+    if kind == "chains", ["krsl", "dpo"].contains(objective) { return }
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let long = Array(repeating: "5", count: 70).joined(separator: " ") + " the answer is 6"
+    let file =
+      kind == "pairs"
+      ? try place.pairs([("3", long, "4 " + long), ("4", long, "4 " + long)])
+      : try place.file("chains.jsonl", #"{"prompt": "3", "response": "\#(long)"}"#)
+    let call = try keystep(
+      "train", "--model", model, "--\(kind)", file, "--objective", objective, "--steps", "1",
+      "--output", place.path + "/out")
+    #expect(call.status == 1 && call.lines.isEmpty)
+    // One token of the prompt, 74 of the response and the end of sequence.
+    let example = kind == "pairs" ? "pair 1 (line 1), chosen" : "chain 1 (line 1)"
+    #expect(
+      call.errors.contains(
+        "\(file): \(example): expected at most the 64 tokens of the model's context, found 76 tokens"
+      ), "\(call.errors)")
+    #expect(!FileManager.default.fileExists(atPath: place.path + "/out"))
+  }
+
   @Test("A run that was killed goes on bit for bit")
   func resume() throws {
     let place = try Workplace()

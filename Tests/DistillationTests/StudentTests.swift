@@ -47,6 +47,16 @@ private func exampleTokenizer(_ name: String, includesSpecialTokens: Bool = true
     }
   }
 
+  @Test("A pair too long to be aligned is refused by its place, before any memory is taken")
+  func longestPair() throws {
+    let examples = try exampleTokenizer("qwen2")
+    let long = String(repeating: "\n", count: 40_000)
+    let error = #expect(throws: FileError.self) {
+      try examples.tokenize([pair("A:", " Five", " Six"), pair("A:", " Five", long)], file: "p")
+    }
+    #expect(error?.description.hasPrefix("p: pair 2 (q), rejected: expected at most 32768") == true)
+  }
+
   @Test("A SentencePiece-style tokenizer keeps the one space of a response")
   func oneSpace() throws {
     let examples = try exampleTokenizer("llama-2")
@@ -168,6 +178,23 @@ private func exampleTokenizer(_ name: String, includesSpecialTokens: Bool = true
     try written(tokenizer: family("qwen2"), origin: "procedural") { student, folder in
       let tokenizer = try Tokenizer(path: folder)
       #expect(tokenizer.stopTokens == student.stopTokens)
+    }
+  }
+
+  @Test(
+    "generation_config.json of the origin is copied, and ends at the token that training appends",
+    arguments: [("0", [2, 0]), ("[0, 7]", [2, 0, 7]), ("[7, 2]", [7, 2]), ("null", [2])])
+  func generationConfiguration(ends: String, expected: [Int]) throws {
+    let origin = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: origin) }
+    try FileManager.default.createDirectory(at: origin, withIntermediateDirectories: true)
+    let text = #"{"eos_token_id": \#(ends), "temperature": 0.6}"#
+    try Data(text.utf8).write(to: origin.appendingPathComponent("generation_config.json"))
+    try written(tokenizer: family("llama-2"), origin: origin.path) { student, folder in
+      #expect(student.tokenizer.endOfSequence == 2)
+      let written = try JSONNode(path: folder + "/generation_config.json")
+      #expect(try written.integers("eos_token_id") == expected)
+      #expect(try written.number("temperature") == 0.6)
     }
   }
 

@@ -20,6 +20,17 @@ import Testing
     #expect(relativeError(logits, batch.goldens["logits"]) < 1e-4)
   }
 
+  @Test("Logits of a Qwen2 GGUF equal those of Transformers")
+  func qwen2GGUF() throws {
+    let batch = try GoldenBatch("qwen2")
+    let decoder = try Decoder(Checkpoint(path: fixture("checkpoints/qwen2.gguf").path))
+    var logits: [Float] = []
+    for sequence in batch.sequences {
+      logits += Workers(count: 1).logits(of: sequence, on: decoder).elements
+    }
+    #expect(relativeError(logits, batch.goldens["logits"]) < 1e-4)
+  }
+
   @Test(
     "The loss, the token losses and every gradient equal those of Transformers, with one worker and with three",
     arguments: models, [1, 3])

@@ -45,6 +45,20 @@ struct AnswerRuleTests {
     #expect(!AnswerRule.gsm8k.read("A: 4.0", gold: "4").isCorrect)
   }
 
+  @Test("are found in a time that grows with the length of the response")
+  func longResponses() {
+    // With a walk from the start to each cue this takes minutes.
+    let response = String(repeating: "The answer is 11. ", count: 8000)
+    let start = ContinuousClock.now
+    let first = AnswerRule.usual(forTask: "navigate").matching(.strict)
+    #expect(first.read(response, gold: "11").answer?.hasPrefix("11. The answer is 11.") == true)
+    var last = first
+    last.occurrence = .last
+    #expect(last.read(response, gold: "11").isCorrect)
+    #expect(first.parts(of: " 5 + 6 = 11. " + response)?.rationale == " 5 + 6 = 11.")
+    #expect(ContinuousClock.now - start < .seconds(10))
+  }
+
   @Test("of procedural chains stand after the last ans")
   func procedural() {
     #expect(AnswerRule.procedural.read(" 3 + 4 = 0 ; ans 0", gold: "0").isCorrect)

@@ -426,7 +426,7 @@ import Testing
       "A or B, ", "yes no ", "Question: ", "#### ", "the answer (", "\n\n", "5 and ", "2^", "x = ",
       "<answer>",
       "a", "1", "-", "\\sqrt{", "(A) ", "The answer is 5. ", "is ", "= ", "so ", "twenty ",
-      "5 pens ",
+      "5 pens ", "1 ", "1,", "1,00,", "1,000,",
     ])
   func longResponses(unit: String) {
     // Read in the square of its length, each of these takes minutes.
