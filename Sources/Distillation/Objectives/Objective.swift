@@ -70,7 +70,8 @@ public struct Objective: Sendable {
   /// with their weights λ_k, n_ik the tokens of part k of example i. An example's own weights, λ_k /
   /// n_ik, are multiplied by n_ik over its group's tokens. With one example in a group that is 1, and
   /// `means` counts examples.
-  package func averaged(_ examples: [TrainingExample]) -> (examples: [TrainingExample], means: Int) {
+  package func averaged(_ examples: [TrainingExample]) -> (examples: [TrainingExample], means: Int)
+  {
     guard examplesPerMean > 1 else { return (examples, examples.count) }
     var averaged = examples
     var means = 0
