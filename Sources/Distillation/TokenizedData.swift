@@ -86,19 +86,28 @@ public final class TokenizedPair: Sendable {
   public func keyTokens(_ choice: KeyTokenChoice = KeyTokenChoice()) -> KeyTokens {
     if let keys = found.withLock({ $0.keys[choice] }) { return keys }
     let scripts: KeyTokens.Scripts = choice.sharesScript ? .shared : .eachSide
-    var keys: KeyTokens
-    switch choice.unit {
-    case .token, .step:
-      keys = KeyTokens(chosen: chosen, rejected: rejected, scripts: scripts)
-    case .word, .sentence:
-      let units = units(choice.unit)
-      keys = KeyTokens(
-        chosen: chosen, rejected: rejected, chosenUnits: units.chosen,
-        rejectedUnits: units.rejected, scripts: scripts)
-    }
+    let units: UnitStarts? =
+      switch choice.unit {
+      case .token, .step: nil
+      case .word, .sentence: self.units(choice.unit)
+      }
+    var keys: KeyTokens =
+      switch (choice.scope, units) {
+      case (.response, nil):
+        KeyTokens(chosen: chosen, rejected: rejected, scripts: scripts)
+      case (.response, let units?):
+        KeyTokens(
+          chosen: chosen, rejected: rejected, chosenUnits: units.chosen,
+          rejectedUnits: units.rejected, scripts: scripts)
+      case (.paddedSequence, let units):
+        KeyTokens(
+          chosen: chosen, rejected: rejected, chosenUnits: units?.chosen,
+          rejectedUnits: units?.rejected,
+          paddedTo: max(0, AlignmentScope.length - prompt.count), scripts: scripts)
+      }
     if choice.onlyFirstRejectedRun { keys = keys.keepingFirstRunOfRejected() }
     if choice.unit == .step {
-      let units = units(.step)
+      let units = self.units(.step)
       keys = keys.widened(toChosenUnits: units.chosen, rejectedUnits: units.rejected)
     }
     found.withLock { $0.keys[choice] = keys }

@@ -67,7 +67,8 @@ public struct StepReport: Sendable {
   public var step: Int
   public var stepCount: Int
   public var epoch: Int
-  /// The mean loss over the step's examples, before its update.
+  /// The step's loss before its update: the mean over its examples, or over groups of
+  /// `Objective.examplesPerMean`.
   public var loss: Double
   /// The gradient's Euclidean norm before clipping.
   public var gradientNorm: Double
@@ -150,7 +151,7 @@ public final class Trainer {
     let epoch = step / perEpoch
     let indices = batch(step - epoch * perEpoch, epoch: epoch)
     let keys = dropoutKeys(step: step, count: indices.count)
-    let examples = indices.map { objective.examples[$0] }
+    let (examples, means) = objective.averaged(indices.map { objective.examples[$0] })
     let trees = zip(examples, keys).map { example, key in
       var tree = example.tree
       tree.dropoutKey = key
@@ -160,8 +161,8 @@ public final class Trainer {
       of: trees, on: decoder, rule: objective.rule,
       dropout: dropout, gradients: gradients)
 
-    // The loss travels as a sum and a weight, the number of examples, and is divided once.
-    let weight = Double(examples.count)
+    // The loss travels as a sum and a weight, the number of means, and is divided once.
+    let weight = Double(means)
     let loss = losses.reduce(0) { $0 + $1.loss } / weight
     func failure(_ quantity: String, _ value: Double) -> TrainingError {
       let bad = zip(examples, losses).filter { !$1.loss.isFinite }.map(\.0.id)
@@ -213,7 +214,8 @@ public final class Trainer {
   /// A right token's gradient fades as it is learned, while that of a wrong one that is pushed down
   /// does not; AdamW divides by the size of both together.
   public func gradientNorms(count: Int) -> (positive: Double, negative: Double) {
-    let trees = objective.examples.prefix(count).map(\.tree)
+    let (examples, means) = objective.averaged(Array(objective.examples.prefix(count)))
+    let trees = examples.map(\.tree)
     func norm(_ isKept: (Float) -> Bool) -> Double {
       let kept = trees.map { tree in
         var tree = tree
@@ -223,7 +225,7 @@ public final class Trainer {
         return tree
       }
       _ = workers.losses(of: kept, on: decoder, rule: objective.rule, gradients: gradients)
-      return workers.norm(of: gradients) / Double(max(1, trees.count))
+      return workers.norm(of: gradients) / Double(max(1, means))
     }
     return (norm { $0 > 0 }, norm { $0 < 0 })
   }

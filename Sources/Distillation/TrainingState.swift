@@ -28,6 +28,7 @@ extension Trainer {
       identity["setting \(key)"] = node.value.text()
     }
     identity["dropout"] = "\(dropout)"
+    identity["examplesPerMean"] = "\(objective.examplesPerMean)"
     identity["sha256 examples"] = examplesChecksum
     return identity
   }

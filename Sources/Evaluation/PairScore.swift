@@ -96,6 +96,31 @@ public struct PairLosses: Sendable, Hashable {
   }
 }
 
+extension PairLosses {
+  /// -log p of each rejected token of `pairs` once more right after itself, in nats: what
+  /// `NegativeForm.GuardToken.repeated` tests.
+  ///
+  /// Throws an `EvaluationError` that names the pair whose likelihood is not a number.
+  public static func repeats(of pairs: [TokenizedPair], on decoder: Decoder, workers: Workers)
+    throws
+    -> [[Float]]
+  {
+    let trees = pairs.map { pair in
+      var tree = PrefixTree(
+        prompt: pair.prompt, response: pair.rejected, weights: pair.rejected.map { _ in -1 })
+      tree.segments[1].measuresRepeats = true
+      return tree
+    }
+    return try zip(pairs, workers.losses(of: trees, on: decoder)).map { pair, losses in
+      try losses.tokens.filter(\.prediction.isRepeat).map { token in
+        let value = token.loss.negativeLogLikelihood
+        guard value.isFinite else { throw EvaluationError(example: pair.id, value: Double(value)) }
+        return value
+      }
+    }
+  }
+}
+
 /// A student whose likelihoods are no numbers.
 public struct EvaluationError: Error, CustomStringConvertible {
   public let example: String

@@ -170,6 +170,12 @@ public struct RunSettings: Sendable, Hashable {
     return value
   }
 
+  /// The names of a setting, whose text joins them by `+`. Precondition: it is declared for this
+  /// run's arm, as names.
+  public func names(_ name: String) -> [String] {
+    text(name).split(separator: "+").map(String.init)
+  }
+
   public var arm: String { text("arm") }
   public var seed: UInt64 { UInt64(integer("seed")) }
 }

@@ -10,12 +10,12 @@
 ///
 /// Where a side is empty, every token of the other is a key token; equal sides have none.
 ///
-/// Source: Dai, Li, Zhou, Hu, arXiv 2405.19737, section 3.3; ties as in `edit_dis_precal.py` of the
-/// authors' code (https://github.com/C-W-D/CasCoD).
+/// Source: Dai, Li, Zhou, Hu, arXiv 2405.19737, section 3.3; ties as in `edit_dis_precal.py` of
+/// https://github.com/C-W-D/CasCoD at 3468d15, which aligns padded sequences (`AlignmentScope`).
 public struct KeyTokens: Hashable, Sendable {
   /// Which scripts the two sides' key tokens come from.
   public enum Scripts: Hashable, Sendable {
-    /// Each side's from the script from itself to the other, as in the authors' code. With several
+    /// Each side's from the script from itself to the other, as in `edit_dis_precal.py`. With several
     /// minimum scripts the two need not be each other's reverse.
     case eachSide
     /// Both from the script from the right side to the wrong one: what it deletes or replaces on

@@ -106,6 +106,15 @@ struct PackedBatch {
               tree: treeIndex, segment: index, index: i, weight: weight,
               reference: segment.references?[i] ?? 0), Int32(target)
           ))
+        if segment.measuresRepeats, weight < 0 {
+          predicting.insert(Int32(firstRow + i))
+          found.append(
+            (
+              Int32(firstRow + i),
+              Prediction(tree: treeIndex, segment: index, index: i, weight: 0, isRepeat: true),
+              Int32(target)
+            ))
+        }
       }
     }
     let firstOutput = outputRows.count
@@ -145,6 +154,10 @@ struct PackedBatch {
       let last = segment.weights.lastIndex { $0 != 0 }
       // The token before a prediction is needed; a prediction at 0 needs the parent alone.
       kept[index] = isContinued[index] ? segment.tokens.count : (last ?? 0)
+      // A repeat is predicted from the token itself.
+      if segment.measuresRepeats, let last = segment.weights.lastIndex(where: { $0 < 0 }) {
+        kept[index] = max(kept[index], last + 1)
+      }
       if isContinued[index] || last != nil, let parent = segment.parent {
         isContinued[parent] = true
       }
@@ -173,12 +186,18 @@ public struct Prediction: Sendable, Hashable {
   public let weight: Float
   /// Its -log p under the reference model there; 0 where there is none.
   public let reference: Float
+  /// Whether this is the token predicted once more right after itself, with weight 0; it follows the
+  /// token's own prediction (`Segment.measuresRepeats`).
+  public let isRepeat: Bool
 
-  public init(tree: Int, segment: Int, index: Int, weight: Float, reference: Float = 0) {
+  public init(
+    tree: Int, segment: Int, index: Int, weight: Float, reference: Float = 0, isRepeat: Bool = false
+  ) {
     self.tree = tree
     self.segment = segment
     self.index = index
     self.weight = weight
     self.reference = reference
+    self.isRepeat = isRepeat
   }
 }

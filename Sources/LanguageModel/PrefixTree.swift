@@ -14,6 +14,9 @@ public struct Segment: Sendable, Hashable {
   /// -log p of each token under a reference model, in nats, for rules that compare with it; nil
   /// where there is none.
   public var references: [Float]?
+  /// Whether each token with a negative weight is also predicted once more right after itself, as a
+  /// `Prediction` that is a repeat.
+  public var measuresRepeats = false
 
   /// Precondition: as many weights, and references where there are any, as tokens.
   public init(

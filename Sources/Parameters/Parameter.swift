@@ -69,6 +69,8 @@ public struct Parameter: Sendable, Hashable {
     case integer(ClosedRange<Int>)
     case number(ClosedRange<Double>)
     case choice([String])
+    /// Some of these names, joined by `+`; a value has them in this order, each once.
+    case names([String])
     /// `true` or `false`; its flag alone means `true`.
     case flag
     case text
@@ -82,6 +84,7 @@ public struct Parameter: Sendable, Hashable {
       case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
       case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
       case .choice(let names): "one of \(names.joined(separator: ", "))"
+      case .names(let names): "some of \(names.joined(separator: ", ")), joined by +"
       case .flag: "true or false"
       case .text: "a text"
       case .file: "a path"
@@ -96,9 +99,16 @@ public struct Parameter: Sendable, Hashable {
       case .number(let range):
         Double(text).flatMap { range.contains($0) ? .number($0) : nil }
       case .choice(let names): names.contains(String(text)) ? .text(String(text)) : nil
+      case .names(let names): Self.names(text, of: names)
       case .flag: text == "true" || text == "false" ? .text(String(text)) : nil
       case .text, .file: text.isEmpty ? nil : .text(String(text))
       }
+    }
+
+    private static func names(_ text: Substring, of all: [String]) -> Value? {
+      let given = Set(text.split(separator: "+", omittingEmptySubsequences: false).map(String.init))
+      guard given.isSubset(of: all) else { return nil }
+      return .text(all.filter(given.contains).joined(separator: "+"))
     }
   }
 }

@@ -4,7 +4,6 @@ import Evaluation
 import Experiments
 import LanguageModel
 import LinearAlgebra
-import Randomness
 
 /// Runs whose second stage trains a fresh adapter on the weights that stage 1 left.
 extension DistillationSetup {
@@ -21,13 +20,19 @@ extension DistillationSetup {
       Setting(
         "adapter_scale", .number(0.001...1000), [.number(0.5)], help: "its alpha over its rank"),
       Setting(
+        "adapter_dropout", .number(0...0.99), [.integer(0)], help: "dropout of its input"),
+      Setting(
+        "adapter_targets", .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
+        help: "projections that it is on"),
+      Setting(
         "overlap_directions", .integer(1...4096), [.integer(4)],
         help: "singular directions of the updates that are compared"),
     ]
   }
 
-  /// Trains stage 1, then the objective that the run's arm is called after, through an adapter on query and value
-  /// projections; scores the student and says what the adapter learned. Any other arm is stage 1 alone.
+  /// Trains stage 1, then the objective that the run's arm is called after, through a fresh adapter as
+  /// `adapterSettings` say; scores the student and says what the adapter learned. Any other arm is
+  /// stage 1 alone.
   public func runAdapter(_ context: RunContext) throws -> [Metric] {
     let run = context.settings
     let first = try firstStage(context, on: data.training.chains)
@@ -44,13 +49,13 @@ extension DistillationSetup {
   private func adapted(_ decoder: Decoder, _ run: RunSettings) throws -> Decoder {
     let rank = run.integer("adapter_rank")
     let configuration = LowRankConfiguration(
-      rank: rank, alpha: Float(run.number("adapter_scale")) * Float(rank), dropout: 0)
+      rank: rank, alpha: Float(run.number("adapter_scale")) * Float(rank),
+      dropout: Float(run.number("adapter_dropout")),
+      targets: run.names("adapter_targets").compactMap(ProjectionName.init))
     if run.text("adapter_start") == LowRankAdapter.Start.pissa.rawValue {
       return try decoder.adaptedByPrincipalValues(configuration)
     }
-    var generator = SeededGenerator(seed: run.seed, stream: "adapter")
-    return decoder.adapted(
-      by: LowRankAdapter(configuration, for: decoder.configuration, using: &generator))
+    return withFreshAdapter(decoder, configuration, run)
   }
 
   /// The update of each projection: singular values, effective and stable rank, its size beside the
@@ -100,7 +105,7 @@ extension DistillationSetup {
   private func firstUpdate(
     of target: ProjectionName, _ layer: Int, _ before: Decoder, _ after: Decoder
   ) throws -> UpdateSpectrum {
-    if let adapter = after.adapter {
+    if let adapter = after.adapter, adapter.configuration.targets.contains(target) {
       let (left, right) = adapter.update(of: target, layer: layer)
       return try UpdateSpectrum(left: left, right: right)
     }

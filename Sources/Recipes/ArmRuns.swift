@@ -16,9 +16,10 @@ extension DistillationSetup {
     guard let arm = TrainingArm(named: context.settings.arm) else {
       preconditionFailure("no arm is called \(context.settings.arm)")
     }
-    let student = try firstStage(context, of: arm)
+    var student = try firstStage(context, of: arm)
     var metrics: [Metric] = []
     if let stage = arm.stages.dropFirst().first {
+      student = secondStudent(after: student, context.settings)
       metrics = try secondStage(
         student, stage.objective, on: stage.data(data.training), context)
     }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Distillation
 import Experiments
 import LanguageModel
@@ -18,9 +19,10 @@ extension DistillationSetup {
   /// variant's) those that fit a pretrained one of 135 M parameters on a CPU. The second stage is
   /// EDIT's, at the paper's weights.
   ///
-  /// They end with the parameters of `objectives`, those of the experiment's arms.
+  /// They end with the parameters of stage 1 and of `objectives`, those of the experiment's arms.
   public static func settings(objectives: [ObjectiveEntry] = [.keySteps]) -> [Setting] {
-    studentSettings + trainingSettings + secondStageSettings + .parameters(of: objectives)
+    studentSettings + trainingSettings + secondStageSettings
+      + .parameters(of: [.chains] + objectives)
   }
 
   private static let count = Setting.Kind.integer(0...10_000_000)
@@ -36,6 +38,9 @@ extension DistillationSetup {
     Setting(
       "pairs", .file, [], availability: .pretrained, isAxis: false,
       help: "dual pairs as JSON lines"),
+    Setting(
+      specialTokensSetting, .flag, [.text("true")], availability: .pretrained, isAxis: false,
+      help: "whether prompts begin with the tokenizer's start tokens (BOS), if it has any"),
     Setting(
       "train_questions", count, [.integer(4000)], smoke: [.integer(64)],
       availability: .fromScratch, isAxis: false, help: "questions that the teacher answers"),
@@ -66,7 +71,14 @@ extension DistillationSetup {
     Setting(
       "lora_dropout", .number(0...0.99), [.number(0.05)], availability: .pretrained,
       help: "dropout of the adapter's input"),
+    Setting(
+      "lora_targets", .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
+      availability: .pretrained, help: "projections that the adapter is on"),
   ]
+
+  /// The query and value projections, as in EDIT.
+  static let defaultTargets = SettingValue.text(
+    [ProjectionName.query, .value].map(\.rawValue).joined(separator: "+"))
 
   private static let schedule = Setting.Kind.choice(["constant", "cosine", "exponential"])
 
@@ -128,5 +140,18 @@ extension DistillationSetup {
     Setting(
       "weight_decay", .number(0...1), [.integer(0)],
       help: "AdamW's weight decay in the second stage"),
+    Setting(
+      secondAdapterSetting, .choice(SecondStageAdapter.allCases.map(\.rawValue)),
+      [.text(SecondStageAdapter.continued.rawValue)], availability: .pretrained,
+      help: "continue trains stage 1's adapter further; fresh a new one on the weights with it "
+        + "merged, as the released code does"),
   ]
+
+  /// What a pretrained student's second stage trains.
+  enum SecondStageAdapter: String, CaseIterable {
+    case continued = "continue"
+    case fresh
+  }
+
+  static let secondAdapterSetting = "stage2_adapter"
 }

@@ -24,6 +24,9 @@ public struct DistillationSetup: Sendable {
   /// The setting whose flag selects a pretrained student, the variant of a distillation experiment.
   static let modelSetting = "model"
 
+  /// The setting that says whether prompts get start tokens.
+  static let specialTokensSetting = "special_tokens"
+
   /// The value of the setting `match` that leaves the comparison of answers to their tasks.
   static let matchingByTask = "by-task"
 
@@ -38,8 +41,9 @@ public struct DistillationSetup: Sendable {
         throw FileError(
           file: model, expected: "--pairs with dual pairs to train it on", found: "none")
       }
-      let form = path("base_dtype").flatMap(Decoder.WeightForm.init) ?? .fp32
-      let loaded = try Student(path: model, weights: form)
+      let loaded = try Student(
+        path: model, includesSpecialTokens: settings[Self.specialTokensSetting] != .text("false"),
+        weights: path("base_dtype").flatMap(Decoder.WeightForm.init) ?? .fp32)
       modelChecksum = ["model": try Checkpoint.checksum(at: model)]
       data = try ExperimentData(
         pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
@@ -109,16 +113,40 @@ public struct DistillationSetup: Sendable {
         (preset ?? .procedural).configuration(
           vocabularySize: data.tokenizer.tokenizer.vocabularySize), using: &generator)
     }
-    let configuration = LowRankConfiguration(
-      rank: run.integer("lora_rank"), alpha: Float(run.number("lora_alpha")),
-      dropout: Float(run.number("lora_dropout")))
     return pretrained.decoder.adapted(
-      by: LowRankAdapter(configuration, for: pretrained.decoder.configuration, using: &generator))
+      by: LowRankAdapter(
+        adapterConfiguration(run), for: pretrained.decoder.configuration, using: &generator))
+  }
+
+  /// A pretrained student's adapter, as the `lora_` settings say.
+  private func adapterConfiguration(_ run: RunSettings) -> LowRankConfiguration {
+    LowRankConfiguration(
+      rank: run.integer("lora_rank"), alpha: Float(run.number("lora_alpha")),
+      dropout: Float(run.number("lora_dropout")),
+      targets: run.names("lora_targets").compactMap(ProjectionName.init))
+  }
+
+  /// `decoder`, which has none, with a new adapter on it: A as noise, B as zero.
+  func withFreshAdapter(
+    _ decoder: Decoder, _ configuration: LowRankConfiguration, _ run: RunSettings
+  ) -> Decoder {
+    var generator = SeededGenerator(seed: run.seed, stream: "adapter")
+    return decoder.adapted(
+      by: LowRankAdapter(configuration, for: decoder.configuration, using: &generator))
+  }
+
+  /// What the second stage trains after `first`, the student that stage 1 left: that student, or, with
+  /// `stage2_adapter` `fresh`, a new adapter on the weights with stage 1's merged into them.
+  public func secondStudent(after first: Decoder, _ run: RunSettings) -> Decoder {
+    guard run[Self.secondAdapterSetting] == .text(SecondStageAdapter.fresh.rawValue) else {
+      return first
+    }
+    return withFreshAdapter(first.merged(), adapterConfiguration(run), run)
   }
 
   /// The settings that stage 1 reads: those of the student and of its training.
   private static let firstStageSettings: Set = [
-    "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "stage1_steps",
+    "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "stage1_steps",
     "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
     "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
     "max_grad_norm", "precision",
@@ -126,7 +154,7 @@ public struct DistillationSetup: Sendable {
 
   /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
   static let secondStageTrainingSettings: Set = [
-    "stage2_steps", "learning_rate", "schedule", "weight_decay",
+    "stage2_steps", "learning_rate", "schedule", "weight_decay", secondAdapterSetting,
   ]
 
   /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
@@ -134,8 +162,18 @@ public struct DistillationSetup: Sendable {
   public func firstStage(_ context: RunContext, on chains: [TokenizedChain]) throws -> Decoder {
     let texts = chains.map { "\($0.id) \($0.response)" }
     return try firstStage(
-      context, inputs: ["sha256 chains": SHA256.hex(of: texts.joined(separator: "\n"))]
-    ) { _ in .chainsOfThought(chains) }
+      context, reads: Set(ObjectiveEntry.chains.parameters.map(\.name)),
+      inputs: ["sha256 chains": SHA256.hex(of: texts.joined(separator: "\n"))]
+    ) { try fineTuning(on: chains, $0.settings) }
+  }
+
+  /// Supervised fine-tuning on `chains`, as the run's settings say.
+  private func fineTuning(on chains: [TokenizedChain], _ run: RunSettings) throws -> Objective {
+    var training = data.training
+    (training.correct, training.rectified, training.pairs) = (chains, [], [])
+    return try ObjectiveEntry.chains.objective(training, run.values) {
+      preconditionFailure("fine-tuning on chains compares with no model")
+    }
   }
 
   /// The student after the first stage of `arm`, shared as that on chains.
@@ -191,7 +229,7 @@ public struct DistillationSetup: Sendable {
       settings.length = .steps(run.integer("reference_steps"))
       let chains =
         reference == .positive ? training.chains : training.pairs.map(\.rejectedChain)
-      try train(copy, .chainsOfThought(chains), settings, context, "reference")
+      try train(copy, fineTuning(on: chains, run), settings, context, "reference")
       return copy
     }
     return try secondStage(

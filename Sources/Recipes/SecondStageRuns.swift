@@ -32,7 +32,8 @@ extension [Setting] {
 extension Arm {
   /// The settings of second stages that are no parameter of an objective.
   private static let secondStageSettings = DistillationSetup.secondStageTrainingSettings.union([
-    "adapter_rank", "adapter_start", "adapter_scale", "overlap_directions",
+    "adapter_rank", "adapter_start", "adapter_scale", "adapter_dropout", "adapter_targets",
+    "overlap_directions",
   ])
 
   /// The settings that an arm of `stages` does not have.
@@ -69,9 +70,10 @@ extension DistillationSetup {
     then objective: ObjectiveEntry?, on second: TrainingData? = nil
   ) throws -> [Metric] {
     let (first, second) = (first ?? data.training, second ?? data.training)
-    let student = try firstStage(context, on: first.chains)
+    var student = try firstStage(context, on: first.chains)
     var metrics: [Metric] = []
     if let objective {
+      student = secondStudent(after: student, context.settings)
       metrics =
         try secondStage(student, objective, on: second, context)
         + makeUp(of: second, for: objective, context.settings)

@@ -22,14 +22,19 @@ public struct PairPage {
     public var keys: KeyTokens
     /// Nil where no model was asked.
     public var losses: PairLosses?
+    /// -log p of each rejected token once more right after itself, where the guard tests that; nil
+    /// where it tests the token's own.
+    public var rejectedRepeats: [Float]?
 
     public init(
-      _ dual: DualChainOfThought, tokens: TokenizedPair, keys: KeyTokens, losses: PairLosses? = nil
+      _ dual: DualChainOfThought, tokens: TokenizedPair, keys: KeyTokens, losses: PairLosses? = nil,
+      rejectedRepeats: [Float]? = nil
     ) {
       self.dual = dual
       self.tokens = tokens
       self.keys = keys
       self.losses = losses
+      self.rejectedRepeats = rejectedRepeats
     }
   }
 
@@ -41,7 +46,8 @@ public struct PairPage {
   private let model: String?
 
   /// - Parameters:
-  ///   - guardThreshold: wrong key tokens whose -log p is above it have weight 0, as in training.
+  ///   - guardThreshold: wrong key tokens whose -log p, or that of their repetition, is above it have
+  ///     weight 0, as in training.
   ///   - source: what the page says that its pairs are from.
   ///   - model: the name of the model whose losses the pairs have.
   public init(
@@ -190,7 +196,9 @@ public struct PairPage {
         attributes += " data-p=\"\(Self.decimals(-Double(loss), 4))\""
         let level = Self.level(ofProbability: exp(-Double(loss)))
         if level > 0 { classes.append("s\(level)") }
-        if !isRight, isKey[index], keyWeight < 0, loss > guardThreshold {
+        if !isRight, isKey[index], keyWeight < 0,
+          pair.rejectedRepeats?[index] ?? loss > guardThreshold
+        {
           classes.append("guarded")
         }
       }

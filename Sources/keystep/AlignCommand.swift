@@ -89,8 +89,16 @@ struct AlignCommand: ParsableCommand {
         of: tokenized, on: $0.decoder, workers: compute.team)
     }
     if let html {
+      let needsRepeats = NegativeForm.guarded(values).needsRepeats
+      let repeats = try student.flatMap {
+        needsRepeats
+          ? try PairLosses.repeats(
+            of: tokenized, on: $0.decoder, workers: Workers(count: workers.workers)) : nil
+      }
       let entries = pairs.indices.map {
-        PairPage.Pair(pairs[$0], tokens: tokenized[$0], keys: keys[$0], losses: losses?[$0])
+        PairPage.Pair(
+          pairs[$0], tokens: tokenized[$0], keys: keys[$0], losses: losses?[$0],
+          rejectedRepeats: repeats?[$0])
       }
       let names = [model, adapter].compactMap(\.self).map(name)
       try PairPage(

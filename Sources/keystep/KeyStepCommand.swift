@@ -15,7 +15,8 @@ struct KeyStepCommand: AsyncParsableCommand {
     subcommands: [
       EditDataCommand.self, AnnotateCommand.self, RectifyCommand.self, CorruptCommand.self,
       PairCommand.self, MistakesCommand.self, AlignCommand.self, LossCommand.self,
-      TrainCommand.self, ObjectivesCommand.self, GenerateCommand.self, EvaluateCommand.self,
+      TrainCommand.self, MergeCommand.self, ObjectivesCommand.self, GenerateCommand.self,
+      EvaluateCommand.self,
       ScoreCommand.self,
       ReportCommand.self, InfoCommand.self,
     ])

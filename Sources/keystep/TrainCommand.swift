@@ -20,6 +20,9 @@ struct TrainCommand: ParsableCommand {
       Objectives, with the parameters that each has as flags:
       \(ObjectiveEntry.help)
 
+      Stage 2 continues stage 1's adapter with --adapter. To train a fresh one instead, write the \
+      weights with the first one merged (keystep merge) and give them as --model.
+
       Weights of your own for each token: --objective sft (chains) or krsl (pairs) with --weights.
 
       Example: keystep train --model models/SmolLM2-135M-Instruct.Q4_1.gguf --pairs pairs.jsonl \
@@ -74,20 +77,26 @@ struct TrainCommand: ParsableCommand {
   var weightDecay: Float?
   @Option(help: "The norm that a larger gradient is scaled down to.")
   var maxGradNorm: Double?
+  @Option(
+    help: """
+      A PEFT adapter's folder for --model, such as stage 1's: it is trained further, with the rank, \
+      alpha, dropout and projections that it has.
+      """)
+  var adapter: String?
   @Option(help: "LoRA's rank.")
-  var loraRank = 64
+  var loraRank: Int?
   @Option(help: "LoRA's alpha; the update is alpha / rank times B A.")
-  var loraAlpha: Float = 32
+  var loraAlpha: Float?
   @Option(help: "The probability of dropout in LoRA's input.")
-  var loraDropout: Float = 0.05
+  var loraDropout: Float?
   @Option(
     help: """
       How LoRA starts: noise, or pissa, from the principal singular values; that is written as a LoRA \
       of twice the rank for the model as it was.
       """)
-  var loraInit: LowRankAdapter.Start = .noise
-  @Option(help: "LoRA's projections, separated by commas.")
-  var loraTargets = "q_proj,v_proj"
+  var loraInit: LowRankAdapter.Start?
+  @Option(help: "LoRA's projections, separated by commas, such as q_proj,v_proj.")
+  var loraTargets: String?
   @Option(help: "Seed of initialisation, data order and dropout.")
   var seed: UInt64 = 0
   @Flag(inversion: .prefixedNo, help: "Draw a new order for each epoch.")
@@ -138,12 +147,22 @@ struct TrainCommand: ParsableCommand {
     for reference in objective.references where path(of: reference) == nil {
       problems.append("\(objective.name) needs \(reference.flag)")
     }
-    if loraInit == .pissa, !(loraAlpha > 0) {
+    if let loraAlpha, loraInit == .pissa, !(loraAlpha > 0) {
       problems.append("--lora-init pissa needs a --lora-alpha above 0, not \(loraAlpha)")
     }
     if compute.baseWeights == .stored {
       if tuning == .full { problems.append("--tuning full needs --base-dtype fp32") }
       if preset != nil { problems.append("--preset has no stored weights: drop --base-dtype") }
+    }
+    if adapter != nil {
+      if model == nil { problems.append("--adapter needs --model") }
+      if tuning == .full { problems.append("--adapter goes with --tuning lora, not full") }
+      for (name, isGiven) in [
+        ("rank", loraRank != nil), ("alpha", loraAlpha != nil), ("dropout", loraDropout != nil),
+        ("init", loraInit != nil), ("targets", loraTargets != nil),
+      ] where isGiven {
+        problems.append("--lora-\(name): expected only without --adapter, which has its own")
+      }
     }
     if output == nil, saveEvery != nil || resume {
       problems.append("--save-every and --resume need --output")
@@ -158,19 +177,23 @@ struct TrainCommand: ParsableCommand {
     if let learningRate, !(learningRate >= 0 && learningRate.isFinite) {
       problems.append("--learning-rate must be a finite number, 0 or more, not \(learningRate)")
     }
-    if !loraAlpha.isFinite { problems.append("--lora-alpha must be a finite number") }
+    if let loraAlpha, !loraAlpha.isFinite {
+      problems.append("--lora-alpha must be a finite number")
+    }
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) {
       problems.append("--weight-decay must be a finite number, 0 or more, not \(weightDecay)")
     }
     if let maxGradNorm, !(maxGradNorm > 0) {
       problems.append("--max-grad-norm must be above 0, not \(maxGradNorm)")
     }
-    if !(0..<1).contains(loraDropout) {
+    if let loraDropout, !(0..<1).contains(loraDropout) {
       problems.append("--lora-dropout must be a probability below 1, not \(loraDropout)")
     }
     let known = ProjectionName.allCases.map(\.rawValue)
-    if targetNames.isEmpty { problems.append("--lora-targets needs at least one projection") }
-    for name in targetNames where !known.contains(name) {
+    if let targetNames, targetNames.isEmpty {
+      problems.append("--lora-targets needs at least one projection")
+    }
+    for name in targetNames ?? [] where !known.contains(name) {
       problems.append("--lora-targets: \(name) is none of \(known.joined(separator: ", "))")
     }
     try report(problems) { () throws(UsageError) in _ = try values() }
@@ -182,14 +205,23 @@ struct TrainCommand: ParsableCommand {
       ? try parameters.values(
         of: objective.parameters, owner: objective.name, command: Self.self)
       : try parameters.values(
-        of: [.guardThreshold], owner: "\(objective.name) with --weights", command: Self.self)
+        of: .guards, owner: "\(objective.name) with --weights", command: Self.self)
   }
 
   private func path(of reference: ObjectiveEntry.Reference) -> String? {
     reference == .positive ? self.reference : negativeReference
   }
 
-  private var targetNames: [String] { loraTargets.split(separator: ",").map(String.init) }
+  private var targetNames: [String]? { loraTargets?.split(separator: ",").map(String.init) }
+
+  /// LoRA as the flags say; what is left out has the paper's value.
+  private var adapterConfiguration: LowRankConfiguration {
+    let paper = LowRankConfiguration()
+    return LowRankConfiguration(
+      rank: loraRank ?? paper.rank, alpha: loraAlpha ?? paper.alpha,
+      dropout: loraDropout ?? paper.dropout,
+      targets: targetNames?.compactMap(ProjectionName.init) ?? paper.targets)
+  }
 
   private var settings: TrainingSettings {
     var settings: TrainingSettings = objective.stage == .first ? .paperStage1 : .paperStage2
@@ -266,12 +298,11 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func adapted(_ plain: Student, using generator: inout SeededGenerator) throws -> Student {
+    if let adapter { return try plain.adapted(from: adapter) }
     var student = plain
     if tuning == .lora {
-      let configuration = LowRankConfiguration(
-        rank: loraRank, alpha: loraAlpha, dropout: loraDropout,
-        targets: targetNames.compactMap(ProjectionName.init))
-      switch loraInit {
+      let configuration = adapterConfiguration
+      switch loraInit ?? .noise {
       case .noise:
         student.decoder = student.decoder.adapted(
           by: LowRankAdapter(

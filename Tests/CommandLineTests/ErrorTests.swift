@@ -209,6 +209,20 @@ import Testing
         "q_proj"
       ),
       (
+        [
+          "train", "--objective", "sft", "--model", "x", "--pairs", "y", "--adapter", "z",
+          "--lora-rank", "4",
+        ],
+        "--lora-rank: expected only without --adapter"
+      ),
+      (
+        [
+          "train", "--objective", "sft", "--model", "x", "--pairs", "y", "--adapter", "z",
+          "--tuning", "full",
+        ],
+        "--adapter goes with --tuning lora"
+      ),
+      (
         ["train", "--objective", "sft", "--model", "x", "--pairs", "y", "--lora-targets", ""],
         "--lora-targets"
       ),
@@ -251,8 +265,8 @@ import Testing
   @Test(
     "Help is on standard output, with an example",
     arguments: [
-      "edit-data", "annotate", "rectify", "corrupt", "pair", "align", "loss", "train", "generate",
-      "evaluate", "report", "info", "objectives",
+      "edit-data", "annotate", "rectify", "corrupt", "pair", "align", "loss", "train", "merge",
+      "generate", "evaluate", "report", "info", "objectives",
     ])
   func help(command: String) throws {
     for call in [try keystep(command, "--help"), try keystep("help", command)] {

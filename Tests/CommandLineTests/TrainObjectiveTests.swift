@@ -175,6 +175,37 @@ import Testing
     #expect(large.status == 1 && large.errors.contains("q_proj: expected a rank from 1 to"))
   }
 
+  @Test("Stage 2 continues an adapter, or trains a fresh one on the weights with it merged")
+  func secondStage() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let pairs = try place.pairs(somePairs)
+    func train(_ objective: String, _ arguments: String...) throws -> [Double] {
+      let call = try runExecutable(
+        executable("keystep"),
+        [
+          "train", "--pairs", pairs, "--objective", objective, "--learning-rate", "1e-2",
+          "--steps", "2", "--batch-size", "9", "--json",
+        ] + arguments)
+      #expect(call.status == 0, "\(call.errors)")
+      return try call.objects().compactMap { $0["loss"] as? Double }
+    }
+    let (first, merged) = (place.path + "/stage1", place.path + "/merged")
+    let start = try train(
+      "sft", "--model", model, "--lora-rank", "2", "--lora-dropout", "0", "--output", first)
+    let continued = try train("sft", "--model", model, "--adapter", first)
+    let merge = try keystep(
+      "merge", "--model", model, "--adapter", first, "--output", merged)
+    #expect(merge.status == 0, "\(merge.errors)")
+    let fresh = try train(
+      "sft", "--model", merged, "--lora-rank", "2", "--lora-dropout", "0", "--output",
+      place.path + "/stage2")
+    // Both begin where stage 1 ended, and then go different ways.
+    #expect(continued.count == 2 && fresh.count == 2)
+    #expect(abs(continued[0] - start[0]) > 1e-6 && abs(continued[0] - fresh[0]) < 1e-4)
+    #expect(continued[1] != fresh[1])
+  }
+
   @Test(
     "A model that an objective compares with is asked for, and must fit",
     arguments: [

@@ -30,6 +30,21 @@ import Testing
     try Decoder(Checkpoint(path: fixture("decoder/tied").path))
   }
 
+  @Test("A rejected token's repetition is predicted right after it")
+  func repeats() throws {
+    let decoder = try decoder()
+    let repeats = try PairLosses.repeats(
+      of: Self.pairs, on: decoder, workers: Workers(count: 2))
+    for (pair, found) in zip(Self.pairs, repeats) {
+      #expect(found.count == pair.rejected.count)
+      for (index, value) in found.enumerated() {
+        let expected = plain(
+          pair.prompt, pair.rejected[...index] + [pair.rejected[index]], decoder)[index + 1].nll
+        #expect(abs(Double(value) - expected) < 1e-4 * max(1, expected), "\(pair.id) \(index)")
+      }
+    }
+  }
+
   /// Each response token's -log p in Double, and whether it is the likeliest, from the logits of
   /// the whole sequence.
   private func plain(_ prompt: [Int], _ response: [Int], _ decoder: Decoder) -> [(

@@ -63,6 +63,15 @@ import Testing
     #expect(error?.problems == [problem])
   }
 
+  @Test("Names are joined by +, in the order of their declaration, each once")
+  func names() throws {
+    let targets = Parameter(
+      "targets", .names(["q", "k", "v"]), default: .text("q+v"), help: "projections")
+    #expect(targets.kind.value("v+q") == .text("q+v") && targets.kind.value("k+k") == .text("k"))
+    for text in ["", "q+", "q+x", "q,v"] { #expect(targets.kind.value(text[...]) == nil) }
+    #expect(targets.kind.allowed == "some of q, k, v, joined by +")
+  }
+
   @Test("All problems are reported at once")
   func several() {
     let error = #expect(throws: UsageError.self) {

@@ -55,6 +55,37 @@ import Tokenizers
   private let gpt2 = fixture("tokenizers/gpt2").path
 
   @Test(
+    "The page marks wrong key tokens whose weight the guard drops, by their own -log p or repetition"
+  )
+  func guarded() throws {
+    let place = try TemporaryFolder()
+    let student = try Student(path: numberedModel(in: place.path))
+    let tokenizer = try student.exampleTokenizer()
+    let dual = dual("10 12 13", "10 14 15", prompt: "3")
+    let tokens = try tokenizer.tokenize([dual], file: "pairs")[0]
+    var losses = try PairLosses.losses(
+      of: [tokens], on: student.decoder, workers: Workers(count: 1))[0]
+    for (index, value) in [9, 1, 9, 9].enumerated() {
+      losses.rejected[index].negativeLogLikelihood = Float(value)
+    }
+    func guarded(_ repeats: [Float]?) -> [String] {
+      let pair = PairPage.Pair(
+        dual, tokens: tokens, keys: tokens.keyTokens(),
+        losses: losses,
+        rejectedRepeats: repeats)
+      let html = PairPage(
+        [pair], tokenizer: tokenizer.tokenizer, guardThreshold: 5, source: "", model: "m"
+      ).html
+      return parts(html, from: "<mark data-i=\"", to: ">").filter { $0.contains("guarded") }
+        .map { String($0.prefix(2)) }
+    }
+    // Wrong key tokens are 14 and 15.
+    #expect(tokens.keyTokens().rejected == [1, 2])
+    #expect(guarded(nil) == ["15"])
+    #expect(guarded([9, 9, 1, 9]) == ["14"])
+  }
+
+  @Test(
     "A page holds each chain's tokens with their ids, its key tokens as marks with their weight")
   func structure() throws {
     let place = NSTemporaryDirectory() + "page-\(UUID().uuidString)"

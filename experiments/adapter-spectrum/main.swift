@@ -10,7 +10,8 @@ let experiment = Experiment(
   arms: [.stage1] + objectives.map { Arm(then: $0) },
   settings: DistillationSetup.settings(objectives: objectives)
     .with("learning_rate", [.number(5e-4)], variant: [.number(2e-4)])
-    + DistillationSetup.adapterSettings,
+    // The second stage's adapter is always a fresh one.
+    .filter { $0.name != "stage2_adapter" } + DistillationSetup.adapterSettings,
   seeds: 5,
   summary: [
     MetricKey("in domain", .accuracy), MetricKey("out of domain", .accuracy),

@@ -5,11 +5,11 @@ import Parameters
 extension ObjectiveEntry {
   public static let allTokens = ObjectiveEntry(
     "all-tokens", stage: .second, data: .pairs,
-    parameters: [.alpha, .beta, .guardThreshold], help: "control: KRSL's weights on all tokens"
+    parameters: [.alpha, .beta] + .guards, help: "control: KRSL's weights on all tokens"
   ) { input in
     .allTokens(
       input.data.pairs, weights: KeyStepWeights(input.parameters),
-      guardThreshold: input.parameters.float(.guardThreshold))
+      negatives: .guarded(input.parameters))
   }
 }
 
@@ -18,13 +18,13 @@ extension Objective {
   /// the rejected one.
   public static func allTokens(
     _ pairs: [TokenizedPair], weights: KeyStepWeights = KeyStepWeights(),
-    guardThreshold: Float = 20
+    negatives: NegativeForm = .guarded(above: 20)
   ) -> Objective {
     Objective(
       examples: pairs.map { pair in
         example(
           pair, chosen: pair.chosen.map { _ in weights.alpha },
           rejected: pair.rejected.map { _ in weights.beta })
-      }, rule: NegativeForm.guarded(above: guardThreshold).rule)
+      }, negatives: negatives)
   }
 }

@@ -2,7 +2,8 @@ import LanguageModel
 
 extension ObjectiveEntry {
   public static let answers = ObjectiveEntry(
-    "answer-sft", stage: .first, data: .chains, help: "the answer alone",
+    "answer-sft", stage: .first, data: .chains, parameters: [.chainsPerMean],
+    help: "the answer alone",
     decoding: { ArmDecoding(lead: $0.conclusion) },
     build: { .answers(try $0.data.pieces) })
 }

@@ -22,8 +22,7 @@ public struct ArmCues: Sendable, Hashable, Codable {
   /// alone when it is read.
   public var conclusion: String
 
-  /// In words, as in the authors' code (https://github.com/C-W-D/CasCoD,
-  /// `src/datasets/bbh_dataset.py`).
+  /// In words, as in `src/datasets/bbh_dataset.py` of https://github.com/C-W-D/CasCoD at 3468d15.
   public static let inWords = ArmCues(
     rationale: "\nRationale:", answer: "\nAnswer:", explanation: "\n[Explanation Generation]:",
     prediction: "\n[Answer Prediction]:", answerFirst: "The answer is", because: " Explanation:",

@@ -11,8 +11,9 @@ extension Objective {
       weights: context.map { _ in 0 } + predicted.map { _ in each })
   }
 
-  /// An example whose sequences are the paths to those segments that none continues.
-  static func example(_ id: String, _ segments: [Segment]) -> TrainingExample {
+  /// An example whose sequences are the paths to those segments that none continues; `parts` as in
+  /// `TrainingExample`.
+  static func example(_ id: String, _ segments: [Segment], parts: [[Int]]) -> TrainingExample {
     var lengths: [Int] = []
     for segment in segments {
       lengths.append(segment.tokens.count + (segment.parent.map { lengths[$0] } ?? 0))
@@ -20,6 +21,7 @@ extension Objective {
     let continued = Set(segments.compactMap(\.parent))
     return TrainingExample(
       id: id, tree: PrefixTree(segments),
-      usefulTokens: lengths.indices.reduce(0) { continued.contains($1) ? $0 : $0 + lengths[$1] })
+      usefulTokens: lengths.indices.reduce(0) { continued.contains($1) ? $0 : $0 + lengths[$1] },
+      parts: parts)
   }
 }

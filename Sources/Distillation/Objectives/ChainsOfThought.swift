@@ -2,7 +2,7 @@ import LanguageModel
 
 extension ObjectiveEntry {
   public static let chains = ObjectiveEntry(
-    "sft", stage: .first, data: .chains, takesWeights: true,
+    "sft", stage: .first, data: .chains, parameters: [.chainsPerMean], takesWeights: true,
     help: "supervised fine-tuning on correct chains"
   ) { .chainsOfThought($0.data.chains) }
 }
@@ -22,7 +22,7 @@ extension Objective {
           tree: PrefixTree(
             prompt: chain.prompt, response: chain.response,
             weights: chain.response.map { _ in weight }),
-          usefulTokens: chain.tokenCount)
+          usefulTokens: chain.tokenCount, parts: [[1]])
       })
   }
 }

@@ -47,7 +47,8 @@ extension Objective {
   /// one fine-tuned on incorrect ones. A critical token has a low s_t.
   ///
   /// One pass over each response by each model, of which only the scores are kept. Source: 2411.19943,
-  /// section 4 (contrastive estimation); β = 1 as in the authors' `src/pipeline.py`.
+  /// section 4 (contrastive estimation); β = 1 as in `src/pipeline.py` of that
+  /// repository.
   public static func criticalTokenScores(
     _ pairs: [TokenizedPair], positive: Decoder, negative: Decoder, beta: Float = 1,
     workers: Workers

@@ -5,7 +5,7 @@ import Parameters
 extension ObjectiveEntry {
   public static let keySteps = ObjectiveEntry(
     "krsl", stage: .second, data: .pairs,
-    parameters: .keyStepWeights + [.guardThreshold] + .keyTokens, takesWeights: true,
+    parameters: .keyStepWeights + .guards + .keyTokens, takesWeights: true,
     help: "key reasoning steps learning, EDIT's second stage: key tokens weighted"
   ) { input in
     .keySteps(
@@ -30,11 +30,11 @@ extension Objective {
       let keys = pair.keyTokens(choice)
       return example(pair, chosen: weights.chosen(keys), rejected: weights.rejected(keys))
     }
-    return Objective(examples: examples, rule: negatives.rule)
+    return Objective(examples: examples, negatives: negatives)
   }
 
-  /// KRSL with the guard of the authors' code: a rejected token whose -log p is already above
-  /// `guardThreshold` (nats) gets weight 0.
+  /// KRSL with a guard: a rejected token whose -log p is already above `guardThreshold` (nats) gets
+  /// weight 0. The released code of EDIT tests another -log p (`NegativeForm.GuardToken`).
   public static func keySteps(
     _ pairs: [TokenizedPair], weights: KeyStepWeights = KeyStepWeights(),
     guardThreshold: Float = 20, choice: KeyTokenChoice = KeyTokenChoice()

@@ -9,12 +9,16 @@ public struct KeyTokenChoice: Sendable, Hashable, Codable {
   public var onlyFirstRejectedRun: Bool
   /// What is aligned.
   public var unit: AlignmentUnit
+  /// In which sequences.
+  public var scope: AlignmentScope
 
   public init(
-    sharesScript: Bool = false, onlyFirstRejectedRun: Bool = false, unit: AlignmentUnit = .token
+    sharesScript: Bool = false, onlyFirstRejectedRun: Bool = false, unit: AlignmentUnit = .token,
+    scope: AlignmentScope = .response
   ) {
     self.sharesScript = sharesScript
     self.onlyFirstRejectedRun = onlyFirstRejectedRun
     self.unit = unit
+    self.scope = scope
   }
 }

@@ -19,7 +19,8 @@ extension ObjectiveEntry {
     decoding: @escaping @Sendable (TokenizedCues) -> ArmDecoding
   ) -> ObjectiveEntry {
     ObjectiveEntry(
-      name, stage: .first, data: .chains, parameters: [.lambda], help: help, decoding: decoding
+      name, stage: .first, data: .chains, parameters: [.lambda, .chainsPerMean], help: help,
+      decoding: decoding
     ) { .multiTask(try $0.data.pieces, explanation, lambda: $0.parameters.float(.lambda)) }
   }
 }
@@ -39,8 +40,10 @@ extension Objective {
   ///
   ///     L = (1 - λ) mean of the explanation's -log p + λ mean of the answer's -log p
   ///
-  /// each mean over its response's tokens, end-of-sequence included. λ is 0.5, the default of both
-  /// https://github.com/google-research/distilling-step-by-step (`--alpha`) and the authors' code.
+  /// each mean over its response's tokens, end-of-sequence included. λ is 0.5, the default of
+  /// https://github.com/google-research/distilling-step-by-step (`--alpha`) and of
+  /// `src/configs/training.py` in https://github.com/C-W-D/CasCoD, whose script
+  /// `shell/run_distilled_cot.sh` sets 0.1 and whose means are over 16 chains (`chains_per_mean`).
   public static func multiTask(
     _ chains: [ChainPieces], _ explanation: Explanation, lambda: Float = 0.5
   ) -> Objective {
@@ -63,7 +66,7 @@ extension Objective {
             Segment(context: chain.prompt),
             branch(first, explained + end, weight: 1 - lambda, after: 0),
             branch(second, chain.answer + end, weight: lambda, after: 0),
-          ])
+          ], parts: [[1], [2]])
       })
   }
 }

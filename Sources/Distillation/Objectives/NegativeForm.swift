@@ -6,23 +6,44 @@ import LanguageModel
 public enum NegativeForm: Sendable, Hashable, Codable {
   /// w x, as it is.
   case plain
-  /// w x up to the threshold, above it weight 0, from the forward pass's own value and without a
-  /// gradient: the guard of the authors' code (https://github.com/C-W-D/CasCoD).
-  case guarded(above: Float)
+  /// w x while the tested -log p is at most the threshold, weight 0 above it. What is tested is the
+  /// forward pass's own value, taken without a gradient.
+  case guarded(above: Float, testing: GuardToken = .predicted)
   /// w min(x, floor): the loss stops falling there.
   case clipped(at: Float)
   /// Unlikelihood, -w (-log(1 - p)) (Welleck et al., 1908.04319, section 5), whose gradient fades
   /// with p.
   case unlikelihood
 
-  /// A negatively weighted token's share of the loss; others keep w x.
-  public func share(weight: Float, negativeLogLikelihood x: Float) -> WeightedLoss {
+  /// Which -log p a guard tests before it drops the weight of token t.
+  public enum GuardToken: String, Sendable, Hashable, Codable, CaseIterable {
+    /// That of token t, -log p(x_t | x_<t).
+    case predicted
+    /// That of token t once more right after itself, -log p(x_t | x_≤t): what the released code of
+    /// EDIT tests, because it does not shift labels against logits (lines 151 to 157 of
+    /// `src/utils/method_utils.py`, https://github.com/C-W-D/CasCoD at 3468d15).
+    case repeated
+  }
+
+  /// Whether tokens with negative weights are also predicted once more right after themselves.
+  public var needsRepeats: Bool {
+    if case .guarded(_, .repeated) = self { true } else { false }
+  }
+
+  /// What a negatively weighted token adds to the loss; others keep w x. `repeated` is the token's
+  /// -log p once more right after itself, where `needsRepeats`.
+  public func share(
+    weight: Float, negativeLogLikelihood x: Float, repeated: Float? = nil
+  ) -> WeightedLoss {
     let plain = WeightedLoss(value: weight * x, gradientWeight: weight)
     guard weight < 0 else { return plain }
     switch self {
     case .plain: return plain
-    case .guarded(let threshold):
-      return x > threshold ? WeightedLoss(value: 0, gradientWeight: 0) : plain
+    case .guarded(let threshold, let token):
+      guard let tested = token == .predicted ? x : repeated else {
+        preconditionFailure("a guard on a token's repetition without its -log p")
+      }
+      return tested > threshold ? WeightedLoss(value: 0, gradientWeight: 0) : plain
     case .clipped(let floor):
       return x > floor ? WeightedLoss(value: weight * floor, gradientWeight: 0) : plain
     case .unlikelihood:
@@ -43,11 +64,38 @@ public enum NegativeForm: Sendable, Hashable, Codable {
     return (-log1mexp, -1 / expm1(x))
   }
 
-  /// The rule that gives each token its share.
+  /// The rule that gives each token its part of the loss.
   public var rule: LossRule {
     if self == .plain { return .weighted }
-    return .token { prediction, loss in
-      share(weight: prediction.weight, negativeLogLikelihood: loss.negativeLogLikelihood)
+    guard needsRepeats else {
+      return .token { prediction, loss in
+        share(weight: prediction.weight, negativeLogLikelihood: loss.negativeLogLikelihood)
+      }
     }
+    return .example { tokens in
+      tokens.indices.map { index in
+        let (prediction, loss) = tokens[index]
+        if prediction.isRepeat { return WeightedLoss(value: 0, gradientWeight: 0) }
+        let next = index + 1 < tokens.count ? tokens[index + 1] : nil
+        return share(
+          weight: prediction.weight, negativeLogLikelihood: loss.negativeLogLikelihood,
+          repeated: next.flatMap { $0.0.isRepeat ? $0.1.negativeLogLikelihood : nil })
+      }
+    }
+  }
+}
+
+extension Objective {
+  /// Examples whose negative weights have the form of `negatives`.
+  public init(examples: [TrainingExample], negatives: NegativeForm) {
+    var examples = examples
+    if negatives.needsRepeats {
+      for example in examples.indices {
+        for segment in examples[example].tree.segments.indices {
+          examples[example].tree.segments[segment].measuresRepeats = true
+        }
+      }
+    }
+    self.init(examples: examples, rule: negatives.rule)
   }
 }

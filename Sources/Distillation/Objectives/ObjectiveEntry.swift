@@ -77,10 +77,13 @@ public struct ObjectiveEntry: Sendable {
     _ data: TrainingData, _ parameters: [String: Parameter.Value] = [:], seed: UInt64 = 0,
     models: @escaping () throws -> ReferenceModels
   ) throws -> Objective {
-    try build(
-      ObjectiveInput(
-        data: data, parameters: ParameterValues(self.parameters, given: parameters), seed: seed,
-        models: models))
+    let values = ParameterValues(self.parameters, given: parameters)
+    var objective = try build(
+      ObjectiveInput(data: data, parameters: values, seed: seed, models: models))
+    if values.has(.chainsPerMean) {
+      objective.examplesPerMean = Int(values.number(.chainsPerMean))
+    }
+    return objective
   }
 
   /// How a student trained by it is asked for its answer.

@@ -6,13 +6,13 @@ import Randomness
 extension ObjectiveEntry {
   public static let randomPositions = ObjectiveEntry(
     "random-positions", stage: .second, data: .pairs,
-    parameters: .keyStepWeights + [.guardThreshold] + .keyTokens,
+    parameters: .keyStepWeights + .guards + .keyTokens,
     help: "control: KRSL's weights at random places"
   ) { input in
     var generator = SeededGenerator(seed: input.seed, stream: "random positions")
     return .randomPositions(
       input.data.pairs, weights: KeyStepWeights(input.parameters),
-      guardThreshold: input.parameters.float(.guardThreshold),
+      negatives: .guarded(input.parameters),
       choice: KeyTokenChoice(input.parameters), using: &generator)
   }
 }
@@ -22,7 +22,7 @@ extension Objective {
   /// the response's.
   public static func randomPositions(
     _ pairs: [TokenizedPair], weights: KeyStepWeights = KeyStepWeights(),
-    guardThreshold: Float = 20,
+    negatives: NegativeForm = .guarded(above: 20),
     choice: KeyTokenChoice = KeyTokenChoice(), using generator: inout SeededGenerator
   ) -> Objective {
     let examples = pairs.map { pair in
@@ -31,7 +31,6 @@ extension Objective {
         pair, chosen: weights.chosen(keys).shuffled(using: &generator),
         rejected: weights.rejected(keys).shuffled(using: &generator))
     }
-    return Objective(
-      examples: examples, rule: NegativeForm.guarded(above: guardThreshold).rule)
+    return Objective(examples: examples, negatives: negatives)
   }
 }

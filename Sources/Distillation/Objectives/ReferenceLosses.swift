@@ -42,7 +42,8 @@ extension Objective {
   /// The same with the losses under `reference` as its tokens' references.
   func compared(with reference: Decoder, _ workers: Workers) -> Objective {
     let losses = ReferenceLosses(of: examples, on: reference, workers: workers)
-    return Objective(
-      examples: losses.attached(to: examples), rule: rule, usesDropout: usesDropout)
+    var compared = self
+    compared.examples = losses.attached(to: examples)
+    return compared
   }
 }

@@ -9,7 +9,7 @@ extension Parameter {
 
 extension ObjectiveEntry {
   public static let reinforcement = ObjectiveEntry(
-    "redi", stage: .second, data: .pairs, parameters: [.rediAlpha, .guardThreshold],
+    "redi", stage: .second, data: .pairs, parameters: [.rediAlpha] + .guards,
     help: "REDI: likelihood of chosen responses less that of rejected ones"
   ) { input in
     .reinforcement(
@@ -29,6 +29,6 @@ extension Objective {
     Objective(
       examples: pairs.map {
         example($0, chosen: $0.chosen.map { _ in 1 }, rejected: $0.rejected.map { _ in -alpha })
-      }, rule: negatives.rule)
+      }, negatives: negatives)
   }
 }

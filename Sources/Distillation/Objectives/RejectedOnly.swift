@@ -4,7 +4,7 @@ import Parameters
 extension ObjectiveEntry {
   public static let rejectedOnly = ObjectiveEntry(
     "wrong-only", stage: .second, data: .pairs,
-    parameters: [.beta, .guardThreshold] + .keyTokens, help: "KRSL without its chosen side"
+    parameters: [.beta] + .guards + .keyTokens, help: "KRSL without its chosen side"
   ) { input in
     .keySteps(
       input.data.pairs, weights: KeyStepWeights(input.parameters),

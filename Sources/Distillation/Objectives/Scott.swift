@@ -3,7 +3,7 @@ import Parameters
 
 extension ObjectiveEntry {
   public static let scott = ObjectiveEntry(
-    "scott", stage: .first, data: .pairs, parameters: [.lambda],
+    "scott", stage: .first, data: .pairs, parameters: [.lambda, .chainsPerMean],
     help: "correct chains, and incorrect answers after incorrect rationales",
     decoding: { ArmDecoding(before: $0.factual) },
     build: { input in
@@ -20,8 +20,8 @@ extension Objective {
   /// incorrect rationale → the incorrect answer alone, weight λ; each mean over its tokens.
   ///
   /// Source: Wang et al., 2305.01879, counterfactual training, with the pairs' rejected chains for
-  /// its perturbed rationales, as in the authors' code. Precondition: as many rejected chains as chosen
-  /// ones.
+  /// its perturbed rationales, as in `LLMSCOTTDataset` of https://github.com/C-W-D/CasCoD, whose means
+  /// are over 16 chains (`chains_per_mean`). Precondition: as many rejected chains as chosen ones.
   public static func scott(
     chosen: [ChainPieces], rejected: [ChainPieces], lambda: Float = 0.5
   ) -> Objective {
@@ -40,7 +40,7 @@ extension Objective {
               context: cues.put(cues.counterfactual, before: rejected.prompt)
                 + rejected.rationale + cues.conclusion),
             branch([], rejected.answer + end, weight: lambda, after: 2),
-          ])
+          ], parts: [[1], [3]])
       })
   }
 }

@@ -17,12 +17,24 @@ extension Parameter {
   public static let guardThreshold = Parameter(
     "guard", .number(0...1000), default: .number(20),
     help: "-log p in nats above which a token with a negative weight is ignored")
+  /// See `NegativeForm.GuardToken`.
+  public static let guardToken = Parameter(
+    "guard_token", .choice(NegativeForm.GuardToken.allCases.map(\.rawValue)),
+    default: .text(NegativeForm.GuardToken.predicted.rawValue),
+    help:
+      "whose -log p the guard tests: the predicted token's, or that of its repetition right after "
+      + "it, as the released code does")
 
   /// The parts of `KeyTokenChoice`.
   public static let alignmentUnit = Parameter(
     "alignment_unit", .choice(AlignmentUnit.allCases.map(\.rawValue)),
     default: .text(AlignmentUnit.token.rawValue),
     help: "what is aligned; step aligns tokens and marks the whole sentence of each key token")
+  public static let alignmentScope = Parameter(
+    "alignment_scope", .choice(AlignmentScope.allCases.map(\.rawValue)),
+    default: .text(AlignmentScope.response.rawValue),
+    help: "response aligns the responses; padded-sequence prompt and response padded with id 0 to "
+      + "\(AlignmentScope.length) tokens, as the released code does")
   public static let rejectedTokens = Parameter(
     "rejected_tokens", .choice(["all", "first-run"]), default: .text("all"),
     help: "key tokens of the rejected response: all, or those of the first divergent run")
@@ -33,6 +45,12 @@ extension Parameter {
   /// λ of the multi-task arms, SCOTT and CasCoD.
   public static let lambda = Parameter(
     "lambda", .number(0...1), default: .number(0.5), help: "weight of the answer in the loss")
+  /// See `Objective.examplesPerMean`.
+  public static let chainsPerMean = Parameter(
+    "chains_per_mean", .integer(1...1_000_000), default: .integer(1),
+    help:
+      "chains of a step whose tokens are averaged together: 1 for each chain by itself, 16 for the "
+      + "micro-batches of the released code")
   public static let keptFraction = Parameter(
     "kept_fraction", .number(0.001...1), default: .number(0.2),
     help: "fraction of a response's tokens that are kept")
@@ -48,7 +66,11 @@ extension Parameter {
 
 extension [Parameter] {
   /// How key tokens are found.
-  public static let keyTokens: [Parameter] = [.alignmentUnit, .rejectedTokens, .sharedScript]
+  public static let keyTokens: [Parameter] = [
+    .alignmentUnit, .alignmentScope, .rejectedTokens, .sharedScript,
+  ]
+  /// The guard of tokens with negative weights.
+  public static let guards: [Parameter] = [.guardThreshold, .guardToken]
   public static let keyStepWeights: [Parameter] = [.alpha, .beta, .gamma]
 }
 
@@ -62,6 +84,9 @@ extension KeyTokenChoice {
     }
     if values.has(.alignmentUnit) {
       unit = AlignmentUnit(rawValue: values.text(.alignmentUnit)) ?? unit
+    }
+    if values.has(.alignmentScope) {
+      scope = AlignmentScope(rawValue: values.text(.alignmentScope)) ?? scope
     }
   }
 }
@@ -77,8 +102,10 @@ extension KeyStepWeights {
 }
 
 extension NegativeForm {
-  /// The guard as `.guardThreshold` is set.
+  /// The guard as `.guards` are set.
   public static func guarded(_ values: ParameterValues) -> NegativeForm {
-    .guarded(above: values.float(.guardThreshold))
+    .guarded(
+      above: values.float(.guardThreshold),
+      testing: GuardToken(rawValue: values.text(.guardToken)) ?? .predicted)
   }
 }

@@ -23,7 +23,7 @@ extension Objective {
         chosen: try values(line.chosen, "chosen_weights", pair.chosen, line, pair.id, file),
         rejected: try values(line.rejected, "rejected_weights", pair.rejected, line, pair.id, file))
     }
-    return Objective(examples: examples, rule: negatives.rule)
+    return Objective(examples: examples, negatives: negatives)
   }
 
   /// `chains` weighted by the lines of `file`; throws as for pairs.
@@ -46,7 +46,7 @@ extension Objective {
           weights: weights.map { $0 / Float(weights.count) }),
         usefulTokens: chain.tokenCount)
     }
-    return Objective(examples: examples, rule: negatives.rule)
+    return Objective(examples: examples, negatives: negatives)
   }
 
   /// What `example` makes of each line, in the order of the examples' ids.
