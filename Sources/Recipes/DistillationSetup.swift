@@ -146,7 +146,8 @@ public struct DistillationSetup: Sendable {
 
   /// The settings that stage 1 reads: those of the student and of its training.
   private static let firstStageSettings: Set = [
-    "seed", "preset", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "stage1_steps",
+    "seed", "preset", "base_dtype", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets",
+    "stage1_steps",
     "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
     "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
     "max_grad_norm", "precision",
