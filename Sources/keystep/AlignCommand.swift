@@ -93,7 +93,7 @@ struct AlignCommand: ParsableCommand {
       let repeats = try student.flatMap {
         needsRepeats
           ? try PairLosses.repeats(
-            of: tokenized, on: $0.decoder, workers: Workers(count: workers.workers)) : nil
+            of: tokenized, on: $0.decoder, workers: compute.team) : nil
       }
       let entries = pairs.indices.map {
         PairPage.Pair(
