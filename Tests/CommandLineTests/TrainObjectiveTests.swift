@@ -217,7 +217,7 @@ import Testing
         ["--objective", "entropy", "--alpha", "1"],
         "entropy does not have it; it has --kept-fraction"
       ),
-      (["--objective", "sft", "--alpha", "1"], "sft does not have it; it has no parameters"),
+      (["--objective", "sft", "--alpha", "1"], "sft does not have it; it has --chains-per-mean"),
       (["--objective", "krsl", "--bta", "-1"], "did you mean --beta?"),
       (["--objective", "krsl", "--step", "5"], "did you mean --steps?"),
       (["--objective", "krsl", "--weights", "x", "--beta", "-1"], "krsl with --weights does not"),
