@@ -1,8 +1,8 @@
-"""Hold keystep against its peers: the same weights and examples, the two programs in turn, medians of paired runs.
+"""Time keystep beside its peers: the same weights and examples, the two programs in turn, medians of paired runs.
 
 usage: compare.py [--pairs FILE.jsonl] [--runs 5] [--steps 3] [--only krsl-fp32,decode-fp32] [--output FILE.csv]
 
-Works on SmolLM2 and GSM8K want --pairs, JSON lines as `keystep pair --format gsm8k-solutions` writes them; the others
+Works on SmolLM2 and GSM8K need --pairs, JSON lines as `keystep pair --format gsm8k-solutions` writes them; the others
 make their data. `scripts/bench_peers.sh` (`make bench-peers`) sets all up and calls this.
 
 A run is one process. Its first step is a warm-up; its speed is that of the others together, or of that step where it is
@@ -82,9 +82,20 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
                 "--no-shuffle", "--json"]
         return ours, [python, "benchmarks/peers/train.py", *both]
 
-    def against(name: str, title: str, peer_name: str, command, target: float, dtype: str = "fp32", **more) -> Work:
-        return Work(name, title, peer_name, command[0], [*command[1], "--dtype", dtype], target,
-                    exact=dtype == "fp32", **more)
+    def against(name: str, title: str, peer_name: str, command, target: float, dtype: str = "fp32",
+                ours: str | None = None, **more) -> Work:
+        """`dtype` is the peer's precision, and ours where `ours` is left out."""
+        ours = ours or dtype
+        return Work(name, title + (" (ours bf16)" if ours == "bf16" else ""), peer_name,
+                    [*command[0], "--precision", ours], [*command[1], "--dtype", dtype], target,
+                    exact=ours == dtype == "fp32", **more)
+
+    def both_precisions(name: str, title: str, command, targets: tuple[float, float], peers: tuple[str, str], **more):
+        """Ours in bf16 against the peer in fp32 and in bf16; nothing on a processor without bf16 instructions."""
+        if not has_bf16():
+            return []
+        return [against(f"{name}-bf16-fp32", title, peers[0], command, targets[0], ours="bf16", **more),
+                against(f"{name}-bf16", title, peers[1], command, targets[1], "bf16", **more)]
 
     shared = procedural / "train.pairs.jsonl"
     scratch = ["--tuning", "full", "--learning-rate", "1e-3", "--weight-decay", "0.05"]
@@ -95,7 +106,8 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
         full = training(smollm2, pairs, "sft", 8, steps, "--tuning", "full", "--learning-rate", "2e-4")
         chosen += [
             against("krsl-fp32", "KRSL step, SmolLM2, LoRA, GSM8K pairs", fp32, key_steps, 5, divisible=True),
-            against("krsl-bf16", "KRSL step, SmolLM2, LoRA, GSM8K pairs", bf16, key_steps, 3, "bf16", divisible=True),
+            *both_precisions("krsl", "KRSL step, SmolLM2, LoRA, GSM8K pairs", key_steps, (5, 3), (fp32, bf16),
+                             divisible=True),
         ]
     chosen.append(against(
         "krsl-shared", "KRSL step, SmolLM2, LoRA, procedural pairs", fp32,
@@ -103,7 +115,7 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
     if pairs:
         chosen += [
             against("sft-fp32", "SFT step, SmolLM2, full", fp32, full, 2.5, divisible=True),
-            against("sft-bf16", "SFT step, SmolLM2, full", bf16, full, 1.5, "bf16", divisible=True),
+            *both_precisions("sft", "SFT step, SmolLM2, full", full, (4, 2), (fp32, bf16), divisible=True),
         ]
     for objective in ("sft", "krsl"):
         chosen.append(against(
@@ -123,12 +135,15 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
         title = f"greedy decoding, SmolLM2, {count} prompts"
         chosen += [
             against("decode-fp32", title, "Transformers fp32", (ours, transformers), 5, kind="decode"),
-            against("decode-bf16", title, "Transformers bf16", (ours, transformers), 2.5, "bf16", kind="decode"),
+            *both_precisions("decode", title, (ours, transformers), (5, 2.5),
+                             ("Transformers fp32", "Transformers bf16"), kind="decode"),
             Work("decode-llama", title, "llama.cpp F32", ours, llama, 1, kind="decode", needs="llama_cpp"),
         ]
         ours, _ = training(smollm2, pairs, "krsl", 8, steps, "--tuning", "lora")
-        chosen.append(Work("workers", "KRSL step, SmolLM2, LoRA, GSM8K pairs", "keystep, one worker", ours,
-                           [*ours, "--workers", "1"], 1.9))
+        for precision in ["fp32", "bf16"] if has_bf16() else ["fp32"]:
+            own = [*ours, "--precision", precision]
+            chosen.append(Work(f"workers-{precision}", f"KRSL step, SmolLM2, LoRA, GSM8K pairs, {precision}",
+                               "keystep, one worker", own, [*own, "--workers", "1"], 1.9))
     _, peer = training(smollm2, shared, "krsl", 1, 1, "--tuning", "lora")
     ours = [keystep, "train", "--model", quantized, "--pairs", f"{shared}", "--objective", "krsl", "--batch-size", "1",
             "--steps", "1", "--no-shuffle", "--json"]
@@ -139,6 +154,15 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
              [python, "benchmarks/peers/edit_script.py"], 1, kind="script"),
     ]
     return chosen
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16, as Linux lists it."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def available_memory() -> int:
@@ -203,7 +227,7 @@ def execute(command: list[str], kind: str, is_peer: bool, timeout: float) -> Run
 
 def agreement(work: Work, ours: Run, peer: Run, timeout: float) -> tuple[float, bool]:
     """How far the two are from the same result, and whether that is near enough: the relative difference of the first
-    loss, or the share of prompts whose first token differs."""
+    loss, or the fraction of prompts whose first token differs."""
     if work.kind == "step":
         if ours.check[1] != peer.check[1]:
             raise Failure(f"ours trained on {ours.check[1]} tokens in the first step, the peer on {peer.check[1]}")
@@ -316,7 +340,7 @@ def surroundings() -> dict:
         "versions": ", ".join([f"Python {platform.python_version()}", *versions]), "processor": processor,
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "blas_core": peak.get("blas_core", "unknown"), "sgemm_gflops": peak.get("gflops", ""),
+        "blas_core": peak.get("kernel", "unknown"), "sgemm_gflops": peak.get("gflops", ""),
         "commit": output("git", "rev-parse", "--short=12", "HEAD") + modified, "date": date.today().isoformat()}
 
 
@@ -381,7 +405,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=root / "results/performance.csv")
     options = parser.parse_args()
     if options.runs < 1 or options.steps < 1 or options.new_tokens < 1:
-        parser.error("--runs, --steps and --new-tokens want numbers from 1 up")
+        parser.error("--runs, --steps and --new-tokens expected numbers from 1 up")
     if options.pairs and not options.pairs.is_file():
         parser.error(f"--pairs: {options.pairs} is no file")
     pairs = data / "pairs.jsonl" if options.pairs else None
