@@ -1,13 +1,13 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers coverage interop format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage interop format lint
 export NAME ARGS MODEL PAIRS
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
 
 help: ## print these lines
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r target line; do \
 	  printf '%-16s %s\n' "$$target" "$$line"; done
 
 setup: ## install the system packages that are missing and check Swift
@@ -30,6 +30,9 @@ student: ## get SmolLM2-135M-Instruct (Apache-2.0, 98 MB) into models/
 
 bench-peers: setup ## time keystep beside PyTorch, llama.cpp and RapidFuzz [PAIRS=pairs.jsonl ARGS="--runs 5"]
 	@scripts/bench_peers.sh
+
+bench-7b: setup ## measure a step on a model of LLaMA-2-7B's shape with random weights (17.3 GB in models/)
+	@scripts/bench_7b.sh
 
 interop: setup ## check keystep with llama.cpp's server, datasets, TRL and PEFT
 	@scripts/interop.sh
