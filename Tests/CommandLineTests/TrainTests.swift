@@ -51,6 +51,41 @@ import Testing
     #expect(trained.status == 0)
   }
 
+  @Test("stored weights and gradient checkpointing change no loss, bf16 changes it by rounding")
+  func precision() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let pairs = try place.pairs(somePairs)
+    func losses(_ flags: String...) throws -> [Double] {
+      let call = try runExecutable(
+        executable("keystep"),
+        [
+          "train", "--model", model, "--pairs", pairs, "--objective", "krsl", "--batch-size", "2",
+          "--steps", "3", "--learning-rate", "1e-2", "--lora-rank", "4", "--json",
+        ] + flags)
+      #expect(call.status == 0, "\(call.errors)")
+      return try call.objects().compactMap { $0["loss"] as? Double }
+    }
+    let plain = try losses()
+    #expect(plain.count == 3)
+    #expect(try losses("--base-dtype", "stored") == plain)
+    #expect(try losses("--gradient-checkpointing") == plain)
+    let rounded = try losses("--precision", "bf16")
+    #expect(rounded != plain && rounded.count == 3)
+    for (a, b) in zip(rounded, plain) { #expect(abs(a - b) < 0.02 * abs(b)) }
+    #expect(try losses("--precision", "bf16", "--base-dtype", "stored").count == 3)
+
+    for (flags, text) in [
+      (["--base-dtype", "stored", "--tuning", "full"], "--tuning full needs --base-dtype fp32"),
+      (["--precision", "fp16"], "fp32, bf16"),
+    ] {
+      let call = try runExecutable(
+        executable("keystep"),
+        ["train", "--model", model, "--pairs", pairs, "--objective", "krsl"] + flags)
+      #expect(call.status == 2 && call.errors.contains(text), "\(call.errors)")
+    }
+  }
+
   private func words(_ text: String) -> Int { text.split(separator: " ").count }
 
   @Test("train takes chains, and a from-scratch student on the problems that the toolkit makes")
