@@ -2,6 +2,7 @@ import Distillation
 import Evaluation
 import Foundation
 import LanguageModel
+import LinearAlgebra
 import Reasoning
 import Statistics
 import TestSupport
@@ -60,6 +61,31 @@ import Testing
       response.text
         == generated.tokens.filter { $0 > 2 }.map { $0 == 91 ? "ans" : "\($0)" }
         .joined(separator: " "))
+  }
+
+  /// The bound of `PrecisionTests` for a model of two layers, forward alone: 4 √13 2^-9.
+  @Test("Key-token metrics in bf16 are those of fp32 within rounding")
+  func precision() throws {
+    let pairs = (0..<12).map { index in
+      TokenizedPair(
+        id: "\(index)", prompt: [10 + index, 11], chosen: [20 + index, 30, 31, 2],
+        rejected: [20 + index, 40 + index, 31, 2])
+    }
+    func metrics(_ precision: Precision) throws -> KeyStepMetrics {
+      let evaluator = Evaluator(
+        student.decoder, tokenizer, workers: Workers(count: 2, precision: precision))
+      return try #require(try evaluator.evaluate([], pairs).keySteps)
+    }
+    let (exact, rounded) = try (metrics(.fp32), metrics(.bf16))
+    let bound = 4 * 13.0.squareRoot() * 0x1p-9
+    for (a, b) in [
+      (exact.keyNegativeLogLikelihood, rounded.keyNegativeLogLikelihood),
+      (exact.otherNegativeLogLikelihood, rounded.otherNegativeLogLikelihood),
+    ] {
+      #expect(a.value != b.value && abs(a.value - b.value) < bound * a.value)
+    }
+    // A pair whose two sides nearly tie may turn.
+    #expect(abs(exact.prefersChosen.value - rounded.prefersChosen.value) <= 1.0 / 12)
   }
 
   @Test("Each answer is judged by the rule of its task, and tasks are averaged both ways")
