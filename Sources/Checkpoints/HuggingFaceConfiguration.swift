@@ -37,7 +37,8 @@ extension ModelConfiguration {
         "num_key_value_heads",
         absent: family.mayOmitKeyValueHeads || json.hasMember("num_key_value_heads")
           ? headCount : nil),
-      headDimension: try json.integer("head_dim", absent: hiddenSize / headCount),
+      headDimension: try json.integer(
+        "head_dim", absent: family.defaultHeadDimension ?? hiddenSize / headCount),
       rmsNormEpsilon: Float(try json.number("rms_norm_eps", absent: 1e-6)),
       ropeTheta: try (rope?["rope_theta"] == nil ? json : rope ?? json).number(
         "rope_theta", absent: 10000),

@@ -13,14 +13,17 @@ extension ModelFamily {
     mayOmitKeyValueHeads: true, slidingWindow: .none,
     ownKeys: { _ in ["attention_bias": .bool(false), "mlp_bias": .bool(false)] })
 
-  /// The layer of LLaMA, which Mistral and Qwen2 share up to its biases.
-  static func llamaLayer(biased: [ProjectionName]) -> LayerPlan {
+  /// The layer of LLaMA, which others share up to biases and the norms of heads.
+  static func llamaLayer(
+    biased: [ProjectionName], queryNorm: TensorName? = nil, keyNorm: TensorName? = nil
+  ) -> LayerPlan {
     LayerPlan(
       prefix: TensorName("model.layers.#.", gguf: "blk.#."),
       attentionNorm: TensorName("input_layernorm", gguf: "attn_norm"),
       query: TensorName("self_attn.q_proj", gguf: "attn_q"),
       key: TensorName("self_attn.k_proj", gguf: "attn_k"),
       value: TensorName("self_attn.v_proj", gguf: "attn_v"),
+      queryNorm: queryNorm, keyNorm: keyNorm,
       output: TensorName("self_attn.o_proj", gguf: "attn_output"),
       feedForwardNorm: TensorName("post_attention_layernorm", gguf: "ffn_norm"),
       gate: TensorName("mlp.gate_proj", gguf: "ffn_gate"),

@@ -5,6 +5,7 @@ public enum Architecture: String, Codable, CaseIterable, Hashable, Sendable {
   case llama
   case mistral
   case qwen2
+  case qwen3
 
   /// Everything that is particular to the family.
   public var family: ModelFamily {
@@ -12,6 +13,7 @@ public enum Architecture: String, Codable, CaseIterable, Hashable, Sendable {
     case .llama: .llama
     case .mistral: .mistral
     case .qwen2: .qwen2
+    case .qwen3: .qwen3
     }
   }
 }
@@ -52,6 +54,7 @@ public enum ProjectionName: String, CaseIterable, Sendable, Codable {
 /// The modules of one layer, named from the layer's prefix on.
 ///
 ///     h = x + output(attention(rotate(query), rotate(key), value)), the three of attentionNorm(x)
+///         (with queryNorm and keyNorm: of each head before it is rotated)
 ///     y = h + down(silu(gate) · up), the two of feedForwardNorm(h)
 public struct LayerPlan: Sendable {
   /// What a layer's names begin with, with `#` for its index: `model.layers.#.`, `blk.#.`.
@@ -60,6 +63,9 @@ public struct LayerPlan: Sendable {
   let query: TensorName
   let key: TensorName
   let value: TensorName
+  /// RMSNorms [head dimension] of each query and key head; nil where there are none.
+  let queryNorm: TensorName?
+  let keyNorm: TensorName?
   let output: TensorName
   let feedForwardNorm: TensorName
   let gate: TensorName
@@ -81,7 +87,8 @@ public struct LayerPlan: Sendable {
   }
 
   var modules: [TensorName] {
-    [attentionNorm, feedForwardNorm] + ProjectionName.allCases.map(module)
+    [attentionNorm, feedForwardNorm] + [queryNorm, keyNorm].compactMap(\.self)
+      + ProjectionName.allCases.map(module)
   }
 }
 
@@ -115,6 +122,8 @@ public struct ModelFamily: Sendable {
   /// Whether `num_key_value_heads` may be absent from `config.json`, which then means as many as
   /// query heads. Elsewhere Transformers' default is a number, which no real checkpoint relies on.
   let mayOmitKeyValueHeads: Bool
+  /// `head_dim` where `config.json` has none; nil for hidden size / heads.
+  var defaultHeadDimension: Int? = nil
   let slidingWindow: SlidingWindowKeys
   /// Keys of `config.json` beside those that all families have.
   let ownKeys: @Sendable (ModelConfiguration) -> [String: JSONValue]
@@ -151,6 +160,16 @@ extension ModelFamily {
     name(layer.attentionNorm, layer: index) + ".weight"
   }
 
+  /// Nil where the family's heads have no norm.
+  public func queryNormWeight(layer index: Int) -> String? {
+    layer.queryNorm.map { name($0, layer: index) + ".weight" }
+  }
+
+  /// Nil where the family's heads have no norm.
+  public func keyNormWeight(layer index: Int) -> String? {
+    layer.keyNorm.map { name($0, layer: index) + ".weight" }
+  }
+
   public func feedForwardNormWeight(layer index: Int) -> String {
     name(layer.feedForwardNorm, layer: index) + ".weight"
   }
@@ -168,6 +187,9 @@ extension ModelFamily {
       }
       shapes.append((attentionNormWeight(layer: index), [c.hiddenSize]))
       shapes += weights([.query, .key, .value, .output])
+      for norm in [queryNormWeight(layer: index), keyNormWeight(layer: index)] {
+        if let norm { shapes.append((norm, [c.headDimension])) }
+      }
       shapes.append((feedForwardNormWeight(layer: index), [c.hiddenSize]))
       shapes += weights([.gate, .up, .down])
       if c.hasAttentionBias {

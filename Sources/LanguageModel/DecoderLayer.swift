@@ -5,6 +5,7 @@ import LinearAlgebra
 /// One decoder layer, forward and backward side by side.
 ///
 ///     h = x + o_proj(attention(rotate(q_proj), rotate(k_proj), v_proj)), the three of norm(x)
+///         (with head norms: rotate(norm(q_proj)), rotate(norm(k_proj)), of each head)
 ///     y = h + down_proj(silu(gate_proj) · up_proj), the two of norm(h)
 ///
 /// Letters: T rows, Q query rows (T, or in the last layer the output rows), D hidden size, H
@@ -14,6 +15,8 @@ struct DecoderLayer {
   let inputNorm: StoredVector
   let query: ProjectionGroup
   let keyValue: ProjectionGroup
+  let queryNorm: HeadNorm?
+  let keyNorm: HeadNorm?
   let attention: Attention
   let attentionOutput: ProjectionGroup
   let middleNorm: StoredVector
@@ -31,6 +34,8 @@ struct DecoderLayer {
     inputNorm = weights.vector(family.attentionNormWeight(layer: index))
     query = group([.query])
     keyValue = group([.key, .value])
+    queryNorm = family.queryNormWeight(layer: index).map { HeadNorm(weights.vector($0), c) }
+    keyNorm = family.keyNormWeight(layer: index).map { HeadNorm(weights.vector($0), c) }
     attention = Attention(
       heads: c.headCount, keyValueHeads: c.keyValueHeadCount, headDimension: c.headDimension)
     attentionOutput = group([.output])
@@ -50,6 +55,9 @@ struct DecoderLayer {
     let middle: MatrixView  // h [Q, D]
     let middleInverseRMS: MatrixView  // [1, Q]
     let gateUpValues: MatrixView  // before the nonlinearity [Q, 2 F]
+    // What the norms of heads kept; nil without them.
+    var queryNorm: HeadNorm.Kept?
+    var keyNorm: HeadNorm.Kept?
     // What the low-rank updates of a group projected down to [T or Q, r].
     var queryDown: [MatrixView] = []
     var keyValueDown: [MatrixView] = []
@@ -125,6 +133,10 @@ struct DecoderLayer {
       a.queryDown = query.forward(
         queryRows.gather(normed, scratch), into: a.queries, pass, keys: queryRows.dropoutKeys)
       a.keyValueDown = keyValue.forward(normed, into: a.keysValues, pass, keys: all.dropoutKeys)
+    }
+    clock.measure(.normalisation) {
+      a.queryNorm = queryNorm?.forward(a.queries, heads: c.headCount, pass)
+      a.keyNorm = keyNorm?.forward(a.keysValues, heads: c.keyValueHeadCount, pass)
     }
     clock.measure(.elementwise) {
       pass.rotary.rotate(a.queries, heads: c.headCount, queryRows.positions)
@@ -234,6 +246,10 @@ struct DecoderLayer {
     clock.measure(.elementwise) {
       pass.rotary.rotateBack(dQueries, heads: c.headCount, queryRows.positions)
       pass.rotary.rotateBack(dKeysValues, heads: c.keyValueHeadCount, all.positions)
+    }
+    clock.measure(.normalisation) {
+      if let kept = a.queryNorm { queryNorm?.backward(dQueries, kept, pass) }
+      if let kept = a.keyNorm { keyNorm?.backward(dKeysValues, kept, pass) }
     }
     let normed = scratch.matrix(all.count, c.hiddenSize)
     if pass.needsInput(query) || pass.needsInput(keyValue) {

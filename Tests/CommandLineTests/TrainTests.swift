@@ -77,7 +77,7 @@ import Testing
 
     for (flags, text) in [
       (["--base-dtype", "stored", "--tuning", "full"], "--tuning full needs --base-dtype fp32"),
-      (["--precision", "fp16"], "fp32, bf16"),
+      (["--precision", "fp16"], "'fp32' and 'bf16'"),
     ] {
       let call = try runExecutable(
         executable("keystep"),

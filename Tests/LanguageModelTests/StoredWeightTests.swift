@@ -7,7 +7,8 @@ import Testing
 /// A base in its checkpoint's types against the same base expanded to single precision.
 @Suite struct StoredWeightTests {
   static let checkpoints = [
-    "decoder/untied", "decoder/qwen2", "checkpoints/llama.gguf", "checkpoints/llama",
+    "decoder/untied", "decoder/qwen2", "decoder/qwen3", "checkpoints/llama.gguf",
+    "checkpoints/llama",
     "checkpoints/mistral", "checkpoints/qwen2",
   ]
 

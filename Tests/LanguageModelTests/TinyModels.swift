@@ -39,6 +39,9 @@ struct TinyModel: CustomTestStringConvertible {
       testDescription: "qwen2 with biases, one key-value head",
       configuration: configuration(.qwen2, heads: 3, keyValueHeads: 1, ties: true)),
     TinyModel(
+      testDescription: "qwen3 with norms of heads",
+      configuration: configuration(.qwen3, heads: 4, keyValueHeads: 2, ties: true)),
+    TinyModel(
       testDescription: "Llama-3 rotary scaling",
       configuration: configuration(
         scaling: .llama3(

@@ -20,7 +20,7 @@ package struct PlainDecoder {
   package var ropeScaling: RopeScaling?
   /// alpha / rank of the low-rank updates, whose factors are among the parameters.
   package var lowRankScale: Double
-  /// A projection's bias and low-rank factors count where they are here; the embedding is the
+  /// A projection's bias and low-rank factors, and norms of heads, count where they are here; the embedding is the
   /// output projection where `lm_head.weight` is not.
   package var parameters: [String: [Double]]
 
@@ -78,8 +78,12 @@ package struct PlainDecoder {
     -> [[Double]]
   {
     let normed = states.map { norm($0, normName) }
-    let queries = normed.enumerated().map { rotated(projection($1, prefix + "q_proj"), $0) }
-    let keys = normed.enumerated().map { rotated(projection($1, prefix + "k_proj"), $0) }
+    let queries = normed.enumerated().map {
+      rotated(headNorm(projection($1, prefix + "q_proj"), prefix + "q_norm"), $0)
+    }
+    let keys = normed.enumerated().map {
+      rotated(headNorm(projection($1, prefix + "k_proj"), prefix + "k_norm"), $0)
+    }
     let values = normed.map { projection($0, prefix + "v_proj") }
     let d = headDimension
     return states.indices.map { t in
@@ -133,6 +137,14 @@ package struct PlainDecoder {
   private func norm(_ x: [Double], _ name: String) -> [Double] {
     let meanSquare = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
     return zip(x, tensor(name + ".weight")).map { $0 / (meanSquare + epsilon).squareRoot() * $1 }
+  }
+
+  /// Each head normed by itself, where there is such a norm.
+  private func headNorm(_ x: [Double], _ name: String) -> [Double] {
+    guard parameters[name + ".weight"] != nil else { return x }
+    return stride(from: 0, to: x.count, by: headDimension).flatMap {
+      norm(Array(x[$0..<$0 + headDimension]), name)
+    }
   }
 
   private func projection(_ x: [Double], _ name: String) -> [Double] {

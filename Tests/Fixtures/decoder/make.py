@@ -20,6 +20,7 @@ import transformers
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 SEED = 20240530
 FOLDER = Path(__file__).resolve().parent
@@ -50,6 +51,8 @@ CASES = {
                              original_max_position_embeddings=32))),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, dict(
         num_hidden_layers=3, tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=rope("default"))),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, dict(
+        head_dim=12, tie_word_embeddings=True, rms_norm_eps=1e-6, rope_parameters=rope("default"))),
     "mistral": (MistralForCausalLM, MistralConfig, dict(
         head_dim=8, num_hidden_layers=1, tie_word_embeddings=False, sliding_window=None, rope_parameters=rope("default"))),
 }
