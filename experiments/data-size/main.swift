@@ -7,10 +7,10 @@ let experiment = Experiment(
   question: "Is a student better served by more questions or by better chains?",
   arms: [
     Arm(
-      "right", then: .keySteps, without: ["wrong_share"],
+      "right", then: .keySteps, without: ["incorrect_fraction"],
       help: "the teacher's originally correct chains alone"),
     Arm(
-      "right and rectified", then: .keySteps, without: ["wrong_share"], optional: .pretrained,
+      "right and rectified", then: .keySteps, without: ["incorrect_fraction"], optional: .pretrained,
       help: "rectified ones too, so that all questions have a correct chain"),
     Arm(
       "right and wrong", then: .keySteps,
@@ -25,12 +25,12 @@ let experiment = Experiment(
         smoke: [.integer(32)], variant: [.integer(100), .integer(300)],
         help: "that the student learns from"),
       Setting(
-        "wrong_share", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
+        "incorrect_fraction", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
     ],
   seeds: 4,
   summary: .accuracies + [MetricKey("in domain", .keyTokenNLL)],
   example: """
-    make experiment NAME=data-size ARGS="--questions 500,2000 --wrong-share 0.1,0.3,0.5 --seeds 3"
+    make experiment NAME=data-size ARGS="--questions 500,2000 --incorrect-fraction 0.1,0.3,0.5 --seeds 3"
     """
 ) { setup, run in
   let settings = run.settings
@@ -40,7 +40,7 @@ let experiment = Experiment(
   case "right": training = training.withoutRectified
   case "right and wrong":
     training = training.takingRejectedForCorrect(
-      fraction: settings.number("wrong_share"), seed: seed)
+      fraction: settings.number("incorrect_fraction"), seed: seed)
   default: break
   }
   return try setup.run(run, firstStageOn: training, then: .keySteps, on: training)
