@@ -10,7 +10,8 @@ let experiment = Experiment(
       "right", then: .keySteps, without: ["incorrect_fraction"],
       help: "the teacher's originally correct chains alone"),
     Arm(
-      "right and rectified", then: .keySteps, without: ["incorrect_fraction"], optional: .pretrained,
+      "right and rectified", then: .keySteps, without: ["incorrect_fraction"],
+      optional: .pretrained,
       help: "rectified ones too, so that all questions have a correct chain"),
     Arm(
       "right and wrong", then: .keySteps,
@@ -25,7 +26,8 @@ let experiment = Experiment(
         smoke: [.integer(32)], variant: [.integer(100), .integer(300)],
         help: "that the student learns from"),
       Setting(
-        "incorrect_fraction", .number(0...1), [.number(0.3)], help: "of them with an incorrect chain"),
+        "incorrect_fraction", .number(0...1), [.number(0.3)],
+        help: "of them with an incorrect chain"),
     ],
   seeds: 4,
   summary: .accuracies + [MetricKey("in domain", .keyTokenNLL)],
