@@ -6,14 +6,14 @@ import LanguageModel
 /// are still near the floor.
 public struct PairScore: Sendable, Hashable, Codable {
   public var id: String
-  /// The mean log-likelihood of a token of the right chain, and of the wrong one, in nats.
+  /// The mean log-likelihood of a token of the chosen chain, and of the rejected one, in nats.
   public var chosenLogLikelihood: Double
   public var rejectedLogLikelihood: Double
-  /// The right chain's key tokens and its other tokens.
+  /// The chosen chain's key tokens and its other tokens.
   public var key: TokenTally
   public var other: TokenTally
 
-  /// Whether the student finds the right chain likelier, token by token.
+  /// Whether the student finds the chosen chain likelier, token by token.
   public var prefersChosen: Bool { chosenLogLikelihood > rejectedLogLikelihood }
 }
 
@@ -66,7 +66,7 @@ extension PairScore {
 
 /// What a student makes of each token of a dual pair, teacher-forced.
 public struct PairLosses: Sendable, Hashable {
-  /// One for each token of the right response, and of the wrong one, end of sequence included.
+  /// One for each token of the chosen response, and of the rejected one, end of sequence included.
   public var chosen: [TokenLoss]
   public var rejected: [TokenLoss]
 

@@ -1,12 +1,12 @@
-/// The key tokens of a dual pair of responses: where its right and its wrong chain of thought part.
+/// The key tokens of a dual pair of responses: where its chosen and its rejected chain of thought differ.
 ///
 /// A token of either side is a *key token* when the minimum edit script (Levenshtein, unit costs)
 /// from its own side to the other deletes or replaces it. Of several minimum scripts the
 /// back-trace, from the end to the start, prefers a deletion, then an insertion, then the diagonal
 /// (match or replacement).
 ///
-///     right  4 + 3 = 0 ; ans 0        right key  + 0 0
-///     wrong  4 * 3 = 5 ; ans 5        wrong key  * 5 5
+///     chosen    4 + 3 = 0 ; ans 0        key tokens  + 0 0
+///     rejected  4 * 3 = 5 ; ans 5        key tokens  * 5 5
 ///
 /// Where a side is empty, every token of the other is a key token; equal sides have none.
 ///
@@ -18,18 +18,18 @@ public struct KeyTokens: Hashable, Sendable {
     /// Each side's from the script from itself to the other, as in `edit_dis_precal.py`. With several
     /// minimum scripts the two need not be each other's reverse.
     case eachSide
-    /// Both from the script from the right side to the wrong one: what it deletes or replaces on
+    /// Both from the script from the chosen side to the rejected one: what it deletes or replaces on
     /// the right, what it inserts or puts there on the wrong.
     case shared
   }
 
-  /// Indices of the right side's key tokens, rising.
+  /// Indices of the chosen side's key tokens, rising.
   public private(set) var chosen: [Int]
-  /// Indices of the wrong side's key tokens, rising.
+  /// Indices of the rejected side's key tokens, rising.
   public private(set) var rejected: [Int]
-  /// How many tokens the right side has.
+  /// How many tokens the chosen side has.
   public let chosenCount: Int
-  /// How many tokens the wrong side has.
+  /// How many tokens the rejected side has.
   public let rejectedCount: Int
   /// The Levenshtein distance of the two sides: the edits of a minimum script.
   public let distance: Int
@@ -61,18 +61,18 @@ public struct KeyTokens: Hashable, Sendable {
     self.distance = distance
   }
 
-  /// For each token of the right side, whether it is a key token.
+  /// For each token of the chosen side, whether it is a key token.
   public var chosenMask: [Bool] { Self.mask(chosen, count: chosenCount) }
 
-  /// For each token of the wrong side, whether it is a key token.
+  /// For each token of the rejected side, whether it is a key token.
   public var rejectedMask: [Bool] { Self.mask(rejected, count: rejectedCount) }
 
-  /// The key share: key tokens of both sides over tokens of both sides; 0 for two empty sides.
+  /// The fraction of key tokens: key tokens of both sides over tokens of both sides; 0 for two empty sides.
   public var fraction: Double {
     Double(chosen.count + rejected.count) / Double(max(chosenCount + rejectedCount, 1))
   }
 
-  /// These key tokens with the wrong side's kept only in their first unbroken run.
+  /// These key tokens with the rejected side's kept only in their first unbroken run.
   ///
   /// What follows from a mistake is often right given its prefix; this leaves the mistake itself.
   public func keepingFirstRunOfRejected() -> KeyTokens {

@@ -12,7 +12,7 @@ import Tokenizers
 /// tokens, with which weight, and, where a model was asked, how likely each is.
 ///
 /// A token is an element of its own with its id in `data-i` and its log-probability in `data-p`
-/// (nats, four decimals). Right key tokens are underlined once and bold, wrong ones with a wave;
+/// (nats, four decimals). Chosen key tokens are underlined once and bold, rejected ones with a wave;
 /// the shade says how unlikely a token is. Nothing is loaded from elsewhere.
 public struct PairPage {
   /// A dual pair with all that is shown of it.
@@ -46,7 +46,7 @@ public struct PairPage {
   private let model: String?
 
   /// - Parameters:
-  ///   - guardThreshold: wrong key tokens whose -log p, or that of their repetition, is above it have
+  ///   - guardThreshold: rejected key tokens whose -log p, or that of their repetition, is above it have
   ///     weight 0, as in training.
   ///   - source: what the page says that its pairs are from.
   ///   - model: the name of the model whose losses the pairs have.
