@@ -74,8 +74,8 @@ public struct PEFTAdapter: Hashable, Sendable {
 
   /// Reads the adapter in `folder`.
   ///
-  /// Throws `FileError` when a file is missing or damaged, or when the adapter is no plain
-  /// LoRA.
+  /// Throws `FileError` when a file is missing or damaged, or when the adapter is no plain or
+  /// rank-stabilized LoRA.
   public init(folder: String) throws {
     let json = try JSONNode(path: "\(folder)/\(PEFTAdapter.configurationName)")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
@@ -120,8 +120,11 @@ public struct PEFTAdapter: Hashable, Sendable {
           "only \(PEFTAdapter.prefix)MODULE\(PEFTAdapter.suffixA) and \(PEFTAdapter.suffixB)",
         found: "another one")
     }
+    // rsLoRA (2312.03732) scales by alpha / √rank, which is plain LoRA with alpha · √rank.
+    let isRankStabilized = try json.bool("use_rslora", absent: false)
+    let alpha = try json.number("lora_alpha")
     self.init(
-      rank: rank, alpha: try json.number("lora_alpha"),
+      rank: rank, alpha: isRankStabilized ? alpha * Double(rank).squareRoot() : alpha,
       dropout: try json.number("lora_dropout", absent: 0),
       baseModel: try json.optionalString("base_model_name_or_path"),
       factors: factors)
@@ -138,12 +141,12 @@ public struct PEFTAdapter: Hashable, Sendable {
 
   /// The keys that are read.
   private static let readKeys: Set = [
-    "peft_type", "r", "lora_alpha", "lora_dropout", "bias", "init_lora_weights",
+    "peft_type", "r", "lora_alpha", "lora_dropout", "bias", "init_lora_weights", "use_rslora",
   ]
 
   /// The keys of features that are off where the value is false, null or empty.
   private static let absentFeatures: Set = [
-    "fan_in_fan_out", "use_rslora", "use_dora", "use_qalora", "lora_bias", "rank_pattern",
+    "fan_in_fan_out", "use_dora", "use_qalora", "lora_bias", "rank_pattern",
     "alpha_pattern", "modules_to_save", "megatron_config", "layer_replication",
     "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config",
     "ensure_weight_tying", "merge_weights", "enable_lora",
@@ -155,7 +158,7 @@ public struct PEFTAdapter: Hashable, Sendable {
     .null, .bool(true), .bool(false), .string("gaussian"), .string("orthogonal"), .string("eva"),
   ]
 
-  /// Throws, by its key, where an adapter computes something else than W + (alpha / rank) B A. A key
+  /// Throws, by its key, where an adapter computes something else than W + scale B A. A key
   /// that is not known here may change the result, and is refused unless it is null.
   private static func refuseOtherThanPlainLoRA(_ json: JSONNode) throws {
     guard try json.string("peft_type") == "LORA" else {

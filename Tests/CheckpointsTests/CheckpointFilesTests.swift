@@ -188,7 +188,7 @@ import Testing
       ("init_lora_weights", #""olora""#), ("init_lora_weights", #""loftq""#),
       ("init_lora_weights", #""corda""#), ("init_lora_weights", #""lora_ga""#),
       ("init_lora_weights", #""mica""#), ("alora_invocation_tokens", "[28, 198]"),
-      ("use_dora", "true"), ("use_rslora", "true"), ("use_qalora", "true"), ("lora_bias", "true"),
+      ("use_dora", "true"), ("use_qalora", "true"), ("lora_bias", "true"),
       ("fan_in_fan_out", "true"), ("rank_pattern", #"{"q_proj": 4}"#),
       ("alpha_pattern", #"{"q_proj": 4}"#), ("modules_to_save", #"["lm_head"]"#),
       ("layer_replication", "[[0, 1]]"), ("trainable_token_indices", "[1]"),
@@ -204,6 +204,20 @@ import Testing
       let error = #expect(throws: FileError.self) { try adapter(key, value, in: folder) }
       #expect(error?.location == key)
       #expect(error?.file == folder + "/adapter_config.json")
+    }
+  }
+
+  /// Source: `LoraLayer.update_layer` in peft: `lora_alpha / math.sqrt(r)`.
+  @Test("A rank-stabilized adapter is a plain one with alpha times the root of the rank")
+  func rankStabilized() throws {
+    try withCopy(of: "adapter") { folder in
+      let plain = try PEFTAdapter(folder: folder)
+      let found = try adapter("use_rslora", "true", in: folder)
+      #expect(found.rank == plain.rank && found.factors.count == plain.factors.count)
+      #expect(
+        found.alpha / Double(found.rank) == plain.alpha * Double(plain.rank).squareRoot()
+          / Double(plain.rank))
+      #expect(try adapter("use_rslora", "false", in: folder).alpha == plain.alpha)
     }
   }
 
