@@ -41,11 +41,12 @@ extension Checkpoint {
     let path = folder + "/model.safetensors"
     try configuration.check(file: folder + "/config.json")
     let family = configuration.architecture.family
-    guard configuration.hasAttentionBias == family.hasAttentionBias else {
+    guard family.canState(biased: configuration.biasedProjections) else {
+      let names = configuration.biasedProjections.map(\.rawValue)
       throw FileError(
-        file: folder + "/config.json", location: "attention bias",
-        expected: "\(family.hasAttentionBias) in \(family.architecture.rawValue)",
-        found: "\(configuration.hasAttentionBias)")
+        file: folder + "/config.json", location: "biases",
+        expected: "those that a \(family.architecture.rawValue) can have in Transformers",
+        found: names.isEmpty ? "none" : names.joined(separator: ", "))
     }
     var expected = Dictionary(uniqueKeysWithValues: configuration.tensorShapes)
     for tensor in tensors {

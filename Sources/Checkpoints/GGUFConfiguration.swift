@@ -46,8 +46,10 @@ extension GGUFFile {
       maximumPositions: try integer("\(name).context_length"),
       slidingWindow: try optionalInteger("\(name).attention.sliding_window"),
       tiesEmbeddings: shape(of: family.output.gguf + ".weight") == nil,
-      hasAttentionBias: tensors.contains {
-        family.huggingFaceName(gguf: $0.description.name) == family.bias(.query, layer: 0)
+      biasedProjections: ProjectionName.allCases.filter { projection in
+        tensors.contains {
+          family.huggingFaceName(gguf: $0.description.name) == family.bias(projection, layer: 0)
+        }
       },
       beginningOfSequence: try optionalInteger("tokenizer.ggml.bos_token_id"),
       endsOfSequence: [try optionalInteger("tokenizer.ggml.eos_token_id")].compactMap { $0 })

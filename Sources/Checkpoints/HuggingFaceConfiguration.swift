@@ -46,7 +46,8 @@ extension ModelConfiguration {
       maximumPositions: try json.integer("max_position_embeddings"),
       slidingWindow: try family.slidingWindow.value(json),
       tiesEmbeddings: try json.bool("tie_word_embeddings", absent: false),
-      hasAttentionBias: family.hasAttentionBias,
+      biasedProjections: try ProjectionName.allCases.filter(
+        family.biasedProjections(json).contains),
       beginningOfSequence: try json.integers("bos_token_id").first,
       endsOfSequence: try json.integers("eos_token_id"))
     try check(file: json.file)
@@ -65,15 +66,13 @@ extension ModelConfiguration {
     guard try json.string("hidden_act", absent: "silu") == "silu" else {
       throw json.error("hidden_act", expected: "silu")
     }
-    // Transformers gives LLaMA's output projection a bias too, which the decoder does not have.
-    let attentionBias = try json.bool("attention_bias", absent: family.hasAttentionBias)
-    guard attentionBias == family.hasAttentionBias else {
-      throw json.error(
-        "attention_bias",
-        expected: "\(family.hasAttentionBias) in \(family.architecture.rawValue)")
-    }
-    guard try !json.bool("mlp_bias", absent: false) else {
-      throw json.error("mlp_bias", expected: "false")
+    for (key, isAlwaysBiased) in [
+      ("attention_bias", family.layer.biased.contains(.query)),
+      ("mlp_bias", family.layer.biased.contains(.gate)),
+    ] where family.biasKeys[key] == nil {
+      guard try json.bool(key, absent: isAlwaysBiased) == isAlwaysBiased else {
+        throw json.error(key, expected: "\(isAlwaysBiased) in \(family.architecture.rawValue)")
+      }
     }
     for key in ["num_experts", "num_local_experts"] {
       guard try json.integer(key, absent: 0) <= 1 else {
@@ -123,7 +122,20 @@ extension ModelConfiguration {
         : endOfSequence.map(JSONValue.integer) ?? .null,
       "torch_dtype": .string("float32"),
     ]
-    return .object(json.merging(architecture.family.ownKeys(self)) { $1 })
+    let family = architecture.family
+    return .object(
+      json.merging(family.ownKeys(self)) { $1 }.merging(family.biasSettings(self)) { $1 })
+  }
+}
+
+extension ModelFamily {
+  /// The projections that have a bias in the model that `json` describes.
+  func biasedProjections(_ json: JSONNode) throws -> Set<ProjectionName> {
+    var biased = Set(layer.biased)
+    for (key, projections) in biasKeys where try json.bool(key, absent: false) {
+      biased.formUnion(projections)
+    }
+    return biased
   }
 }
 

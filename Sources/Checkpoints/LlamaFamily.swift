@@ -11,7 +11,10 @@ extension ModelFamily {
     output: TensorName("lm_head", gguf: "output"),
     layer: llamaLayer(biased: []),
     mayOmitKeyValueHeads: true, slidingWindow: .none,
-    ownKeys: { _ in ["attention_bias": .bool(false), "mlp_bias": .bool(false)] })
+    biasKeys: [
+      "attention_bias": [.query, .key, .value, .output], "mlp_bias": [.gate, .up, .down],
+    ],
+    ownKeys: { _ in [:] })
 
   /// The layer of LLaMA, which others share up to biases and the norms of heads.
   static func llamaLayer(

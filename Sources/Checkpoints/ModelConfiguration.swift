@@ -39,8 +39,8 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var slidingWindow: Int?
   /// Whether the vocabulary projection is the embedding itself.
   public var tiesEmbeddings: Bool
-  /// Whether the query, key and value projections have biases.
-  public var hasAttentionBias: Bool
+  /// The projections that have a bias, in the order of `ProjectionName.allCases`.
+  public var biasedProjections: [ProjectionName]
   public var beginningOfSequence: Int?
   /// Every token id that ends a sequence; the first is the one that training appends.
   public var endsOfSequence: [Int]
@@ -56,14 +56,15 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   /// - Parameters:
   ///   - keyValueHeadCount: as many as query heads when left out.
   ///   - headDimension: `hiddenSize / headCount` when left out.
-  ///   - hasAttentionBias: as in the family when left out.
+  ///   - biasedProjections: as in every model of the family when left out.
   public init(
     architecture: Architecture = .llama, vocabularySize: Int, hiddenSize: Int,
     intermediateSize: Int, layerCount: Int,
     headCount: Int, keyValueHeadCount: Int? = nil, headDimension: Int? = nil,
     rmsNormEpsilon: Float = 1e-5,
     ropeTheta: Double = 10000, ropeScaling: RopeScaling? = nil, maximumPositions: Int = 2048,
-    slidingWindow: Int? = nil, tiesEmbeddings: Bool = true, hasAttentionBias: Bool? = nil,
+    slidingWindow: Int? = nil, tiesEmbeddings: Bool = true,
+    biasedProjections: [ProjectionName]? = nil,
     beginningOfSequence: Int? = nil, endsOfSequence: [Int] = []
   ) {
     precondition(headCount > 0, "\(headCount) heads")
@@ -81,7 +82,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     self.maximumPositions = maximumPositions
     self.slidingWindow = slidingWindow
     self.tiesEmbeddings = tiesEmbeddings
-    self.hasAttentionBias = hasAttentionBias ?? architecture.family.hasAttentionBias
+    self.biasedProjections = biasedProjections ?? architecture.family.layer.biased
     self.beginningOfSequence = beginningOfSequence
     self.endsOfSequence = endsOfSequence
   }
@@ -111,6 +112,14 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     for (place, size) in sizes {
       try require(
         (1...Int(Int32.max)).contains(size), place, "a number from 1 to \(Int32.max)", size)
+    }
+    // One product computes both.
+    for pair in [[ProjectionName.key, .value], [.gate, .up]] {
+      let biased = pair.filter(biasedProjections.contains)
+      try require(
+        biased.isEmpty || biased == pair, "biases",
+        "both or none of \(pair[0].rawValue) and \(pair[1].rawValue)",
+        biased.map(\.rawValue).joined(separator: ", "))
     }
     try require(
       headCount.isMultiple(of: keyValueHeadCount), "head count",

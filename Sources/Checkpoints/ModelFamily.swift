@@ -71,7 +71,7 @@ public struct LayerPlan: Sendable {
   let gate: TensorName
   let up: TensorName
   let down: TensorName
-  /// The projections with a bias. Fixed by the family, as in Transformers.
+  /// The projections that have a bias in every model of the family.
   let biased: [ProjectionName]
 
   func module(_ projection: ProjectionName) -> TensorName {
@@ -125,11 +125,26 @@ public struct ModelFamily: Sendable {
   /// `head_dim` where `config.json` has none; nil for hidden size / heads.
   var defaultHeadDimension: Int? = nil
   let slidingWindow: SlidingWindowKeys
+  /// The keys of `config.json` that give further projections a bias.
+  var biasKeys: [String: [ProjectionName]] = [:]
   /// Keys of `config.json` beside those that all families have.
   let ownKeys: @Sendable (ModelConfiguration) -> [String: JSONValue]
 
-  /// Whether the query, key and value projections have biases.
-  var hasAttentionBias: Bool { !layer.biased.isEmpty }
+  /// Whether `config.json` can state that these projections, and no others, have biases.
+  func canState(biased: [ProjectionName]) -> Bool {
+    var rest = Set(biased)
+    guard rest.isSuperset(of: layer.biased) else { return false }
+    rest.subtract(layer.biased)
+    for projections in biasKeys.values where rest.isSuperset(of: projections) {
+      rest.subtract(projections)
+    }
+    return rest.isEmpty
+  }
+
+  /// The keys of `config.json` that state the biases of a model.
+  func biasSettings(_ c: ModelConfiguration) -> [String: JSONValue] {
+    biasKeys.mapValues { .bool($0.allSatisfy(c.biasedProjections.contains)) }
+  }
 }
 
 // MARK: Tensors
@@ -192,11 +207,8 @@ extension ModelFamily {
       }
       shapes.append((feedForwardNormWeight(layer: index), [c.hiddenSize]))
       shapes += weights([.gate, .up, .down])
-      if c.hasAttentionBias {
-        // A GGUF may have them in a family whose Transformers class has none.
-        for projection in [ProjectionName.query, .key, .value] {
-          shapes.append((bias(projection, layer: index), [projection.shape(c).outputs]))
-        }
+      for projection in c.biasedProjections {
+        shapes.append((bias(projection, layer: index), [projection.shape(c).outputs]))
       }
     }
     shapes.append((finalNormWeight, [c.hiddenSize]))

@@ -14,5 +14,6 @@ extension ModelFamily {
       keyNorm: TensorName("self_attn.k_norm", gguf: "attn_k_norm")),
     mayOmitKeyValueHeads: false, defaultHeadDimension: 128,
     slidingWindow: .switched(absent: 4096),
-    ownKeys: { qwen2.ownKeys($0).merging(["attention_bias": .bool(false)]) { $1 } })
+    biasKeys: ["attention_bias": [.query, .key, .value, .output]],
+    ownKeys: qwen2.ownKeys)
 }

@@ -73,9 +73,10 @@ package struct StoredTensor: Sendable {
     readRows(0..<rows, into: target)
   }
 
-  /// Dequantizes the given rows of a matrix into `target`, row-major. Precondition: they lie inside.
+  /// Dequantizes the given rows of a matrix, or numbers of a vector, into `target`, row-major. Precondition: they lie inside.
   package func readRows(_ rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
-    let (rowCount, width) = (description.shape[0], description.shape[1])
+    let rowCount = description.shape[0]
+    let width = description.elementCount / max(rowCount, 1)
     precondition(
       0 <= rows.lowerBound && rows.upperBound <= rowCount,
       "rows \(rows) of \(description.name), which has \(rowCount)")

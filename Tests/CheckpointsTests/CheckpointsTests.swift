@@ -48,7 +48,9 @@ struct ReadingCheckpoints {
     let gguf = try Checkpoint(path: fixtures + "/qwen2.gguf")
     let folder = try Checkpoint(path: fixtures + "/../decoder/qwen2")
     #expect(gguf.configuration == folder.configuration)
-    #expect(gguf.configuration.hasAttentionBias && !gguf.configuration.tiesEmbeddings)
+    #expect(
+      gguf.configuration.biasedProjections == [.query, .key, .value]
+        && !gguf.configuration.tiesEmbeddings)
     #expect(gguf.tensors.map(\.name) == folder.tensors.map(\.name))
     for (tensor, reference) in zip(gguf.tensors, folder.tensors) {
       #expect(tensor.shape == reference.shape)
@@ -93,7 +95,7 @@ struct ReadingCheckpoints {
     for path in ["\(fixtures)/\(name)", "\(fixtures)/\(name)/model.safetensors"] {
       let checkpoint = try Checkpoint(path: path)
       #expect(checkpoint.configuration.architecture == architecture)
-      #expect(checkpoint.configuration.hasAttentionBias == (architecture == .qwen2))
+      #expect(checkpoint.configuration.biasedProjections.isEmpty == (architecture != .qwen2))
       #expect(checkpoint.configuration.slidingWindow == (architecture == .mistral ? 16 : nil))
       #expect(checkpoint.tensors.allSatisfy { $0.elementType == type })
       #expect(try checkpoint.read("model.norm.weight") == [Float](repeating: 1, count: 8))
@@ -208,11 +210,32 @@ struct ReadingConfigurations {
     }
   }
 
+  @Test("Biases are those that the family's keys state; keys of another family are refused")
+  func biases() throws {
+    #expect(try configuration([:]).biasedProjections == [])
+    #expect(
+      try configuration(["attention_bias": "true"]).biasedProjections
+        == [.query, .key, .value, .output])
+    #expect(try configuration(["mlp_bias": "true"]).biasedProjections == [.gate, .up, .down])
+    let qwen2: [String: String?] = ["model_type": #""qwen2""#, "attention_bias": nil]
+    #expect(try configuration(qwen2).biasedProjections == [.query, .key, .value])
+    for (type, key) in [
+      ("mistral", "attention_bias"), ("mistral", "mlp_bias"), ("qwen2", "mlp_bias"),
+      ("qwen3", "mlp_bias"),
+    ] {
+      let error = #expect(throws: FileError.self) {
+        try configuration([
+          "model_type": "\"\(type)\"", "attention_bias": nil, key: "true",
+        ])
+      }
+      #expect(error?.location == key)
+    }
+  }
+
   @Test(
     "What the decoder cannot compute is refused by its key",
     arguments: [
-      ("model_type", #""gpt2""#), ("hidden_act", #""gelu""#), ("mlp_bias", "true"),
-      ("attention_bias", "true"),
+      ("model_type", #""gpt2""#), ("hidden_act", #""gelu""#),
       ("num_local_experts", "8"), ("partial_rotary_factor", "0.5"),
       ("quantization_config", #"{"bits":4}"#),
       ("rope_parameters", #"{"rope_type":"yarn","factor":4.0}"#),

@@ -7,7 +7,7 @@ import Testing
 /// The decoder against Transformers, tensor by tensor; Tests/Fixtures/decoder/README.md says what
 /// the goldens hold.
 @Suite struct DecoderGoldenTests {
-  static let models = ["untied", "tied", "llama3", "qwen2", "qwen3", "mistral"]
+  static let models = ["untied", "tied", "llama3", "qwen2", "qwen3", "biased", "mistral"]
 
   @Test("Logits of every position equal those of Transformers", arguments: models)
   func logits(model: String) throws {

@@ -18,7 +18,7 @@ import Testing
   }
 
   private static let models = [
-    "untied", "tied", "llama3", "qwen2", "qwen3", "mistral", "lora-all", "lora-qv",
+    "untied", "tied", "llama3", "qwen2", "qwen3", "biased", "mistral", "lora-all", "lora-qv",
   ]
 
   /// A batch of the goldens under its model or adapter, and what autocast made of it.

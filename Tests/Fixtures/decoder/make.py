@@ -53,6 +53,8 @@ CASES = {
         num_hidden_layers=3, tie_word_embeddings=False, rms_norm_eps=1e-6, rope_parameters=rope("default"))),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, dict(
         head_dim=12, tie_word_embeddings=True, rms_norm_eps=1e-6, rope_parameters=rope("default"))),
+    "biased": (LlamaForCausalLM, LlamaConfig, dict(
+        attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rope_parameters=rope("default"))),
     "mistral": (MistralForCausalLM, MistralConfig, dict(
         head_dim=8, num_hidden_layers=1, tie_word_embeddings=False, sliding_window=None, rope_parameters=rope("default"))),
 }
