@@ -224,9 +224,8 @@ struct ReadingConfigurations {
       ("qwen3", "mlp_bias"),
     ] {
       let error = #expect(throws: FileError.self) {
-        try configuration([
-          "model_type": "\"\(type)\"", "attention_bias": nil, key: "true",
-        ])
+        let base: [String: String?] = ["model_type": "\"\(type)\"", "attention_bias": nil]
+        return try configuration(base.merging([key: "true"]) { $1 })
       }
       #expect(error?.location == key)
     }
