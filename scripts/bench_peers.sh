@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the peer programs and holds keystep against them: benchmarks/compare.py with the words of $ARGS and, where
+# Sets up the peer programs and times keystep beside them: benchmarks/compare.py with the words of $ARGS and, where
 # they are given, the dual pairs $PAIRS. What it makes for that lies in runs/peers.
 set -euo pipefail
 cd "$(dirname "$0")/.."

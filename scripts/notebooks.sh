@@ -4,7 +4,7 @@
 # usage: notebooks.sh           in a scratch folder
 #        notebooks.sh FOLDER    the same, and leaves them in FOLDER with what they show, as .ipynb
 #
-# Some hold what they compute against the command: .build/release/keystep where it was built, or the one that KEYSTEP
+# Some compare what they compute with the command: .build/release/keystep where it was built, or the one that KEYSTEP
 # names, which then has to be there.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -94,8 +94,8 @@ public struct TrainingError: Error, CustomStringConvertible, Equatable {
   }
 }
 
-/// The one training loop: batches of an objective's examples, AdamW, a schedule, and nothing that a
-/// method could want of its own.
+/// The one training loop: batches of an objective's examples, AdamW, a schedule, and nothing that
+/// belongs to one method.
 ///
 /// A step's result depends on the settings and the number of workers alone, so a run that was saved
 /// with `TrainingState` goes on bit for bit.

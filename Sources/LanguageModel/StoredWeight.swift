@@ -159,6 +159,7 @@ struct StoredWeight {
   /// Floats of a chunk: 16 MiB.
   private static let chunkFloats = 1 << 22
 
+  /// Of whole tiles, 12 or 16 outputs wide, of the kernels behind the products.
   private var chunks: [Range<Int>] {
     let length = max(48, Self.chunkFloats / inputs / 48 * 48)
     return stride(from: 0, to: outputs, by: length).map { $0..<min($0 + length, outputs) }

@@ -25,20 +25,19 @@ struct ComputeOptions: ParsableArguments {
       """)
   var baseWeights: Decoder.WeightForm = .fp32
 
-  /// The workers; says so on standard error if their products are slow.
   var team: Workers { team() }
 
   func team(recomputingActivations: Bool = false) -> Workers {
-    if precision == .bf16, let advice = BFloat16Backend.advice {
-      StandardError.line("bf16 is emulated: \(advice)")
-    }
-    return Workers(
-      count: workers, precision: precision, recomputesActivations: recomputingActivations)
+    Workers(count: workers, precision: precision, recomputesActivations: recomputingActivations)
   }
 
   func validate() throws {
     guard (1...256).contains(workers) else {
       throw ValidationError("--workers must be from 1 to 256, not \(workers)")
+    }
+    // Once for a command, which may make several teams.
+    if precision == .bf16, let advice = BFloat16Backend.advice {
+      StandardError.line("bf16 is emulated: \(advice)")
     }
   }
 }

@@ -67,7 +67,7 @@ func runExecutable(
   )
 }
 
-/// The same for what takes long, on a thread of its own: other tests want theirs.
+/// The same for what takes long, on a thread of its own, so that other tests keep theirs.
 func runLongExecutable(_ path: String, _ arguments: [String]) async throws -> Call {
   try await withCheckedThrowingContinuation { call in
     Thread.detachNewThread { call.resume(with: Result { try runExecutable(path, arguments) }) }

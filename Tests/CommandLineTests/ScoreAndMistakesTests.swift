@@ -76,7 +76,7 @@ import Testing
       + (mistake.map { #", "mistake": "\#($0)""# } ?? "") + "}\n"
   }
 
-  @Test("mistakes writes each pair's kind, keeps what is stated and holds the guess against it")
+  @Test("mistakes writes each pair's kind, keeps what is stated and scores the guess against it")
   func mistakes() throws {
     let place = try Workplace()
     let file = try place.file(
@@ -107,7 +107,7 @@ import Testing
     let text = try keystep("mistakes", "--pairs", file)
     #expect(text.lines[0] == "7 pairs: logical 1, knowledge 1, calculation 3, unknown 2")
     #expect(text.lines.count == 4)
-    // Where no kind is stated, there is nothing to hold the guess against.
+    // Where no kind is stated, there is nothing to score the guess against.
     let bare = try place.file("bare.jsonl", line("3 * 4 = 5", "3 * 4 = 6"))
     let object2 = try #require(try keystep("mistakes", "--pairs", bare, "--json").objects().first)
     #expect(object2["precision"] == nil && object2["calculation"] as? Int == 1)
