@@ -133,10 +133,13 @@ let package = Package(
 )
 package.targets += experiments.map(experiment)
 package.targets.append(
-  // Uses the libraries as another package would.
+  // Uses the libraries as another package would. It copies a model's configuration, so it depends on
+  // Checkpoints too: else an incremental build keeps an object with the configuration's old layout.
   .executableTarget(
     name: "train-a-student",
-    dependencies: ["Distillation", "Files", "LanguageModel", "Randomness", "Reasoning"],
+    dependencies: [
+      "Checkpoints", "Distillation", "Files", "LanguageModel", "Randomness", "Reasoning",
+    ],
     path: "examples/train-a-student", packageAccess: false))
 
 /// Everything that needs other packages: the command with its teachers behind endpoints, and the benchmarks. With
