@@ -25,7 +25,7 @@ experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--see
 list: ## name the experiments and the question of each
 	@scripts/list.sh
 
-student: ## get SmolLM2-135M-Instruct (Apache-2.0, 98 MB) into models/
+student: ## get a pretrained student into models/: SmolLM2-135M-Instruct, or [MODEL=gemma-3-270m]
 	@scripts/student.sh
 
 bench-peers: setup ## time keystep beside PyTorch, llama.cpp and RapidFuzz [PAIRS=pairs.jsonl ARGS="--runs 5"]

@@ -1,34 +1,36 @@
 #include "CKernels.h"
 #include "vectorised.h"
 
-KERNEL void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, float *log_sum_exp,
-                       ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns) {
+KERNEL void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, int32_t window,
+                       float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns) {
   VECTORISED
   for (ptrdiff_t i = 0; i < rows; i++) {
     float *row = scores + i * stride;
-    ptrdiff_t n = visible[i];
-    float largest = vectorised_maximum(row, n), sum = 0;
-    for (ptrdiff_t j = 0; j < n; j++) {
+    ptrdiff_t n = visible[i], first = n > window ? n - window : 0;
+    float largest = vectorised_maximum(row + first, n - first), sum = 0;
+    for (ptrdiff_t j = 0; j < first; j++) row[j] = 0;
+    for (ptrdiff_t j = first; j < n; j++) {
       float e = vectorised_exp(scale * (row[j] - largest));
       row[j] = e;
       sum += e;
     }
     float inverse = 1.0f / sum;
-    for (ptrdiff_t j = 0; j < n; j++) row[j] *= inverse;
+    for (ptrdiff_t j = first; j < n; j++) row[j] *= inverse;
     for (ptrdiff_t j = n; j < columns; j++) row[j] = 0;
     log_sum_exp[i * log_sum_exp_stride] = scale * largest + logf(sum);
   }
 }
 
-KERNEL void ks_softmax_recompute(float *scores, ptrdiff_t stride, float scale, const int32_t *visible,
+KERNEL void ks_softmax_recompute(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, int32_t window,
                                  const float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows,
                                  ptrdiff_t columns) {
   VECTORISED
   for (ptrdiff_t i = 0; i < rows; i++) {
     float *row = scores + i * stride;
-    ptrdiff_t n = visible[i];
+    ptrdiff_t n = visible[i], first = n > window ? n - window : 0;
     float lse = log_sum_exp[i * log_sum_exp_stride];
-    for (ptrdiff_t j = 0; j < n; j++) row[j] = vectorised_exp(scale * row[j] - lse);
+    for (ptrdiff_t j = 0; j < first; j++) row[j] = 0;
+    for (ptrdiff_t j = first; j < n; j++) row[j] = vectorised_exp(scale * row[j] - lse);
     for (ptrdiff_t j = n; j < columns; j++) row[j] = 0;
   }
 }
@@ -46,8 +48,29 @@ KERNEL void ks_softmax_backward(const float *probabilities, float *d_probabiliti
   }
 }
 
+KERNEL void ks_softcap(const float *x, float *y, ptrdiff_t stride, float scale, float cap, ptrdiff_t rows,
+                       ptrdiff_t columns) {
+  VECTORISED
+  float inverse = scale / cap;
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < columns; j++)
+      y[i * stride + j] = cap * vectorised_tanh(inverse * x[i * stride + j]);
+}
+
+KERNEL void ks_softcap_backward(const float *y, float *dy, ptrdiff_t stride, float scale, float cap, ptrdiff_t rows,
+                                ptrdiff_t columns) {
+  VECTORISED
+  float inverse = 1.0f / cap;
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < columns; j++) {
+      float tanh = y[i * stride + j] * inverse;
+      dy[i * stride + j] *= scale * (1.0f - tanh * tanh);
+    }
+}
+
 KERNEL void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale,
-                          float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length) {
+                          float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
+                          ptrdiff_t length) {
   VECTORISED
   for (ptrdiff_t t = 0; t < length; t++) {
     const float *key = keys + t * stride;
@@ -58,6 +81,7 @@ KERNEL void ks_attend_one(const float *q, const float *keys, const float *values
       scores[h * length + t] = scale * dot;
     }
   }
+  if (cap != 0) ks_softcap(scores, scores, length, 1.0f, cap, heads, length);
   for (ptrdiff_t h = 0; h < heads; h++) {
     float *row = scores + h * length;
     float largest = vectorised_maximum(row, length), sum = 0;

@@ -21,11 +21,20 @@ KERNEL void ks_cross_entropy(const float *logits, const int32_t *targets, ks_tok
 }
 
 KERNEL void ks_cross_entropy_backward(float *logits, const int32_t *targets, const ks_token_loss *losses,
-                                      const float *weights, ptrdiff_t rows, ptrdiff_t columns) {
+                                      const float *weights, float inverse_cap, ptrdiff_t rows, ptrdiff_t columns) {
   VECTORISED
   for (ptrdiff_t i = 0; i < rows; i++) {
     float *row = logits + i * columns;
     float lse = losses[i].log_sum_exp, weight = weights[i];
+    if (inverse_cap != 0) {
+      float slope = 1.0f - row[targets[i]] * inverse_cap * (row[targets[i]] * inverse_cap);
+      for (ptrdiff_t j = 0; j < columns; j++) {
+        float tanh = row[j] * inverse_cap;
+        row[j] = weight * vectorised_exp(row[j] - lse) * (1.0f - tanh * tanh);
+      }
+      row[targets[i]] -= weight * slope;
+      continue;
+    }
     for (ptrdiff_t j = 0; j < columns; j++) row[j] = weight * vectorised_exp(row[j] - lse);
     row[targets[i]] -= weight;
   }

@@ -42,6 +42,14 @@ KERNEL void ks_add(const float *x, float *y, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) y[i] += x[i];
 }
 
+KERNEL void ks_add_scaled(const float *x, float scale, float *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] += scale * x[i];
+}
+
+KERNEL void ks_scale(const float *x, float scale, float *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = scale * x[i];
+}
+
 KERNEL void ks_add_bias(float *y, ptrdiff_t stride, const float *bias, ptrdiff_t rows, ptrdiff_t columns) {
   for (ptrdiff_t i = 0; i < rows; i++)
     for (ptrdiff_t j = 0; j < columns; j++) y[i * stride + j] += bias[j];

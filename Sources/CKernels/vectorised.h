@@ -43,6 +43,19 @@ static inline __attribute__((always_inline)) float vectorised_exp(float x) {
   return x != x ? x : y;
 }
 
+/// tanh x within 5 ulp: below 1/4 its series, above from e^2|x|.
+static inline __attribute__((always_inline)) float vectorised_tanh(float x) {
+  float absolute = x < 0 ? -x : x, square = x * x;
+  float p = -1382.0f / 155925;
+  p = __builtin_fmaf(p, square, 62.0f / 2835);
+  p = __builtin_fmaf(p, square, -17.0f / 315);
+  p = __builtin_fmaf(p, square, 2.0f / 15);
+  p = __builtin_fmaf(p, square, -1.0f / 3);
+  float near = __builtin_fmaf(p * square, x, x);
+  float far = 1.0f - 2.0f / (1.0f + vectorised_exp(2.0f * absolute));
+  return absolute < 0.25f ? near : (x < 0 ? -far : far);
+}
+
 /// The largest of `count` floats, taken in 16 lanes; -infinity of none. Not-a-numbers are ignored.
 static inline __attribute__((always_inline)) float vectorised_maximum(const float *x, ptrdiff_t count) {
   float lanes[16], largest = -INFINITY;

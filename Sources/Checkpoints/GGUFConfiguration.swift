@@ -7,13 +7,15 @@ extension GGUFFile {
   /// A LLaMA file may hold a Mistral model, which GGUF does not tell apart, nor does it store
   /// Mistral's window there.
   func configuration() throws -> ModelConfiguration {
-    let name = try string("general.architecture")
+    let general = GGUFKeys(path: path, metadata: metadata, prefix: "")
+    let name = try general.string("general.architecture")
     let families = Architecture.allCases.map(\.family)
     guard let family = families.first(where: { $0.ggufArchitecture == name }) else {
       let known = Set(families.map(\.ggufArchitecture)).sorted().joined(separator: " or ")
-      throw failure("general.architecture", expected: known)
+      throw general.error("general.architecture", expected: known)
     }
-    try refuseMissingFeatures(name)
+    let keys = GGUFKeys(path: path, metadata: metadata, prefix: name + ".")
+    try refuseMissingFeatures(general, keys, family)
     let embeddingName = family.embedding.gguf + ".weight"
     guard let embedding = shape(of: embeddingName), embedding.count == 2 else {
       throw FileError(
@@ -21,40 +23,42 @@ extension GGUFFile {
         expected: "a matrix of vocabulary × hidden size",
         found: shape(of: embeddingName).map { "\($0)" } ?? "no such tensor")
     }
-    let hiddenSize = try integer("\(name).embedding_length")
-    let headCount = try integer("\(name).attention.head_count")
+    let hiddenSize = try keys.integer("embedding_length")
+    let headCount = try keys.integer("attention.head_count")
     guard headCount > 0 else {
-      throw failure("\(name).attention.head_count", expected: "a positive number")
+      throw keys.error("attention.head_count", expected: "a positive number")
     }
-    let headDimension = try integer("\(name).attention.key_length", absent: hiddenSize / headCount)
-    for key in ["\(name).rope.dimension_count", "\(name).attention.value_length"] {
-      guard try integer(key, absent: headDimension) == headDimension else {
-        throw failure(key, expected: "the head dimension, \(headDimension)")
+    let headDimension = try keys.integer("attention.key_length", absent: hiddenSize / headCount)
+    for key in ["rope.dimension_count", "attention.value_length"] {
+      guard try keys.integer(key, absent: headDimension) == headDimension else {
+        throw keys.error(key, expected: "the head dimension, \(headDimension)")
       }
     }
     var configuration = ModelConfiguration(
       architecture: family.architecture,
       vocabularySize: embedding[0],
       hiddenSize: hiddenSize,
-      intermediateSize: try integer("\(name).feed_forward_length"),
-      layerCount: try integer("\(name).block_count"),
+      intermediateSize: try keys.integer("feed_forward_length"),
+      layerCount: try keys.integer("block_count"),
       headCount: headCount,
-      keyValueHeadCount: try integer("\(name).attention.head_count_kv", absent: headCount),
+      keyValueHeadCount: try keys.integer("attention.head_count_kv", absent: headCount),
       headDimension: headDimension,
-      rmsNormEpsilon: Float(try number("\(name).attention.layer_norm_rms_epsilon")),
-      ropeTheta: try number("\(name).rope.freq_base", absent: 10000),
-      maximumPositions: try integer("\(name).context_length"),
-      slidingWindow: try optionalInteger("\(name).attention.sliding_window"),
+      rmsNormEpsilon: Float(try keys.number("attention.layer_norm_rms_epsilon")),
+      ropeTheta: try keys.number("rope.freq_base", absent: 10000),
+      maximumPositions: try keys.integer("context_length"),
+      slidingWindow: try keys.optionalInteger("attention.sliding_window"),
       tiesEmbeddings: shape(of: family.output.gguf + ".weight") == nil,
-      biasedProjections: ProjectionName.allCases.filter { projection in
+      biasedProjections: family.projections.filter { projection in
         tensors.contains {
           family.huggingFaceName(gguf: $0.description.name) == family.bias(projection, layer: 0)
         }
       },
-      beginningOfSequence: try optionalInteger("tokenizer.ggml.bos_token_id"),
-      endsOfSequence: [try optionalInteger("tokenizer.ggml.eos_token_id")].compactMap { $0 })
+      beginningOfSequence: try general.optionalInteger("tokenizer.ggml.bos_token_id"),
+      endsOfSequence: [try general.optionalInteger("tokenizer.ggml.eos_token_id")].compactMap { $0 }
+    )
     try configuration.check(file: path)
-    configuration.ropeScaling = try ropeScaling(configuration)
+    configuration.ropeScaling = try ropeScaling(keys, configuration)
+    try family.readOwnGGUF(keys, &configuration)
     try configuration.check(file: path)
     return configuration
   }
@@ -62,6 +66,7 @@ extension GGUFFile {
   /// The tensors under their Hugging Face names, with the rows that llama.cpp interleaves marked.
   func huggingFaceTensors(_ configuration: ModelConfiguration) throws -> [StoredTensor] {
     let family = configuration.architecture.family
+    let norms = family.normWeights(configuration)
     return try tensors.filter { $0.description.name != "rope_freqs.weight" }.map { stored in
       let name = stored.description.name
       guard let mapped = family.huggingFaceName(gguf: name) else {
@@ -73,6 +78,7 @@ extension GGUFFile {
       var tensor = stored
       tensor.description = stored.description.renamed(mapped)
       tensor.interleavedHeads = family.interleavedHeads(gguf: name, configuration)
+      if norms.contains(mapped) { tensor.shift = -family.normOffset }
       if tensor.interleavedHeads != nil, tensor.description.shape.count == 1,
         tensor.description.elementType.blockSize != 1
       {
@@ -84,32 +90,52 @@ extension GGUFFile {
     }
   }
 
-  private func refuseMissingFeatures(_ name: String) throws {
-    guard try integer("\(name).expert_count", absent: 0) == 0 else {
-      throw failure("\(name).expert_count", expected: "a model without experts")
+  private func refuseMissingFeatures(_ general: GGUFKeys, _ keys: GGUFKeys, _ family: ModelFamily)
+    throws
+  {
+    guard try keys.integer("expert_count", absent: 0) == 0 else {
+      throw keys.error("expert_count", expected: "a model without experts")
     }
-    guard try integer("split.count", absent: 1) <= 1 else {
-      throw failure(
+    guard try general.integer("split.count", absent: 1) <= 1 else {
+      throw general.error(
         "split.count", expected: "a model in one file (llama-gguf-split --merge joins several)")
     }
-    for key in ["attention.scale", "logit_scale", "embedding_scale", "residual_scale"] {
-      guard metadata["\(name).\(key)"] == nil else {
-        throw failure("\(name).\(key)", expected: "no such key: the decoder has no such scale")
-      }
+    for key in ["attention.scale", "logit_scale", "embedding_scale", "residual_scale"]
+    where family.architecture != .granite && keys[key] != nil {
+      throw keys.error(
+        key, expected: "no such key: a \(family.architecture.rawValue) has no such scale")
+    }
+    if let factors = tensors.first(where: { $0.description.name.hasPrefix("rope_factors_") }) {
+      throw FileError(
+        file: path, location: "tensor \(factors.description.name)",
+        expected: "plain rotary embeddings", found: "longrope")
     }
   }
 
-  /// Linear scaling stands in the metadata; Llama 3's was turned into one divisor for each
+  /// Linear scaling and YaRN stand in the metadata; Llama 3's was turned into one divisor for each
   /// frequency.
-  private func ropeScaling(_ configuration: ModelConfiguration) throws -> RopeScaling? {
-    let prefix = configuration.architecture.family.ggufArchitecture
-    switch try string("\(prefix).rope.scaling.type", absent: "none") {
+  private func ropeScaling(_ keys: GGUFKeys, _ configuration: ModelConfiguration) throws
+    -> RopeScaling?
+  {
+    switch try keys.string("rope.scaling.type", absent: "none") {
     case "none": break
-    case "linear": return .linear(factor: try number("\(prefix).rope.scaling.factor"))
-    default: throw failure("\(prefix).rope.scaling.type", expected: "none or linear")
+    case "linear": return .linear(factor: try keys.number("rope.scaling.factor"))
+    case "yarn":
+      // The numbers are llama.cpp's where the file has none (`common.h`, `llama-context.cpp`).
+      let factor = try keys.number("rope.scaling.factor")
+      return .yarn(
+        factor: factor,
+        attentionFactor: (1 + 0.1 * log(factor))
+          * (try keys.number("rope.scaling.attn_factor", absent: 1)),
+        fastTurns: try keys.number("rope.scaling.yarn_beta_fast", absent: 32),
+        slowTurns: try keys.number("rope.scaling.yarn_beta_slow", absent: 1),
+        originalMaximumPositions: try keys.integer(
+          "rope.scaling.original_context_length", absent: configuration.maximumPositions),
+        truncates: true)
+    default: throw keys.error("rope.scaling.type", expected: "none, linear or yarn")
     }
-    if metadata["\(prefix).rope.scale_linear"] != nil {
-      return .linear(factor: try number("\(prefix).rope.scale_linear"))
+    if keys["rope.scale_linear"] != nil {
+      return .linear(factor: try keys.number("rope.scale_linear"))
     }
     guard let tensor = tensors.first(where: { $0.description.name == "rope_freqs.weight" }) else {
       return nil
@@ -146,43 +172,69 @@ extension GGUFFile {
   private func shape(of name: String) -> [Int]? {
     tensors.first { $0.description.name == name }?.description.shape
   }
+}
 
-  private func failure(_ key: String, expected: String) -> FileError {
+/// The metadata of a GGUF, by keys that stand for themselves or, in `model`, behind the name of the
+/// architecture.
+struct GGUFKeys {
+  let path: String
+  let metadata: [String: GGUFValue]
+  /// What every key begins with: the architecture and a dot, or nothing.
+  let prefix: String
+
+  func error(_ key: String, expected: String) -> FileError {
     FileError(
-      file: path, location: "key \(key)", expected: expected,
-      found: metadata[key].map { "\($0)" } ?? "no such key")
+      file: path, location: "key \(prefix)\(key)", expected: expected,
+      found: self[key].map { "\($0)" } ?? "no such key")
   }
 
-  private func optionalInteger(_ key: String) throws -> Int? {
-    switch metadata[key] {
+  subscript(key: String) -> GGUFValue? { metadata[prefix + key] }
+
+  func optionalInteger(_ key: String) throws -> Int? {
+    switch self[key] {
     case nil: return nil
     case .integer(let value): return value
-    default: throw failure(key, expected: "a whole number")
+    default: throw error(key, expected: "a whole number")
     }
   }
 
-  private func integer(_ key: String, absent: Int? = nil) throws -> Int {
+  func integer(_ key: String, absent: Int? = nil) throws -> Int {
     guard let value = try optionalInteger(key) ?? absent else {
-      throw failure(key, expected: "a whole number")
+      throw error(key, expected: "a whole number")
     }
     return value
   }
 
-  private func number(_ key: String, absent: Double? = nil) throws -> Double {
-    switch metadata[key] {
+  func optionalNumber(_ key: String) throws -> Double? {
+    switch self[key] {
     case .number(let value): return value
-    case nil: if let absent { return absent }
-    default: break
+    case nil: return nil
+    default: throw error(key, expected: "a number")
     }
-    throw failure(key, expected: "a number")
   }
 
-  private func string(_ key: String, absent: String? = nil) throws -> String {
-    switch metadata[key] {
+  func number(_ key: String, absent: Double? = nil) throws -> Double {
+    guard let value = try optionalNumber(key) ?? absent else {
+      throw error(key, expected: "a number")
+    }
+    return value
+  }
+
+  /// An array of truth values, which some writers store as numbers; nil where there is no array.
+  func optionalBools(_ key: String) throws -> [Bool]? {
+    switch self[key] {
+    case .bools(let values): return values
+    case .integers(let values): return values.map { $0 != 0 }
+    default: return nil
+    }
+  }
+
+  func string(_ key: String, absent: String? = nil) throws -> String {
+    switch self[key] {
     case .string(let value): return value
     case nil: if let absent { return absent }
     default: break
     }
-    throw failure(key, expected: "a string")
+    throw error(key, expected: "a string")
   }
 }

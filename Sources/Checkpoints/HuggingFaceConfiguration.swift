@@ -1,4 +1,5 @@
 import Files
+import Foundation
 
 extension ModelConfiguration {
   /// Reads the Hugging Face `config.json` at `path`, with the checks of `Checkpoint`.
@@ -35,36 +36,62 @@ extension ModelConfiguration {
       headCount: headCount,
       keyValueHeadCount: try json.integer(
         "num_key_value_heads",
-        absent: family.mayOmitKeyValueHeads || json.hasMember("num_key_value_heads")
+        absent: family.defaults.mayOmitKeyValueHeads || json.hasMember("num_key_value_heads")
           ? headCount : nil),
       headDimension: try json.integer(
-        "head_dim", absent: family.defaultHeadDimension ?? hiddenSize / headCount),
-      rmsNormEpsilon: Float(try json.number("rms_norm_eps", absent: 1e-6)),
+        "head_dim", absent: family.defaults.headDimension ?? hiddenSize / headCount),
+      rmsNormEpsilon: Float(
+        try json.number("rms_norm_eps", absent: family.defaults.rmsNormEpsilon)),
       ropeTheta: try (rope?["rope_theta"] == nil ? json : rope ?? json).number(
-        "rope_theta", absent: 10000),
+        "rope_theta", absent: family.defaults.ropeTheta),
       ropeScaling: try rope.flatMap { try RopeScaling(huggingFace: $0, of: json) },
       maximumPositions: try json.integer("max_position_embeddings"),
       slidingWindow: try family.slidingWindow.value(json),
-      tiesEmbeddings: try json.bool("tie_word_embeddings", absent: false),
+      tiesEmbeddings: try json.bool("tie_word_embeddings", absent: family.defaults.tiesEmbeddings),
       biasedProjections: try ProjectionName.allCases.filter(
         family.biasedProjections(json).contains),
       beginningOfSequence: try json.integers("bos_token_id").first,
       endsOfSequence: try json.integers("eos_token_id"))
     try check(file: json.file)
+    if json["layer_types"] != nil {
+      slidingLayers = try ModelConfiguration.slidingLayers(json, layerCount)
+    }
+    try family.readOwn(json, &self)
+    try check(file: json.file)
   }
 
   /// The object that describes the rotary embedding: `rope_scaling` where it is there and not empty,
-  /// else `rope_parameters`.
+  /// else `rope_parameters`, and of one for each type of layer that of full attention.
   ///
   /// Source: `RotaryEmbeddingConfigMixin.convert_rope_params_to_dict` in transformers 5.
   private static func ropeParameters(_ json: JSONNode) throws -> JSONNode? {
     if let scaling = try json.object("rope_scaling"), !scaling.keys.isEmpty { return scaling }
-    return try json.object("rope_parameters")
+    let parameters = try json.object("rope_parameters")
+    return try parameters?.object("full_attention") ?? parameters
+  }
+
+  /// The layers that `layer_types` gives sliding-window attention.
+  private static func slidingLayers(_ json: JSONNode, _ layerCount: Int) throws -> [Int] {
+    let types = try json.strings("layer_types")
+    guard types.count == layerCount else {
+      throw json.error(
+        "layer_types", expected: "\(layerCount) strings", found: "\(types.count)")
+    }
+    return types.indices.filter { types[$0] == "sliding_attention" }
+  }
+
+  /// `layer_types` of Transformers.
+  var layerTypes: JSONValue {
+    .array(
+      (0..<layerCount).map {
+        .string(slidingLayers.contains($0) ? "sliding_attention" : "full_attention")
+      })
   }
 
   private static func refuseMissingFeatures(_ json: JSONNode, _ family: ModelFamily) throws {
-    guard try json.string("hidden_act", absent: "silu") == "silu" else {
-      throw json.error("hidden_act", expected: "silu")
+    let (key, activation) = family.activation
+    guard try json.string(key, absent: activation.rawValue) == activation.rawValue else {
+      throw json.error(key, expected: activation.rawValue)
     }
     for (key, isAlwaysBiased) in [
       ("attention_bias", family.layer.biased.contains(.query)),
@@ -97,9 +124,6 @@ extension ModelConfiguration {
 
   /// The `config.json` that Transformers reads as this configuration.
   var huggingFace: JSONValue {
-    // Through its shortest text, so that 1e-5 is written as that and not as the nearest Float's
-    // many digits.
-    let epsilon = Double("\(rmsNormEpsilon)") ?? Double(rmsNormEpsilon)
     let json: [String: JSONValue] = [
       "architectures": .array([.string(architecture.family.transformersClass)]),
       "model_type": .string(architecture.rawValue),
@@ -110,8 +134,8 @@ extension ModelConfiguration {
       "num_attention_heads": .integer(headCount),
       "num_key_value_heads": .integer(keyValueHeadCount),
       "head_dim": .integer(headDimension),
-      "hidden_act": .string("silu"),
-      "rms_norm_eps": .number(epsilon),
+      architecture.family.activation.key: .string(activation.rawValue),
+      "rms_norm_eps": .shortest(rmsNormEpsilon),
       "rope_theta": .number(ropeTheta),
       "rope_scaling": ropeScaling?.huggingFace ?? .null,
       "max_position_embeddings": .integer(maximumPositions),
@@ -126,6 +150,12 @@ extension ModelConfiguration {
     return .object(
       json.merging(family.ownKeys(self)) { $1 }.merging(family.biasSettings(self)) { $1 })
   }
+}
+
+extension JSONValue {
+  /// `value` through its shortest text, so that 1e-5 is written as that and not as the nearest Float's
+  /// many digits.
+  static func shortest(_ value: Float) -> JSONValue { .number(Double("\(value)") ?? Double(value)) }
 }
 
 extension ModelFamily {
@@ -147,7 +177,7 @@ extension ModelFamily.SlidingWindowKeys {
     case .switched where try !json.bool("use_sliding_window", absent: false): return nil
     case .always(let absent), .switched(let absent):
       if json.hasMember("sliding_window") && json["sliding_window"] == nil { return nil }
-      return try json.integer("sliding_window", absent: absent)
+      return try json.optionalInteger("sliding_window") ?? absent
     }
   }
 }
@@ -167,8 +197,31 @@ extension RopeScaling {
         highFrequencyFactor: try rope.number("high_freq_factor"),
         originalMaximumPositions: try rope.integer(
           "original_max_position_embeddings", absent: try json.integer("max_position_embeddings")))
-    default: throw rope.error(key, expected: "default, linear or llama3")
+    case "dynamic": self = .dynamic(factor: try rope.number("factor"))
+    case "yarn": self = try RopeScaling(yarn: rope, of: json)
+    default: throw rope.error(key, expected: "default, linear, llama3, yarn or dynamic")
     }
+  }
+
+  private init(yarn rope: JSONNode, of json: JSONNode) throws {
+    let positions = try json.integer("max_position_embeddings")
+    let original = try rope.integer("original_max_position_embeddings", absent: positions)
+    let factor = try rope.number(
+      "factor", absent: original > 0 ? Double(positions) / Double(original) : nil)
+    func amplitude(_ scale: Double) -> Double {
+      factor <= 1 ? 1 : 0.1 * scale * log(factor) + 1
+    }
+    let (part, whole) = (
+      try rope.number("mscale", absent: 0), try rope.number("mscale_all_dim", absent: 0)
+    )
+    self = .yarn(
+      factor: factor,
+      attentionFactor: try rope.number(
+        "attention_factor",
+        absent: part != 0 && whole != 0 ? amplitude(part) / amplitude(whole) : amplitude(1)),
+      fastTurns: try rope.number("beta_fast", absent: 32),
+      slowTurns: try rope.number("beta_slow", absent: 1), originalMaximumPositions: original,
+      truncates: try rope.bool("truncate", absent: true))
   }
 
   var huggingFace: JSONValue {
@@ -183,6 +236,15 @@ extension RopeScaling {
         "rope_type": .string("llama3"), "factor": .number(factor), "low_freq_factor": .number(low),
         "high_freq_factor": .number(high), "original_max_position_embeddings": .integer(positions),
       ])
+    case .yarn(let factor, let attentionFactor, let fast, let slow, let positions, let truncates):
+      .object([
+        "rope_type": .string("yarn"), "factor": .number(factor),
+        "attention_factor": .number(attentionFactor), "beta_fast": .number(fast),
+        "beta_slow": .number(slow), "original_max_position_embeddings": .integer(positions),
+        "truncate": .bool(truncates),
+      ])
+    case .dynamic(let factor):
+      .object(["rope_type": .string("dynamic"), "factor": .number(factor)])
     }
   }
 }

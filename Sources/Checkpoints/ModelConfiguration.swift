@@ -13,9 +13,29 @@ public enum RopeScaling: Codable, Hashable, Sendable {
   case llama3(
     factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double,
     originalMaximumPositions: Int)
+  /// YaRN (Peng et al., 2309.00071): frequencies that turn less than `slowTurns` times in L =
+  /// `originalMaximumPositions` positions divided by `factor`, those that turn more than `fastTurns`
+  /// times kept, those between blended; cosines and sines times `attentionFactor`.
+  ///
+  /// Source: `_compute_yarn_parameters` in transformers' `modeling_rope_utils.py`.
+  case yarn(
+    factor: Double, attentionFactor: Double, fastTurns: Double, slowTurns: Double,
+    originalMaximumPositions: Int, truncates: Bool)
+  /// NTK scaling that begins beyond `maximumPositions`. Up to there, which is as far as a sequence
+  /// may go here, the frequencies are used as they are.
+  ///
+  /// Source: `_compute_dynamic_ntk_parameters` in transformers' `modeling_rope_utils.py`.
+  case dynamic(factor: Double)
 }
 
-/// The shape of a decoder of the LLaMA family, as its checkpoint declares it.
+/// The nonlinearity of a feed-forward layer's gate, by its name in Transformers.
+public enum Activation: String, Codable, Hashable, Sendable {
+  case silu
+  /// GELU in its approximation by tanh.
+  case geluTanh = "gelu_pytorch_tanh"
+}
+
+/// The shape of a decoder, as its checkpoint declares it.
 public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var architecture: Architecture
   public var vocabularySize: Int
@@ -34,9 +54,27 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var ropeScaling: RopeScaling?
   /// The positions that the rotary embedding has, in tokens.
   public var maximumPositions: Int
-  /// A longer sequence would need sliding-window attention, which is not the full attention
-  /// computed here. Nil: none.
+  /// The tokens that one sees in a layer with sliding-window attention, itself included. Nil: none.
   public var slidingWindow: Int?
+  /// The layers with sliding-window attention; the others have full attention.
+  public var slidingLayers: [Int]
+  /// The rotary base of layers with sliding-window attention, unscaled. Nil: as in the others.
+  public var localRopeTheta: Double?
+  /// The layers whose queries and keys are not rotated.
+  public var layersWithoutRope: [Int]
+  public var activation: Activation
+  /// Multiplies the embeddings.
+  public var embeddingMultiplier: Float
+  /// Multiplies the products of queries and keys. Nil: 1 / √(head dimension).
+  public var attentionMultiplier: Float?
+  /// Multiplies what attention and the feed-forward layer add to the residual stream.
+  public var residualMultiplier: Float
+  /// Divides the logits.
+  public var logitsScaling: Float
+  /// s becomes cap · tanh(s / cap) for each attention score s. Nil: no cap.
+  public var attentionSoftcap: Float?
+  /// The same for the logits.
+  public var logitSoftcap: Float?
   /// Whether the vocabulary projection is the embedding itself.
   public var tiesEmbeddings: Bool
   /// The projections that have a bias, in the order of `ProjectionName.allCases`.
@@ -45,8 +83,8 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   /// Every token id that ends a sequence; the first is the one that training appends.
   public var endsOfSequence: [Int]
 
-  /// The most tokens of a sequence: the positions, or the sliding window where that is shorter.
-  public var contextLength: Int { min(maximumPositions, slidingWindow ?? .max) }
+  /// The most tokens of a sequence.
+  public var contextLength: Int { maximumPositions }
 
   /// The token id that training appends to a response.
   public var endOfSequence: Int? { endsOfSequence.first }
@@ -85,7 +123,26 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     self.biasedProjections = biasedProjections ?? architecture.family.layer.biased
     self.beginningOfSequence = beginningOfSequence
     self.endsOfSequence = endsOfSequence
+    activation = architecture.family.activation.function
+    slidingLayers = []
+    layersWithoutRope = []
+    embeddingMultiplier = 1
+    residualMultiplier = 1
+    logitsScaling = 1
+    slidingLayers = familySlidingLayers
   }
+
+  /// Far more than any model has, so that a damaged count asks for no memory.
+  private static let layerCounts = 1...10_000
+
+  /// The layers with sliding-window attention where the checkpoint does not name them.
+  var familySlidingLayers: [Int] {
+    guard Self.layerCounts.contains(layerCount) else { return [] }
+    return (0..<layerCount).filter { architecture.family.slides($0, self) }
+  }
+
+  /// The projections of a layer.
+  public var projections: [ProjectionName] { architecture.family.projections }
 
   /// The tensors of the decoder, by their Hugging Face names, with their row-major shapes: a
   /// projection is `[out, in]`.
@@ -103,8 +160,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
     }
     let sizes = [
       ("vocabulary size", vocabularySize), ("hidden size", hiddenSize),
-      ("intermediate size", intermediateSize),
-      ("layer count", layerCount), ("head count", headCount),
+      ("intermediate size", intermediateSize), ("head count", headCount),
       ("key and value head count", keyValueHeadCount),
       ("head dimension", headDimension), ("maximum positions", maximumPositions),
       ("sliding window", slidingWindow ?? 1),
@@ -113,6 +169,9 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
       try require(
         (1...Int(Int32.max)).contains(size), place, "a number from 1 to \(Int32.max)", size)
     }
+    try require(
+      Self.layerCounts.contains(layerCount), "layer count",
+      "a number from \(Self.layerCounts.lowerBound) to \(Self.layerCounts.upperBound)", layerCount)
     // One product computes both.
     for pair in [[ProjectionName.key, .value], [.gate, .up]] {
       let biased = pair.filter(biasedProjections.contains)
@@ -132,11 +191,37 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
       rmsNormEpsilon)
     try require(
       ropeTheta.isFinite && ropeTheta > 0, "rotary base", "a finite positive number", ropeTheta)
+    for (place, number) in [
+      ("local rotary base", localRopeTheta ?? 1),
+      ("embedding multiplier", Double(embeddingMultiplier)),
+      ("attention multiplier", Double(attentionMultiplier ?? 1)),
+      ("residual multiplier", Double(residualMultiplier)),
+      ("logits scaling", Double(logitsScaling)),
+      ("cap of attention scores", Double(attentionSoftcap ?? 1)),
+      ("cap of logits", Double(logitSoftcap ?? 1)),
+    ] {
+      try require(number.isFinite && number > 0, place, "a finite positive number", number)
+    }
+    try require(
+      slidingWindow != nil || slidingLayers.isEmpty, "sliding window",
+      "a size: some layers have one",
+      "none")
     switch ropeScaling {
     case nil: break
-    case .linear(let factor):
+    case .linear(let factor), .dynamic(let factor):
       try require(
         factor.isFinite && factor > 0, "rotary scaling factor", "a finite positive number", factor)
+    case .yarn(let factor, let attentionFactor, let fast, let slow, let positions, _):
+      for (place, number) in [
+        ("factor", factor), ("attention factor", attentionFactor), ("beta_fast", fast),
+        ("beta_slow", slow),
+      ] {
+        try require(
+          number.isFinite && number > 0, "rotary scaling's \(place)", "a finite positive number",
+          number)
+      }
+      try require(
+        positions > 0, "rotary scaling's original positions", "a positive number", positions)
     case .llama3(let factor, let low, let high, let positions):
       try require(
         factor.isFinite && factor > 0, "rotary scaling factor", "a finite positive number", factor)

@@ -9,11 +9,9 @@ extension ModelFamily {
     architecture: .qwen3, transformersClass: "Qwen3ForCausalLM", ggufArchitecture: "qwen3",
     interleavesHeads: false,
     embedding: llama.embedding, finalNorm: llama.finalNorm, output: llama.output,
-    layer: llamaLayer(
-      biased: [], queryNorm: TensorName("self_attn.q_norm", gguf: "attn_q_norm"),
-      keyNorm: TensorName("self_attn.k_norm", gguf: "attn_k_norm")),
-    mayOmitKeyValueHeads: false, defaultHeadDimension: 128,
+    layer: LayerPlan(norms: .llama + .heads, projections: .separate),
+    defaults: Defaults(headDimension: 128),
     slidingWindow: .switched(absent: 4096),
     biasKeys: ["attention_bias": [.query, .key, .value, .output]],
-    ownKeys: qwen2.ownKeys)
+    readOwn: qwen2.readOwn, ownKeys: qwen2.ownKeys)
 }

@@ -36,6 +36,8 @@ package struct StoredTensor: Sendable {
   /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in
   /// Hugging Face's order.
   var interleavedHeads: Int? = nil
+  /// Is added to each number.
+  var shift: Float = 0
 
   /// Whether `other` has the same shape and numbers. Of equally stored tensors the bytes are
   /// compared first.
@@ -65,11 +67,7 @@ package struct StoredTensor: Sendable {
     precondition(
       values.count == count,
       "\(description.name) holds \(count) numbers, the buffer \(values.count)")
-    guard let target = values.baseAddress, let bytes = file.bytes.baseAddress else { return }
-    guard interleavedHeads != nil, let rows = description.shape.first else {
-      description.elementType.dequantize(bytes + offset, count: count, into: target)
-      return
-    }
+    guard let target = values.baseAddress, let rows = description.shape.first else { return }
     readRows(0..<rows, into: target)
   }
 
@@ -81,6 +79,9 @@ package struct StoredTensor: Sendable {
       0 <= rows.lowerBound && rows.upperBound <= rowCount,
       "rows \(rows) of \(description.name), which has \(rowCount)")
     guard let bytes = file.bytes.baseAddress, !rows.isEmpty else { return }
+    defer {
+      if shift != 0 { for index in 0..<rows.count * width { target[index] += shift } }
+    }
     let type = description.elementType
     let rowBytes = description.byteCount / rowCount
     guard let heads = interleavedHeads else {
@@ -101,7 +102,7 @@ package struct StoredTensor: Sendable {
 
   /// The stored bfloat16 numbers, where they are in this type, in row-major order and aligned.
   package var bfloat16: UnsafePointer<UInt16>? {
-    guard description.elementType == .bf16, interleavedHeads == nil,
+    guard description.elementType == .bf16, interleavedHeads == nil, shift == 0,
       let start = file.bytes.baseAddress.map({ $0 + offset }),
       UInt(bitPattern: start).isMultiple(of: 2)
     else { return nil }

@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 import LinearAlgebra
 
 /// Causal grouped-query attention over packed prefix trees (Ainslie et al., 2305.13245), exact, in
@@ -8,16 +9,29 @@ import LinearAlgebra
 /// heads, d head dimension. No matrix of T × T exists: a block's scores are computed, used, and
 /// recomputed in the backward from the log-sum-exp of each row (as in Dao et al., 2205.14135).
 struct Attention {
-  let heads: Int
-  let keyValueHeads: Int
-  let headDimension: Int
+  private let heads: Int
+  private let keyValueHeads: Int
+  private let headDimension: Int
+  private let scale: Float
+  /// Zero: the scores are not capped.
+  private let cap: Float
+  /// The last keys that a query sees, its own among them.
+  private let window: Int32
 
   /// Queries of one block. A block's scores stay in the cache up to a few hundred keys.
   private static let blockRows = 128
 
-  private var scale: Float { 1 / Float(headDimension).squareRoot() }
+  /// That of layer `index` of a model of this shape.
+  init(layer index: Int, _ c: ModelConfiguration) {
+    heads = c.headCount
+    keyValueHeads = c.keyValueHeadCount
+    headDimension = c.headDimension
+    scale = c.attentionMultiplier ?? 1 / Float(c.headDimension).squareRoot()
+    cap = c.attentionSoftcap ?? 0
+    window = c.slidingLayers.contains(index) ? Int32(c.slidingWindow ?? Int(Int32.max)) : .max
+  }
 
-  /// attended[Q, H d] = softmax(queries keysᵀ / √d) values; logSumExp[Q, H].
+  /// attended[Q, H d] = softmax(cap(scale · queries keysᵀ)) values; logSumExp[Q, H].
   ///
   /// queries[Q, H d] and the keys, the first half of a row of keysValues[T, 2 G d], are already
   /// rotated.
@@ -33,8 +47,9 @@ struct Attention {
             query, key(keysValues, span.rows, head).transposed,
             into: scores[0].columns(span.columns))
         }
+        capScores(scores[0])
         ks_softmax(
-          scores[0].base, scores[0].stride, scale, block.visible,
+          scores[0].base, scores[0].stride, softmaxScale, block.visible, window,
           logSumExp.row(block.rows.lowerBound) + head, heads,
           block.rows.count, block.keyCount)
         let output = columns(of: attended, block.rows, head)
@@ -47,18 +62,30 @@ struct Attention {
     }
   }
 
-  /// The same for one row, `query`[1, H d], that sees all of keysValues[N, 2 G d].
+  /// The scores of a block with their cap, and so with their scale; as they are where there is none.
+  private func capScores(_ scores: MatrixView) {
+    guard cap > 0 else { return }
+    ks_softcap(
+      scores.base, scores.base, scores.stride, scale, cap, scores.rows, scores.columns)
+  }
+
+  /// What the softmax multiplies scores by.
+  private var softmaxScale: Float { cap > 0 ? 1 : scale }
+
+  /// The same for one row, `query`[1, H d], the last of those of keysValues[N, 2 G d].
   func forward(
     query: MatrixView, keysValues: MatrixView, into attended: MatrixView, _ arena: Arena
   ) {
     let mark = arena.mark
     defer { arena.release(to: mark) }
     let group = heads / keyValueHeads
+    let keysValues = keysValues.rows(
+      max(0, keysValues.rows - Int(window))..<keysValues.rows)
     let scores = arena.floats(group * keysValues.rows)
     for head in 0..<keyValueHeads {
       ks_attend_one(
         query.base + head * group * headDimension, keysValues.base + head * headDimension,
-        keysValues.base + (keyValueHeads + head) * headDimension, keysValues.stride, scale,
+        keysValues.base + (keyValueHeads + head) * headDimension, keysValues.stride, scale, cap,
         scores, attended.base + head * group * headDimension, group, headDimension,
         keysValues.rows)
     }
@@ -72,7 +99,7 @@ struct Attention {
     dAttended: MatrixView, into dQueries: MatrixView, addingTo dKeysValues: MatrixView,
     _ arena: Arena, _ clock: PassClock
   ) {
-    forEachBlock(queryRows, arena, scoreMatrices: 2) { block, scores in
+    forEachBlock(queryRows, arena, scoreMatrices: cap > 0 ? 3 : 2) { block, scores in
       let (probabilities, dScores) = (scores[0], scores[1])
       for head in 0..<heads {
         let query = columns(of: queries, block.rows, head)
@@ -86,13 +113,21 @@ struct Attention {
             dOutput, value(keysValues, span.rows, head).transposed,
             into: dScores.columns(span.columns))
         }
+        capScores(probabilities)
+        if cap > 0 {
+          scores[2].base.update(
+            from: probabilities.base, count: probabilities.rows * probabilities.columns)
+        }
         ks_softmax_recompute(
-          probabilities.base, probabilities.stride, scale, block.visible,
+          probabilities.base, probabilities.stride, softmaxScale, block.visible, window,
           logSumExp.row(block.rows.lowerBound) + head, heads, block.rows.count, block.keyCount)
         ks_softmax_backward(
-          probabilities.base, dScores.base, dScores.stride, scale, output.base, dOutput.base,
-          output.stride,
-          headDimension, block.rows.count, block.keyCount)
+          probabilities.base, dScores.base, dScores.stride, softmaxScale, output.base,
+          dOutput.base, output.stride, headDimension, block.rows.count, block.keyCount)
+        if cap > 0 {
+          ks_softcap_backward(
+            scores[2].base, dScores.base, dScores.stride, scale, cap, dScores.rows, dScores.columns)
+        }
         let dQuery = columns(of: dQueries, block.rows, head)
         for (index, span) in block.spans.enumerated() {
           let dScore = dScores.columns(span.columns)
@@ -130,14 +165,22 @@ struct Attention {
         let rows = start..<min(start + Self.blockRows, segment.queries.upperBound)
         var spans: [(rows: Range<Int>, columns: Range<Int>)] = []
         var keyCount = 0
+        let inherited = Int32(segment.ancestors.reduce(0) { $0 + $1.count })
+        // The first query of a block sees the most of what lies before: no key of its path that it does
+        // not see is seen by any other.
+        let unseen = max(0, queryRows.visible[rows.lowerBound] + inherited - window)
+        var skipped = Int(unseen)
         func see(_ keys: Range<Int>) {
+          let skip = min(skipped, keys.count)
+          skipped -= skip
+          guard skip < keys.count else { return }
+          let keys = keys.dropFirst(skip)
           spans.append((keys, keyCount..<keyCount + keys.count))
           keyCount += keys.count
         }
         segment.ancestors.forEach(see)
-        let inherited = Int32(keyCount)
-        let visible = queryRows.visible[rows].map { $0 + inherited }
-        // The last query of a block sees the most.
+        let visible = queryRows.visible[rows].map { $0 + inherited - unseen }
+        // The last query of a block sees the most of its own segment.
         let own =
           segment.rows.lowerBound..<segment.rows.lowerBound
           + Int(queryRows.visible[rows.upperBound - 1])

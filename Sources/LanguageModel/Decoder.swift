@@ -3,8 +3,8 @@ import Files
 import LinearAlgebra
 import Randomness
 
-/// The LLaMA-family decoder: RMSNorm, rotary embedding, grouped-query attention, SwiGLU, tied or
-/// untied output.
+/// A decoder of one of the families of `Architecture`: RMSNorm, rotary embedding, grouped-query
+/// attention, a gated feed-forward layer, tied or untied output.
 ///
 /// Holds the parameters and, where there is one, a low-rank adapter; passes over it are
 /// `DecoderPass` (training and scoring) and `Generator`. With an adapter the model's own weights are
@@ -19,15 +19,15 @@ public final class Decoder {
   /// Whether nothing of it is trained, the adapter included.
   let isFrozen: Bool
   let layers: [DecoderLayer]
-  let rotary: RotaryTable
+  let rotary: RotaryTables
   let embedding: StoredWeight
-  let finalNorm: StoredVector
+  let finalNorm: RMSNorm
   /// The vocabulary projection [V, D]: the embedding itself where they are tied.
   let output: StoredWeight
 
   init(
     _ c: ModelConfiguration, _ weights: WeightStorage, _ adapter: LowRankAdapter?,
-    rotary: RotaryTable? = nil, isFrozen: Bool = false
+    rotary: RotaryTables? = nil, isFrozen: Bool = false
   ) {
     configuration = c
     self.adapter = adapter
@@ -35,12 +35,15 @@ public final class Decoder {
     self.weights = weights
     // What lies under an adapter is not trained.
     let weights = adapter == nil ? weights : weights.frozen
-    layers = (0..<c.layerCount).map { DecoderLayer($0, c, weights, adapter) }
-    self.rotary = rotary ?? RotaryTable(c)
+    let rotary = rotary ?? RotaryTables(c)
+    self.rotary = rotary
+    layers = (0..<c.layerCount).map {
+      DecoderLayer($0, c, weights, adapter, rotary.table(layer: $0))
+    }
     let family = c.architecture.family
-    embedding = weights.matrix([family.embeddingWeight])
-    finalNorm = weights.vector(family.finalNormWeight)
-    output = c.tiesEmbeddings ? embedding : weights.matrix([family.outputWeight])
+    embedding = weights.matrix(family.embeddingWeight)
+    finalNorm = RMSNorm(family.finalNormWeight, weights, c)
+    output = c.tiesEmbeddings ? embedding : weights.matrix(family.outputWeight)
   }
 
   /// The model's own weights in single precision, in the order of `ModelConfiguration.tensorShapes`.
@@ -90,12 +93,12 @@ public final class Decoder {
     let family = configuration.architecture.family
     let projections = Set(
       (0..<configuration.layerCount).flatMap { layer in
-        ProjectionName.allCases.map { family.weight($0, layer: layer) }
+        family.projections.map { family.weight($0, layer: layer) }
       })
     for slot in parameters.slots {
       let values = parameters[slot.name]
       if slot.shape.count == 1, slot.name.hasSuffix(".weight") {
-        values.update(repeating: 1)
+        values.update(repeating: 1 - family.normOffset)
       } else if projections.contains(slot.name), initialisation == .orthogonal {
         try fillOrthogonal(values, rows: slot.rows, columns: slot.columns, using: &generator)
       } else if slot.shape.count == 2 {

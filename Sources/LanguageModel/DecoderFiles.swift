@@ -30,17 +30,17 @@ extension LowRankAdapter {
   public convenience init(_ stored: PEFTAdapter, for model: ModelConfiguration, file: String) throws
   {
     let targets = try stored.targetModules.map { name in
-      guard let target = ProjectionName(rawValue: name) else {
+      guard let target = ProjectionName(rawValue: name), model.projections.contains(target) else {
         throw FileError(
           file: file, location: "target module \(name)",
-          expected: ProjectionName.allCases.map(\.rawValue).joined(separator: ", "), found: name)
+          expected: model.projections.map(\.rawValue).joined(separator: ", "), found: name)
       }
       return target
     }
     self.init(
       empty: LowRankConfiguration(
         rank: stored.rank, alpha: Float(stored.alpha), dropout: Float(stored.dropout),
-        targets: ProjectionName.allCases.filter(targets.contains)), for: model)
+        targets: model.projections.filter(targets.contains)), for: model)
     var missing = Set(parameters.slots.map(\.name))
     for factors in stored.factors {
       for (side, values, shape) in [

@@ -58,7 +58,7 @@ package final class DecoderPass {
     guard batch.outputCount > 0 else { return trees.map { _ in ExampleLoss(loss: 0, tokens: []) } }
     let forward = forward(batch, on: decoder, gradients: gradients, dropout: dropout)
     let vocabulary = VocabularyLoss(
-      batch: batch, hidden: forward.hidden, output: decoder.output, pass: forward.pass)
+      batch: batch, hidden: forward.hidden, decoder: decoder, pass: forward.pass)
     guard gradients != nil else { return clock.measure(.vocabulary) { vocabulary.losses(rule) } }
     let dHidden = kept.matrix(batch.outputCount, decoder.configuration.hiddenSize)
     dHidden.setZero()
@@ -80,8 +80,8 @@ package final class DecoderPass {
     var logits = Matrix<Float>(rows: tokens.count, columns: decoder.output.outputs)
     logits.elements.withUnsafeMutableBufferPointer { elements in
       guard let base = elements.baseAddress else { return }
-      decoder.output.forward(
-        forward.pass.operand(forward.hidden),
+      decoder.logits(
+        forward.hidden,
         into: MatrixView(base, rows: tokens.count, columns: decoder.output.outputs), forward.pass)
     }
     return logits
@@ -119,39 +119,39 @@ package final class DecoderPass {
     let pass = stepContext(decoder, positions: (caches.map(\.count).max() ?? 0) + 1)
     for cache in caches { cache.reserve(1) }
     let x = kept.matrix(tokens.count, decoder.configuration.hiddenSize)
-    decoder.embedding.gather(tokens, into: x)
-    for (index, layer) in decoder.layers.enumerated() {
-      layer.step(x, rows, layer: index, caches, pass)
-    }
+    embed(tokens, of: decoder, into: x)
+    for layer in decoder.layers { layer.step(x, rows, caches, pass) }
     for cache in caches { cache.advance(by: 1) }
-    return finalNorm(x, of: decoder).hidden
+    return finalNorm(x, of: decoder, pass).hidden
   }
 
   /// The logits [S, V] of final hidden states [S, D], in memory of the pass.
   package func logits(_ hidden: MatrixView, of decoder: Decoder) -> MatrixView {
     let logits = kept.matrix(hidden.rows, decoder.output.outputs)
     clock.measure(.vocabulary) {
-      let pass = stepContext(decoder, positions: 0)
-      decoder.output.forward(pass.operand(hidden), into: logits, pass)
+      decoder.logits(hidden, into: logits, stepContext(decoder, positions: 0))
     }
     return logits
   }
 
   private func stepContext(_ decoder: Decoder, positions: Int) -> PassContext {
     PassContext(
-      gradients: nil, rotary: decoder.rotary.angles(positions: positions), kept: kept,
-      scratch: scratch, clock: clock, products: products, dropout: 0, isStep: true)
+      gradients: nil, positions: positions, kept: kept, scratch: scratch, clock: clock,
+      products: products, dropout: 0, isStep: true)
   }
 
-  private func finalNorm(_ x: MatrixView, of decoder: Decoder)
+  /// x[T, D]: the embeddings of `tokens`.
+  private func embed(_ tokens: [Int32], of decoder: Decoder, into x: MatrixView) {
+    decoder.embedding.gather(tokens, into: x)
+    let multiplier = decoder.configuration.embeddingMultiplier
+    if multiplier != 1 { ks_scale(x.base, multiplier, x.base, x.rows * x.columns) }
+  }
+
+  private func finalNorm(_ x: MatrixView, of decoder: Decoder, _ pass: PassContext)
     -> (hidden: MatrixView, inverseRMS: MatrixView)
   {
     let hidden = kept.matrix(x.rows, x.columns)
-    let inverseRMS = kept.matrix(1, x.rows)
-    ks_rms_norm(
-      x.base, decoder.finalNorm.base, decoder.configuration.rmsNormEpsilon, hidden.base,
-      inverseRMS.base, x.rows, x.columns)
-    return (hidden, inverseRMS)
+    return (hidden, decoder.finalNorm.forward(x, into: hidden, pass))
   }
 
   /// What a forward leaves.
@@ -180,13 +180,12 @@ package final class DecoderPass {
     kept.reset()
     scratch.reset()
     let pass = PassContext(
-      gradients: gradients,
-      rotary: decoder.rotary.angles(positions: Int(batch.positions.max() ?? -1) + 1), kept: kept,
+      gradients: gradients, positions: Int(batch.positions.max() ?? -1) + 1, kept: kept,
       scratch: scratch, clock: clock, products: products, dropout: dropout)
     let all = QueryRows.all(batch)
     let outputs = QueryRows.outputs(batch)
     var x = kept.matrix(batch.rowCount, c.hiddenSize)
-    decoder.embedding.gather(batch.tokens, into: x)
+    embed(batch.tokens, of: decoder, into: x)
     var activations: [DecoderLayer.Activations] = []
     var inputs: [MatrixView] = []
     for (index, layer) in decoder.layers.enumerated() {
@@ -209,7 +208,7 @@ package final class DecoderPass {
         x = y
       }
     }
-    let (hidden, inverseRMS) = finalNorm(x, of: decoder)
+    let (hidden, inverseRMS) = finalNorm(x, of: decoder, pass)
     return Forward(
       pass: pass, all: all, outputs: outputs, activations: activations, inputs: inputs, last: x,
       inverseRMS: inverseRMS, hidden: hidden)
@@ -250,6 +249,9 @@ package final class DecoderPass {
       kept.release(to: mark)
     }
     if trainsEmbedding, let gradients = forward.pass.gradients {
+      if c.embeddingMultiplier != 1 {
+        ks_scale(dx.base, c.embeddingMultiplier, dx.base, dx.rows * dx.columns)
+      }
       decoder.embedding.scatter(dx, batch.tokens, addingTo: gradients)
     }
   }

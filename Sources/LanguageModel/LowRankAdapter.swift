@@ -26,6 +26,14 @@ public struct LowRankConfiguration: Sendable, Hashable, Codable {
   }
 
   public var scale: Float { alpha / Float(rank) }
+
+  /// Throws an `AdapterError` where a target is not among the projections of a model of this shape.
+  func checkTargets(for model: ModelConfiguration) throws(AdapterError) {
+    let known = model.projections
+    for target in targets where !known.contains(target) {
+      throw .unknownTarget(target, known: known)
+    }
+  }
 }
 
 /// Trainable low-rank updates of a decoder's projections: y = W x + (alpha / r) B A dropout(x).
@@ -43,10 +51,13 @@ public final class LowRankAdapter {
 
   /// A starts as Kaiming-uniform noise of bound 1/√in, as PEFT starts it, and B as zero, so that
   /// the adapted model is at first the plain one.
+  ///
+  /// Throws an `AdapterError` where the model does not have one of the targets.
   public init(
     _ configuration: LowRankConfiguration, for model: ModelConfiguration,
     using generator: inout SeededGenerator
-  ) {
+  ) throws(AdapterError) {
+    try configuration.checkTargets(for: model)
     self.configuration = configuration
     self.model = model
     parameters = Self.emptyStore(configuration, model)
@@ -94,7 +105,7 @@ public final class LowRankAdapter {
   {
     var tensors: [(name: String, shape: [Int])] = []
     for layer in 0..<model.layerCount {
-      for target in ProjectionName.allCases where configuration.targets.contains(target) {
+      for target in model.projections where configuration.targets.contains(target) {
         let (outputs, inputs) = target.shape(model)
         tensors.append((name(target, layer, "A", model), [configuration.rank, inputs]))
         tensors.append((name(target, layer, "B", model), [outputs, configuration.rank]))

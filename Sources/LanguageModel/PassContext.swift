@@ -5,8 +5,8 @@ import LinearAlgebra
 struct PassContext {
   /// Where gradients are added, laid out as `Decoder.trainable`.
   let gradients: ParameterStore?
-  /// The angles of all positions of the pass.
-  let rotary: RotaryTable.Angles
+  /// One more than the last position of the pass.
+  let positions: Int
   /// The workspace of what the backward needs.
   let kept: Arena
   /// The workspace of what a layer needs while it runs.

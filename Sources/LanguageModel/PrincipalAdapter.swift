@@ -11,17 +11,22 @@ extension LowRankAdapter {
   }
 }
 
-/// An adapter whose rank is too large for a projection of the model.
-public struct AdapterError: Error, Hashable, CustomStringConvertible {
-  public let projection: ProjectionName
-  /// [out, in].
-  public let outputs: Int
-  public let inputs: Int
-  public let rank: Int
+/// An adapter that does not fit the model.
+public enum AdapterError: Error, Hashable, CustomStringConvertible {
+  /// Its rank is too large for a projection, whose weight is [outputs, inputs].
+  case rank(Int, of: ProjectionName, outputs: Int, inputs: Int)
+  /// The model does not have a projection that it is for.
+  case unknownTarget(ProjectionName, known: [ProjectionName])
 
   public var description: String {
-    "\(projection.rawValue): expected a rank from 1 to \(min(outputs, inputs)) for its "
-      + "\(outputs) × \(inputs) weight, found \(rank)"
+    switch self {
+    case .rank(let rank, let projection, let outputs, let inputs):
+      "\(projection.rawValue): expected a rank from 1 to \(min(outputs, inputs)) for its "
+        + "\(outputs) × \(inputs) weight, found \(rank)"
+    case .unknownTarget(let projection, let known):
+      "target module \(projection.rawValue): expected "
+        + known.map(\.rawValue).joined(separator: ", ") + ", the projections of this model"
+    }
   }
 }
 
@@ -39,11 +44,11 @@ extension Decoder {
   /// decomposition fails. Precondition: the scale is above zero.
   public func adaptedByPrincipalValues(_ low: LowRankConfiguration) throws -> Decoder {
     precondition(low.scale > 0, "a scale of \(low.scale) has no root")
+    try low.checkTargets(for: configuration)
     for target in low.targets {
       let (outputs, inputs) = target.shape(configuration)
       guard (1...min(outputs, inputs)).contains(low.rank) else {
-        throw AdapterError(
-          projection: target, outputs: outputs, inputs: inputs, rank: low.rank)
+        throw AdapterError.rank(low.rank, of: target, outputs: outputs, inputs: inputs)
       }
     }
     let residual = weights.copy(configuration)

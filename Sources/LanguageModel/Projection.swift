@@ -3,8 +3,8 @@ import Checkpoints
 import LinearAlgebra
 
 /// Linear projections that read the same input and whose weights lie one after the other, so that
-/// one product computes all of them: query; key and value; output; gate and up; down. The members of
-/// a group have equally many outputs.
+/// one product computes all of them: query; key and value; output; gate and up; down. In models whose
+/// tensors are fused, a group is some rows of such a tensor.
 ///
 /// Letters: R rows, I inputs, O outputs of all members together, r rank.
 struct ProjectionGroup {
@@ -26,10 +26,12 @@ struct ProjectionGroup {
     let values: MatrixView
     private let offset: Int
 
-    fileprivate init(_ name: String, of adapter: LowRankAdapter) {
+    /// `rows` of the factor called `name`; nil for all.
+    fileprivate init(_ name: String, rows: Range<Int>? = nil, of adapter: LowRankAdapter) {
       let slot = adapter.parameters.existingSlot(name)
-      values = adapter.parameters.matrix(slot)
-      offset = slot.offset
+      let whole = adapter.parameters.matrix(slot)
+      values = rows.map(whole.rows) ?? whole
+      offset = slot.offset + (rows?.lowerBound ?? 0) * slot.columns
     }
 
     fileprivate func gradient(_ gradients: ParameterStore) -> MatrixView {
@@ -47,19 +49,36 @@ struct ProjectionGroup {
     _ adapter: LowRankAdapter?
   ) {
     let family = model.architecture.family
-    let weight = weights.matrix(members.map { family.weight($0, layer: layer) })
-    self.weight = weight
-    bias = weights.vector(members.map { family.bias($0, layer: layer) })
-    let width = weight.outputs / members.count
-    lowRank = members.enumerated().compactMap { index, member in
-      guard let adapter, adapter.configuration.targets.contains(member) else { return nil }
+    let parts = Self.parts(members, model)
+    weight = weights.matrix(
+      parts.map { (family.weight($0.module, layer: layer), $0.rows) })
+    bias = weights.vector(parts.map { (family.bias($0.module, layer: layer), $0.rows) })
+    var end = 0
+    lowRank = parts.compactMap { module, rows in
+      let outputs = end..<end + rows.count
+      end = outputs.upperBound
+      guard let adapter, adapter.configuration.targets.contains(module) else { return nil }
       return LowRank(
-        outputs: index * width..<(index + 1) * width,
-        a: Factor(LowRankAdapter.name(member, layer, "A", model), of: adapter),
-        b: Factor(LowRankAdapter.name(member, layer, "B", model), of: adapter),
+        outputs: outputs,
+        a: Factor(LowRankAdapter.name(module, layer, "A", model), of: adapter),
+        b: Factor(LowRankAdapter.name(module, layer, "B", model), rows: rows, of: adapter),
         scale: adapter.configuration.scale,
         dropoutSalt: mixed(
-          UInt32(layer) &* 16 &+ UInt32(ProjectionName.allCases.firstIndex(of: member) ?? 0) &+ 1))
+          UInt32(layer) &* 16 &+ UInt32(ProjectionName.allCases.firstIndex(of: module) ?? 0) &+ 1))
+    }
+  }
+
+  /// Where the members lie: modules and rows of them, neighbours in one module joined.
+  private static func parts(_ members: [ProjectionName], _ model: ModelConfiguration) -> [(
+    module: ProjectionName, rows: Range<Int>
+  )] {
+    members.reduce(into: []) { parts, member in
+      let (module, rows) = model.architecture.family.location(member, model)
+      if let last = parts.last, last.module == module, last.rows.upperBound == rows.lowerBound {
+        parts[parts.count - 1].rows = last.rows.lowerBound..<rows.upperBound
+      } else {
+        parts.append((module: module, rows: rows))
+      }
     }
   }
 

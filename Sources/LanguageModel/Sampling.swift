@@ -47,7 +47,8 @@ public struct SamplingSettings: Sendable, Hashable, Codable {
     }
     var logSumExp: Float = 0
     ks_softmax(
-      base, logits.count, 1 / temperature, [Int32(logits.count)], &logSumExp, 1, 1, logits.count)
+      base, logits.count, 1 / temperature, [Int32(logits.count)], .max, &logSumExp, 1, 1,
+      logits.count)
     // No list is sorted: what counts is the smallest probability that is kept.
     var kept = Tail(logits, threshold: .leastNonzeroMagnitude)
     if let topK, topK < kept.count {

@@ -43,18 +43,30 @@ struct WeightStorage {
   /// Whether the matrices are in their checkpoint's types.
   var isMapped: Bool { if case .mapped = form { true } else { false } }
 
-  /// The tensors `names`, equally wide and stored one after the other, as one matrix.
-  func matrix(_ names: [String]) -> StoredWeight {
+  /// Some rows of a tensor.
+  typealias Part = (name: String, rows: Range<Int>)
+
+  /// The `parts`, equally wide and stored one after the other, as one matrix.
+  func matrix(_ parts: [Part]) -> StoredWeight {
     switch form {
     case .float32(let rounded):
-      let (offset, rows) = block(names)
-      let columns = store.existingSlot(names[0]).columns
+      let (offset, rows) = block(parts)
+      let columns = store.existingSlot(parts[0].name).columns
       return StoredWeight(
         float32: store.buffer.matrix(rows: rows, columns: columns, at: offset),
         rounded: rounded.weight(at: offset, of: store),
         gradientOffset: isTrained ? offset : nil)
     case .mapped(let tensors):
-      return StoredWeight(mapped: names.map { existing($0, tensors) })
+      return StoredWeight(mapped: parts.map { (existing($0.name, tensors), $0.rows) })
+    }
+  }
+
+  /// The tensor `name` as a matrix.
+  func matrix(_ name: String) -> StoredWeight {
+    switch form {
+    case .float32: matrix([(name, 0..<store.existingSlot(name).rows)])
+    case .mapped(let tensors):
+      matrix([(name, 0..<existing(name, tensors).description.shape[0])])
     }
   }
 
@@ -63,29 +75,36 @@ struct WeightStorage {
     return tensor
   }
 
-  /// The vectors `names`, stored one after the other, as one; nil where none of them is stored.
-  func vector(_ names: [String]) -> StoredVector? {
-    guard names.contains(where: { store.slot($0) != nil }) else { return nil }
-    let (offset, _) = block(names)
+  /// The parts of vectors, stored one after the other, as one; nil where none of them is stored.
+  func vector(_ parts: [Part]) -> StoredVector? {
+    guard parts.contains(where: { store.slot($0.name) != nil }) else { return nil }
+    let (offset, _) = block(parts)
     return StoredVector(
       base: store.buffer.base + offset, gradientOffset: isTrained ? offset : nil)
   }
 
   func vector(_ name: String) -> StoredVector {
-    guard let vector = vector([name]) else { preconditionFailure("no tensor is called \(name)") }
-    return vector
+    let slot = store.existingSlot(name)
+    return StoredVector(
+      base: store.buffer.base + slot.offset, gradientOffset: isTrained ? slot.offset : nil)
   }
 
-  /// Where `names` begin, and their rows together.
-  private func block(_ names: [String]) -> (offset: Int, rows: Int) {
-    let slots = names.map(store.existingSlot)
-    for (slot, next) in zip(slots, slots.dropFirst()) {
-      precondition(
-        slot.offset + slot.count == next.offset && slot.columns == next.columns
-          || slot.shape.count == 1,
-        "\(slot.name) and \(next.name) do not lie one after the other")
+  /// Where `parts` begin, and their rows together. A vector is a column.
+  private func block(_ parts: [Part]) -> (offset: Int, rows: Int) {
+    let places = parts.map { part in
+      let slot = store.existingSlot(part.name)
+      let width = slot.count / slot.shape[0]
+      return (
+        start: slot.offset + part.rows.lowerBound * width,
+        end: slot.offset + part.rows.upperBound * width, width: width
+      )
     }
-    return (slots[0].offset, slots.reduce(0) { $0 + $1.rows })
+    for (place, next) in zip(places, places.dropFirst()) {
+      precondition(
+        place.end == next.start && place.width == next.width,
+        "\(parts.map(\.name)) do not lie one after the other")
+    }
+    return (places[0].start, parts.reduce(0) { $0 + $1.rows.count })
   }
 
   /// All weights in single precision. Precondition: that is how they are stored.
@@ -130,8 +149,8 @@ struct WeightStorage {
 struct StoredWeight {
   private enum Form {
     case float32(MatrixView, RoundedWeight)
-    /// One below the other.
-    case mapped([StoredTensor])
+    /// Rows of tensors, one below the other.
+    case mapped([(tensor: StoredTensor, rows: Range<Int>)])
   }
 
   private let form: Form
@@ -147,10 +166,10 @@ struct StoredWeight {
     self.gradientOffset = gradientOffset
   }
 
-  init(mapped tensors: [StoredTensor]) {
-    form = .mapped(tensors)
-    outputs = tensors.reduce(0) { $0 + $1.description.shape[0] }
-    inputs = tensors[0].description.shape[1]
+  init(mapped parts: [(tensor: StoredTensor, rows: Range<Int>)]) {
+    form = .mapped(parts)
+    outputs = parts.reduce(0) { $0 + $1.rows.count }
+    inputs = parts[0].tensor.description.shape[1]
     gradientOffset = nil
   }
 
@@ -276,16 +295,18 @@ struct StoredWeight {
   /// Calls `body` with the rows of W in bfloat16. Precondition: W is mapped.
   private func forEachRoundedChunk(_ pass: PassContext, _ body: (Range<Int>, BFloat16View) -> Void)
   {
-    if case .mapped(let tensors) = form, tensors.allSatisfy({ $0.bfloat16 != nil }) {
+    if case .mapped(let parts) = form, parts.allSatisfy({ $0.tensor.bfloat16 != nil }) {
       // They are as products read them.
       var start = 0
-      for tensor in tensors {
-        let rows = start..<start + tensor.description.shape[0]
+      for part in parts {
+        let rows = start..<start + part.rows.count
         start = rows.upperBound
-        guard let base = tensor.bfloat16 else { continue }
+        guard let base = part.tensor.bfloat16 else { continue }
         body(
           rows,
-          BFloat16View(UnsafeMutablePointer(mutating: base), rows: rows.count, columns: inputs))
+          BFloat16View(
+            UnsafeMutablePointer(mutating: base + part.rows.lowerBound * inputs), rows: rows.count,
+            columns: inputs))
       }
       return
     }
@@ -314,16 +335,15 @@ struct StoredWeight {
 
   /// Expands the given rows of a mapped W.
   private func read(_ rows: Range<Int>, into values: UnsafeMutablePointer<Float>) {
-    guard case .mapped(let tensors) = form else { preconditionFailure("nothing to expand") }
+    guard case .mapped(let parts) = form else { preconditionFailure("nothing to expand") }
     var start = 0
-    for tensor in tensors {
-      let end = start + tensor.description.shape[0]
-      let part =
-        max(rows.lowerBound, start)..<max(min(rows.upperBound, end), max(rows.lowerBound, start))
-      if !part.isEmpty {
-        tensor.readRows(
-          part.lowerBound - start..<part.upperBound - start,
-          into: values + (part.lowerBound - rows.lowerBound) * inputs)
+    for part in parts {
+      let end = start + part.rows.count
+      let some = rows.clamped(to: start..<end)
+      if !some.isEmpty {
+        let first = part.rows.lowerBound + some.lowerBound - start
+        part.tensor.readRows(
+          first..<first + some.count, into: values + (some.lowerBound - rows.lowerBound) * inputs)
       }
       start = end
     }

@@ -14,9 +14,11 @@ struct VocabularyLoss {
   let batch: PackedBatch
   /// The final hidden states [W, D], after the norm.
   let hidden: MatrixView
-  /// The vocabulary projection [V, D].
-  let output: StoredWeight
+  let decoder: Decoder
   let pass: PassContext
+
+  /// The vocabulary projection [V, D].
+  private var output: StoredWeight { decoder.output }
 
   /// Logits held at once: 25 MB.
   private static let chunkFloats = 128 * 49152
@@ -92,7 +94,7 @@ struct VocabularyLoss {
           from: hidden.row(Int(batch.predictionRows[prediction])), count: hidden.columns)
       }
       let logits = logitsWorkspace.rows(0..<range.count)
-      forwardLogits(chunk, into: logits)
+      decoder.logits(chunk, into: logits, pass)
       var losses = [ks_token_loss](repeating: ks_token_loss(), count: range.count)
       batch.targets[range].withUnsafeBufferPointer {
         ks_cross_entropy(
@@ -104,22 +106,18 @@ struct VocabularyLoss {
     return (outcomes, contributions)
   }
 
-  private func forwardLogits(_ chunk: MatrixView, into logits: MatrixView) {
-    let mark = pass.scratch.mark
-    defer { pass.scratch.release(to: mark) }
-    output.forward(pass.operand(chunk), into: logits, pass)
-  }
-
   /// Adds a chunk's gradients: dHidden += dLogits · output, dOutput += dLogitsᵀ · hidden. The
   /// logits are overwritten.
   private func backward(
     _ range: Range<Int>, _ logits: MatrixView, _ chunk: MatrixView, _ losses: [ks_token_loss],
     _ contributions: [WeightedLoss], addingTo dHidden: MatrixView
   ) {
-    let weights = contributions.map(\.gradientWeight)
+    let c = decoder.configuration
+    let weights = contributions.map { $0.gradientWeight / c.logitsScaling }
     batch.targets[range].withUnsafeBufferPointer {
       ks_cross_entropy_backward(
-        logits.base, $0.baseAddress, losses, weights, range.count, logits.columns)
+        logits.base, $0.baseAddress, losses, weights, c.logitSoftcap.map { 1 / $0 } ?? 0,
+        range.count, logits.columns)
     }
     let mark = pass.scratch.mark
     let dLogits = pass.operand(logits)
@@ -131,6 +129,24 @@ struct VocabularyLoss {
     pass.scratch.release(to: mark)
     for (i, prediction) in range.enumerated() {
       ks_add(chunk.row(i), dHidden.row(Int(batch.predictionRows[prediction])), hidden.columns)
+    }
+  }
+}
+
+extension Decoder {
+  /// The logits [R, V] of final hidden states [R, D].
+  func logits(_ hidden: MatrixView, into logits: MatrixView, _ pass: PassContext) {
+    let mark = pass.scratch.mark
+    defer { pass.scratch.release(to: mark) }
+    output.forward(pass.operand(hidden), into: logits, pass)
+    let c = configuration
+    if let cap = c.logitSoftcap {
+      ks_softcap(
+        logits.base, logits.base, logits.stride, 1 / c.logitsScaling, cap, logits.rows,
+        logits.columns)
+    } else if c.logitsScaling != 1 {
+      ks_scale(
+        logits.base, 1 / c.logitsScaling, logits.base, logits.rows * logits.columns)
     }
   }
 }

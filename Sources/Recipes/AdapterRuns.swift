@@ -55,7 +55,7 @@ extension DistillationSetup {
     if run.text("adapter_start") == LowRankAdapter.Start.pissa.rawValue {
       return try decoder.adaptedByPrincipalValues(configuration)
     }
-    return withFreshAdapter(decoder, configuration, run)
+    return try withFreshAdapter(decoder, configuration, run)
   }
 
   /// The update of each projection: singular values, effective and stable rank, its size beside the

@@ -19,7 +19,7 @@ extension DistillationSetup {
     var student = try firstStage(context, of: arm)
     var metrics: [Metric] = []
     if let stage = arm.stages.dropFirst().first {
-      student = secondStudent(after: student, context.settings)
+      student = try secondStudent(after: student, context.settings)
       metrics = try secondStage(
         student, stage.objective, on: stage.data(data.training), context)
     }

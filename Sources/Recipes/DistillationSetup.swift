@@ -114,7 +114,7 @@ public struct DistillationSetup: Sendable {
           vocabularySize: data.tokenizer.tokenizer.vocabularySize), using: &generator)
     }
     return pretrained.decoder.adapted(
-      by: LowRankAdapter(
+      by: try LowRankAdapter(
         adapterConfiguration(run), for: pretrained.decoder.configuration, using: &generator))
   }
 
@@ -129,19 +129,19 @@ public struct DistillationSetup: Sendable {
   /// `decoder`, which has none, with a new adapter on it: A as noise, B as zero.
   func withFreshAdapter(
     _ decoder: Decoder, _ configuration: LowRankConfiguration, _ run: RunSettings
-  ) -> Decoder {
+  ) throws -> Decoder {
     var generator = SeededGenerator(seed: run.seed, stream: "adapter")
     return decoder.adapted(
-      by: LowRankAdapter(configuration, for: decoder.configuration, using: &generator))
+      by: try LowRankAdapter(configuration, for: decoder.configuration, using: &generator))
   }
 
   /// What the second stage trains after `first`, the student that stage 1 left: that student, or, with
   /// `stage2_adapter` `fresh`, a new adapter on the weights with stage 1's merged into them.
-  public func secondStudent(after first: Decoder, _ run: RunSettings) -> Decoder {
+  public func secondStudent(after first: Decoder, _ run: RunSettings) throws -> Decoder {
     guard run[Self.secondAdapterSetting] == .text(SecondStageAdapter.fresh.rawValue) else {
       return first
     }
-    return withFreshAdapter(first.merged(), adapterConfiguration(run), run)
+    return try withFreshAdapter(first.merged(), adapterConfiguration(run), run)
   }
 
   /// The settings that stage 1 reads: those of the student and of its training.

@@ -73,7 +73,7 @@ extension DistillationSetup {
     var student = try firstStage(context, on: first.chains)
     var metrics: [Metric] = []
     if let objective {
-      student = secondStudent(after: student, context.settings)
+      student = try secondStudent(after: student, context.settings)
       metrics =
         try secondStage(student, objective, on: second, context)
         + makeUp(of: second, for: objective, context.settings)

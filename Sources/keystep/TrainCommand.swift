@@ -305,7 +305,7 @@ struct TrainCommand: ParsableCommand {
       switch loraInit ?? .noise {
       case .noise:
         student.decoder = student.decoder.adapted(
-          by: LowRankAdapter(
+          by: try LowRankAdapter(
             configuration, for: student.decoder.configuration, using: &generator))
       case .pissa: student.decoder = try student.decoder.adaptedByPrincipalValues(configuration)
       }

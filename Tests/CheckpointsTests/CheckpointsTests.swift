@@ -60,6 +60,41 @@ struct ReadingCheckpoints {
     }
   }
 
+  /// What a GGUF of llama.cpp's converter does not say of the decoder, and is therefore taken as
+  /// llama.cpp takes it: which layers have a window or no rotation, and Gemma's scale of scores.
+  private static let unsaid: [String: @Sendable (inout ModelConfiguration) -> Void] = [
+    "smollm3": { $0.layersWithoutRope = [] },
+    "gemma2": { $0.attentionMultiplier = 1 / Float(10).squareRoot() },
+    "gemma3": {
+      $0.attentionMultiplier = 1 / Float(10).squareRoot()
+      $0.slidingLayers = [0, 1, 2]
+    },
+  ]
+
+  @Test(
+    "The GGUF that llama.cpp's converter makes holds the decoder and the values of the Hugging Face folder",
+    arguments: [
+      "biased", "gemma2", "gemma3", "granite", "olmo2", "phi3", "qwen3", "smollm3", "yarn",
+    ])
+  func convertedGGUF(name: String) throws {
+    let gguf = try Checkpoint(path: "\(fixtures)/families/\(name).gguf")
+    let folder = try Checkpoint(path: "\(fixtures)/../decoder/\(name)")
+    var expected = folder.configuration
+    Self.unsaid[name]?(&expected)
+    #expect(gguf.configuration == expected)
+    #expect(gguf.tensors.map(\.name) == folder.tensors.map(\.name))
+    for tensor in gguf.tensors {
+      let (found, values) = (try gguf.read(tensor.name), try folder.read(tensor.name))
+      #expect(found.count == values.count, "\(tensor.name)")
+      // Gemma's norms are stored with the one that they add, in single precision.
+      let isShifted = name.hasPrefix("gemma") && tensor.name.hasSuffix("norm.weight")
+      #expect(
+        isShifted
+          ? zip(found, values).allSatisfy { abs($0 - $1) <= 0x1p-23 } : bits(found) == bits(values),
+        "\(tensor.name)")
+    }
+  }
+
   @Test("Version 2 of GGUF reads as version 3 does")
   func version2() throws {
     try withFolder { folder in
@@ -237,7 +272,7 @@ struct ReadingConfigurations {
       ("model_type", #""gpt2""#), ("hidden_act", #""gelu""#),
       ("num_local_experts", "8"), ("partial_rotary_factor", "0.5"),
       ("quantization_config", #"{"bits":4}"#),
-      ("rope_parameters", #"{"rope_type":"yarn","factor":4.0}"#),
+      ("rope_parameters", #"{"rope_type":"longrope","factor":4.0}"#),
       ("layer_types", #"["linear_attention"]"#),
       ("hidden_size", #""wide""#), ("num_attention_heads", "0"), ("vocab_size", "null"),
       ("eos_token_id", #"["a"]"#),
@@ -246,6 +281,65 @@ struct ReadingConfigurations {
     let error = #expect(throws: FileError.self) { try configuration([key: value]) }
     #expect(error?.location?.contains(key == "rope_parameters" ? "rope_type" : key) == true)
     #expect(error?.file.hasSuffix("config.json") == true)
+  }
+
+  @Test(
+    "What a family does not compute is refused by its key",
+    arguments: [
+      ("gemma2", "hidden_activation", #""gelu""#), ("gemma2", "use_bidirectional_attention", "true"),
+      ("gemma2", "query_pre_attn_scalar", "0"), ("gemma2", "num_experts", "4"),
+      ("gemma3_text", "attn_logit_softcapping", "50.0"),
+      ("gemma3_text", "sliding_window_pattern", "0"),
+      ("gemma3_text", "layer_types", #"["full_attention"]"#),
+      ("phi3", "rope_scaling", #"{"type":"longrope"}"#), ("phi3", "partial_rotary_factor", "0.75"),
+      ("smollm3", "no_rope_layers", "[1]"), ("smollm3", "no_rope_layer_interval", "0"),
+      ("mistral", "layer_types", #"["full_attention","sliding_attention"]"#),
+      ("olmo2", "mlp_bias", "true"), ("granite", "hidden_act", #""gelu""#),
+    ])
+  func refusedOfFamily(type: String, key: String, value: String) {
+    let error = #expect(throws: FileError.self) {
+      try configuration([
+        "model_type": "\"\(type)\"", "attention_bias": nil, "rope_parameters": nil, key: value,
+      ])
+    }
+    #expect(error?.location?.contains(key) == true, "\(error?.description ?? "")")
+  }
+
+  @Test("Layers with a window need its size")
+  func windowWithoutSize() throws {
+    let types = #"["full_attention","sliding_attention"]"#
+    let error = #expect(throws: FileError.self) { try configuration(["layer_types": types]) }
+    #expect(error?.location == "sliding window")
+    let qwen2: [String: String?] = [
+      "model_type": #""qwen2""#, "attention_bias": nil, "layer_types": types,
+      "sliding_window": "64",
+    ]
+    #expect(throws: FileError.self) { try configuration(qwen2) }
+    let windowed = try configuration(qwen2.merging(["use_sliding_window": "true"]) { $1 })
+    #expect(windowed.slidingLayers == [1] && windowed.slidingWindow == 64)
+    let first = try configuration([
+      "model_type": #""qwen2""#, "attention_bias": nil, "use_sliding_window": "true",
+      "max_window_layers": "1",
+    ])
+    #expect(first.slidingLayers == [1] && first.slidingWindow == 4096)
+  }
+
+  @Test("YaRN's attention factor follows from the keys that are there, as in Transformers")
+  func yarnAttentionFactor() throws {
+    func attentionFactor(_ keys: String) throws -> Double? {
+      let rope =
+        #"{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":16"# + keys + "}"
+      guard case .yarn(_, let factor, _, _, _, _) = try configuration(["rope_parameters": rope])
+        .ropeScaling
+      else { return nil }
+      return factor
+    }
+    let plain = try #require(try attentionFactor(""))
+    #expect(abs(plain - 1.1386294361119891) < 1e-12)
+    #expect(try attentionFactor(#","attention_factor":0.7"#) == 0.7)
+    let both = try #require(try attentionFactor(#","mscale":0.5,"mscale_all_dim":1.0"#))
+    #expect(abs(both - 0.939124428143471) < 1e-12)
+    #expect(try attentionFactor(#","mscale":0.5"#) == plain)
   }
 
   @Test(
@@ -266,7 +360,11 @@ struct ReadingConfigurations {
 struct WritingCheckpoints {
   @Test(
     "A folder written from a checkpoint reads back as it was",
-    arguments: ["llama", "qwen2", "mistral"])
+    arguments: ["llama", "qwen2", "mistral"]
+      + [
+        "yarn", "dynamic", "qwen2-window", "qwen3", "smollm3", "olmo2", "granite", "phi3", "gemma2",
+        "gemma3",
+      ].map { "../decoder/" + $0 })
   func roundTrip(name: String) throws {
     let source = try Checkpoint(path: "\(fixtures)/\(name)")
     try withFolder { folder in

@@ -197,7 +197,7 @@ import Testing
     let student =
       switch start {
       case .noise:
-        plain.adapted(by: LowRankAdapter(low, for: plain.configuration, using: &generator))
+        plain.adapted(by: try LowRankAdapter(low, for: plain.configuration, using: &generator))
       case .pissa: try plain.adaptedByPrincipalValues(low)
       }
     let teachings = try Teachings()

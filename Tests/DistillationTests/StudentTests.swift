@@ -130,7 +130,7 @@ private func exampleTokenizer(_ name: String, includesSpecialTokens: Bool = true
         headCount: 2, endsOfSequence: ends), using: &generator)
     if adapter {
       decoder = decoder.adapted(
-        by: LowRankAdapter(
+        by: try LowRankAdapter(
           LowRankConfiguration(rank: 2, alpha: 2, dropout: 0, targets: [.query]),
           for: decoder.configuration, using: &generator))
     }

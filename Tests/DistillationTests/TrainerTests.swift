@@ -143,7 +143,7 @@ import Testing
     var decoder = try Decoder(Checkpoint(path: fixture("decoder/untied").path))
     if adapted {
       decoder = decoder.adapted(
-        by: LowRankAdapter(
+        by: try LowRankAdapter(
           LowRankConfiguration(rank: 4, dropout: dropout), for: decoder.configuration,
           using: &generator))
     }

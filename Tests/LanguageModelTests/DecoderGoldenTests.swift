@@ -7,7 +7,12 @@ import Testing
 /// The decoder against Transformers, tensor by tensor; Tests/Fixtures/decoder/README.md says what
 /// the goldens hold.
 @Suite struct DecoderGoldenTests {
-  static let models = ["untied", "tied", "llama3", "qwen2", "qwen3", "biased", "mistral"]
+  static let models = [
+    "untied", "tied", "llama3", "yarn", "dynamic", "biased", "mistral", "mistral-window", "qwen2",
+    "qwen2-window", "qwen3", "smollm3", "olmo2", "granite", "phi3", "gemma2", "gemma3",
+  ]
+  /// Adapters by the model that they are for.
+  static let adapters = ["lora-all": "untied", "lora-qv": "untied", "lora-phi3": "phi3"]
 
   @Test("Logits of every position equal those of Transformers", arguments: models)
   func logits(model: String) throws {
@@ -41,12 +46,10 @@ import Testing
 
   @Test(
     "The loss and every gradient of an adapter equal those of PEFT",
-    arguments: ["lora-all", "lora-qv"])
+    arguments: adapters.keys.sorted())
   func adapterGradients(adapter: String) throws {
     let batch = try GoldenBatch(adapter)
-    let base = try Decoder(Checkpoint(path: fixture("decoder/untied").path))
-    try batch.expectLossAndGradients(
-      of: base.adapted(by: batch.adapter(for: base.configuration)), workers: 2)
+    try batch.expectLossAndGradients(of: batch.decoder(), workers: 2)
   }
 
   @Test(
@@ -88,12 +91,14 @@ import Testing
 
 /// A batch of the goldens: what went in and what came out.
 struct GoldenBatch {
+  let name: String
   let folder: String
   let goldens: Goldens
   let sequences: [[Int]]
   let trees: [PrefixTree]
 
   init(_ name: String) throws {
+    self.name = name
     folder = "decoder/" + name
     goldens = try Goldens(folder + "/golden.safetensors")
     var start = 0
@@ -110,12 +115,23 @@ struct GoldenBatch {
     self.trees = trees
   }
 
-  func decoder() throws -> Decoder { try Decoder(Checkpoint(path: fixture(folder).path)) }
+  /// The model of the folder, or the model of its adapter with the adapter.
+  func decoder() throws -> Decoder {
+    guard let base = DecoderGoldenTests.adapters[name] else {
+      return try Decoder(Checkpoint(path: fixture(folder).path))
+    }
+    let decoder = try Decoder(Checkpoint(path: fixture("decoder/" + base).path))
+    return decoder.adapted(by: try adapter(for: decoder.configuration))
+  }
+
+  /// What a trained tensor's name has before it among the gradients.
+  var gradientPrefix: String {
+    DecoderGoldenTests.adapters[name] == nil ? "grad." : "grad.base_model.model."
+  }
 
   /// The adapter of the folder, its factors read by the test's own reader.
-  func adapter(for model: ModelConfiguration) throws -> LowRankAdapter {
-    let targets: [ProjectionName] =
-      folder.hasSuffix("all") ? ProjectionName.allCases : [.query, .value]
+  private func adapter(for model: ModelConfiguration) throws -> LowRankAdapter {
+    let targets: [ProjectionName] = name == "lora-qv" ? [.query, .value] : model.projections
     let adapter = LowRankAdapter(
       empty: LowRankConfiguration(rank: 4, alpha: 8, dropout: 0, targets: targets), for: model)
     let stored = try Goldens(folder + "/adapter_model.safetensors")
@@ -144,8 +160,7 @@ struct GoldenBatch {
     }
     #expect(!gradients.slots.isEmpty)
     for slot in gradients.slots {
-      let reference = goldens[
-        "grad." + (decoder.adapter == nil ? "" : "base_model.model.") + slot.name]
+      let reference = goldens[gradientPrefix + slot.name]
       #expect(relativeError(gradients[slot.name], reference) < 1e-3, "\(slot.name)")
     }
   }

@@ -10,9 +10,9 @@ import Testing
     Workers(count: 1).logits(of: Self.tokens, on: decoder).elements
   }
 
-  private func adapter(_ seed: UInt64, for decoder: FrozenDecoder) -> LowRankAdapter {
+  private func adapter(_ seed: UInt64, for decoder: FrozenDecoder) throws -> LowRankAdapter {
     var generator = SeededGenerator(seed: seed, stream: "adapter")
-    let adapter = LowRankAdapter(
+    let adapter = try LowRankAdapter(
       LowRankConfiguration(rank: 2, dropout: 0), for: decoder.configuration, using: &generator)
     for index in adapter.parameters.buffer.floats.indices {
       adapter.parameters.buffer.floats[index] = 0.3 * Float(generator.normal())
@@ -21,7 +21,7 @@ import Testing
   }
 
   @Test("A reader computes what the decoder did, and has nothing to train")
-  func reader() {
+  func reader() throws {
     for model in TinyModel.all {
       let expected = logits(model.decoder())
       let frozen = FrozenDecoder(model.decoder())
@@ -31,11 +31,11 @@ import Testing
   }
 
   @Test("An adapter on a frozen decoder is all that is trained, and a copy is trained separately")
-  func adapted() {
+  func adapted() throws {
     let model = TinyModel.untied
     let before = logits(model.decoder())
     let frozen = FrozenDecoder(model.decoder())
-    let adapted = frozen.adapted(by: adapter(1, for: frozen))
+    let adapted = frozen.adapted(by: try adapter(1, for: frozen))
     #expect(adapted.trainable.slots.allSatisfy { $0.name.contains(".lora_") })
     #expect(logits(adapted) != before)
     let copy = frozen.copy()
@@ -45,9 +45,9 @@ import Testing
   }
 
   @Test("A gradient through a frozen decoder adds nothing for its weights")
-  func gradients() {
+  func gradients() throws {
     let frozen = FrozenDecoder(TinyModel.untied.decoder())
-    let adapted = frozen.adapted(by: adapter(1, for: frozen))
+    let adapted = frozen.adapted(by: try adapter(1, for: frozen))
     let tree = PrefixTree(prompt: [1, 2], response: [3, 4, 5], weights: [1, 1, 1])
     let gradients = adapted.trainable.zeros()
     _ = Workers(count: 2).losses(of: [tree], on: adapted, gradients: gradients)
@@ -59,16 +59,16 @@ import Testing
   }
 
   @Test("Several tasks adapt and read one frozen decoder at once")
-  func concurrently() async {
+  func concurrently() async throws {
     let frozen = FrozenDecoder(TinyModel.untied.decoder())
-    let alone = (0..<6).map { logits(frozen.adapted(by: adapter($0, for: frozen))) }
-    let together = await withTaskGroup(of: (Int, [Float]).self) { group in
+    let alone = try (0..<6).map { logits(frozen.adapted(by: try adapter($0, for: frozen))) }
+    let together = try await withThrowingTaskGroup(of: (Int, [Float]).self) { group in
       for index in 0..<6 {
         group.addTask {
-          (index, logits(frozen.adapted(by: adapter(UInt64(index), for: frozen))))
+          (index, logits(frozen.adapted(by: try adapter(UInt64(index), for: frozen))))
         }
       }
-      return await group.reduce(into: [Int: [Float]]()) { $0[$1.0] = $1.1 }
+      return try await group.reduce(into: [Int: [Float]]()) { $0[$1.0] = $1.1 }
     }
     for index in 0..<6 { #expect(together[index] == alone[index]) }
   }

@@ -97,10 +97,10 @@ import Testing
   func adapter() throws {
     let base = try decoder(.orthogonal)
     let configuration = LowRankConfiguration(
-      rank: 8, alpha: 16, dropout: 0, targets: ProjectionName.allCases)
+      rank: 8, alpha: 16, dropout: 0, targets: Architecture.llama.family.projections)
     var generators = [1, 1, 2].map { SeededGenerator(seed: $0, stream: "adapter") }
-    let adapters = generators.indices.map {
-      LowRankAdapter(configuration, for: Self.configuration, using: &generators[$0])
+    let adapters = try generators.indices.map {
+      try LowRankAdapter(configuration, for: Self.configuration, using: &generators[$0])
     }
     let values = adapters.map { $0.parameters.values }
     #expect(values[0] == values[1] && values[0] != values[2])

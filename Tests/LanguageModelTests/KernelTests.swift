@@ -16,24 +16,25 @@ import Testing
 
   // MARK: Normalisation
 
-  @Test("RMSNorm, forward, again and backward", arguments: positiveSizes)
-  func rmsNorm(n: Int) {
+  @Test("RMSNorm, forward, again and backward", arguments: positiveSizes, [0, 1] as [Float])
+  func rmsNorm(n: Int, offset: Float) {
     var noise = Noise(n)
     let (rows, epsilon) = (3, Float(1e-5))
     let x = noise.floats(rows * n)
     let (weight, dy) = (noise.floats(n), noise.floats(rows * n))
     var y = x
     var inverseRMS = [Float](repeating: 0, count: rows)
-    ks_rms_norm(x, weight, epsilon, &y, &inverseRMS, rows, n)
+    ks_rms_norm(x, weight, offset, epsilon, &y, &inverseRMS, rows, n)
     var again = x
-    ks_rms_norm_recompute(x, weight, inverseRMS, &again, rows, n)
+    ks_rms_norm_recompute(x, weight, offset, inverseRMS, &again, rows, n)
     let (dxBefore, dWeightBefore) = (noise.floats(rows * n), noise.floats(n))
     var (dx, dWeight) = (dxBefore, dWeightBefore)
-    ks_rms_norm_backward(x, weight, inverseRMS, dy, &dx, &dWeight, rows, n)
+    ks_rms_norm_backward(x, weight, offset, inverseRMS, dy, &dx, &dWeight, rows, n)
 
     var dWeightExpected = dWeightBefore.map(Double.init)
     var dWeightMagnitude = dWeightExpected.map(abs)
-    let w = weight.map(Double.init)
+    // The offset is exact; its sum with the weight is one rounding more, counted below.
+    let w = weight.map { Double(offset) + Double($0) }
     for i in 0..<rows {
       let row = i * n..<(i + 1) * n
       let (xi, dyi) = (x[row].map(Double.init), dy[row].map(Double.init))
@@ -42,11 +43,11 @@ import Testing
       let relative = (Double(n + 3) / 2 + 2) * u
       expect(inverseRMS[i...i], [exact], within: [relative * exact])
       let expected = PlainKernels.rmsNorm(xi, w, inverseRMS: exact)
-      expect(y[row], expected, within: expected.map { (relative + 2 * u) * abs($0) })
+      expect(y[row], expected, within: expected.map { (relative + 3 * u) * abs($0) })
 
       let s = Double(inverseRMS[i])
       let same = PlainKernels.rmsNorm(xi, w, inverseRMS: s)
-      expect(again[row], same, within: same.map { 2 * u * abs($0) })
+      expect(again[row], same, within: same.map { 3 * u * abs($0) })
       let (dxExpected, dWeightRow) = PlainKernels.rmsNormBackward(xi, w, inverseRMS: s, dy: dyi)
       let sum = (0..<n).reduce(0) { $0 + abs(dyi[$1] * w[$1] * xi[$1]) }
       let before = dxBefore[row].map(Double.init)
@@ -54,7 +55,7 @@ import Testing
         dx[row], zip(before, dxExpected).map { $0 + $1 },
         within: (0..<n).map { j in
           let along = sum * s * s * s / Double(n) * abs(xi[j])
-          return Double(n + 8) * u * along + 4 * u * (abs(before[j]) + abs(dyi[j] * w[j] * s))
+          return Double(n + 9) * u * along + 5 * u * (abs(before[j]) + abs(dyi[j] * w[j] * s))
         })
       for j in 0..<n {
         dWeightExpected[j] += dWeightRow[j]
@@ -65,7 +66,7 @@ import Testing
 
     // Without room for the weight's gradient, x's is the same.
     var alone = dxBefore
-    ks_rms_norm_backward(x, weight, inverseRMS, dy, &alone, nil, rows, n)
+    ks_rms_norm_backward(x, weight, offset, inverseRMS, dy, &alone, nil, rows, n)
     #expect(alone == dx)
   }
 
@@ -74,7 +75,7 @@ import Testing
     for magnitude in [0, 1e-20, 1e18] as [Float] {
       let x = [Float](repeating: magnitude, count: 17)
       var (y, inverseRMS) = (x, [Float(0)])
-      ks_rms_norm(x, [Float](repeating: 2, count: 17), 1e-5, &y, &inverseRMS, 1, 17)
+      ks_rms_norm(x, [Float](repeating: 2, count: 17), 0, 1e-5, &y, &inverseRMS, 1, 17)
       let expected =
         Double(magnitude) * 2 / (Double(magnitude) * Double(magnitude) + 1e-5).squareRoot()
       #expect(y.allSatisfy { abs(Double($0) - expected) <= 1e-6 * expected })
@@ -157,10 +158,94 @@ import Testing
     #expect(gate > 0 ? gradient == [6, 3 * gate] : gradient.allSatisfy { abs($0) < 1e-30 })
   }
 
+  @Test("GEGLU, forward and backward", arguments: sizes)
+  func geglu(width: Int) {
+    var noise = Noise(width)
+    let gateUp = noise.floats(2 * width, deviation: 3)
+    let dy = noise.floats(width)
+    var y = dy
+    ks_geglu(gateUp, &y, 1, width)
+    var gradient = gateUp
+    ks_geglu_backward(&gradient, dy, 1, width)
+    for j in 0..<width {
+      let (g, up, d) = (Double(gateUp[j]), Double(gateUp[width + j]), Double(dy[j]))
+      let root = (2 / Double.pi).squareRoot()
+      // (1 + tanh u) / 2 is σ(2 u), which keeps its digits where tanh is near -1.
+      let s = PlainKernels.sigmoid(2 * root * (g + 0.044715 * g * g * g))
+      // The exponent 2 u is off by six roundings of its terms, which have one sign.
+      let exponent = abs(2 * root * (g + 0.044715 * g * g * g))
+      let relative = (8 + 8 * exponent) * u
+      expect(y[j...j], [g * s * up], within: [relative * abs(g * s * up)])
+      let slope = root * (1 + 3 * 0.044715 * g * g)
+      expect(
+        gradient[j...j], [d * up * (s + 2 * g * slope * s * (1 - s))],
+        within: [(20 + 16 * exponent) * u * abs(d * up) * s * (1 + 2 * abs(g) * slope)])
+      expect(gradient[width + j...width + j], [d * g * s], within: [relative * abs(d * g * s)])
+    }
+  }
+
+  @Test(
+    "GEGLU of gates whose exponential under- or overflows is the gate itself or zero",
+    arguments: [-1e9, -1e4, -100, 100, 1e4, 1e9] as [Float])
+  func gegluExtremes(gate: Float) {
+    var y = [Float.nan]
+    ks_geglu([gate, 2], &y, 1, 1)
+    #expect(gate > 0 ? y[0] == 2 * gate : y[0] == 0)
+    var gradient = [gate, 2]
+    ks_geglu_backward(&gradient, [3], 1, 1)
+    #expect(gate > 0 ? gradient == [6, 3 * gate] : gradient.allSatisfy { $0 == 0 })
+  }
+
+  // MARK: Caps
+
+  @Test("A soft cap, forward and backward, in rows with gaps", arguments: sizes)
+  func softcap(n: Int) {
+    var noise = Noise(n)
+    let (rows, stride, scale, cap) = (3, n + 2, Float(0.7), Float(5))
+    let x = noise.floats(rows * stride, deviation: 6)
+    var y = x
+    ks_softcap(x, &y, stride, scale, cap, rows, n)
+    let dBefore = noise.floats(rows * stride)
+    var dx = dBefore
+    ks_softcap_backward(y, &dx, stride, scale, cap, rows, n)
+    for i in 0..<rows {
+      for j in i * stride..<i * stride + n {
+        let t = tanh(Double(scale) * Double(x[j]) / Double(cap))
+        // tanh's own 5 ulp, at most 10 u, and its argument's two roundings, whose effect is at most as large.
+        expect(y[j...j], [Double(cap) * t], within: [13 * u * Double(cap) * abs(t)])
+        let kept = Double(y[j]) / Double(cap)
+        let slope = 1 - kept * kept
+        expect(
+          dx[j...j], [Double(dBefore[j]) * Double(scale) * slope],
+          within: [abs(Double(dBefore[j])) * Double(scale) * (3 * slope + 4 * kept * kept) * u])
+      }
+      let gap = i * stride + n..<(i + 1) * stride
+      #expect(y[gap] == x[gap] && dx[gap] == dBefore[gap])
+    }
+  }
+
+  @Test("The vectorised tanh is within 5 ulp, and one beyond its range")
+  func hyperbolicTangent() {
+    let x =
+      (0...400_000).map { Float(-10 + 20 * Double($0) / 400_000) } + [1e-30, -1e-20, 0.25, -0.25]
+    var y = x
+    ks_softcap(x, &y, x.count, 1, 1, 1, x.count)
+    let worst = zip(x, y).reduce(0.0) { worst, pair in
+      let exact = tanh(Double(pair.0))
+      return max(worst, abs(Double(pair.1) - exact) / Double(Float(exact).ulp))
+    }
+    #expect(worst <= 5, "\(worst)")
+    var ends: [Float] = [-.infinity, -1e9, 1e9, .infinity, .nan, 0]
+    ks_softcap(ends, &ends, 6, 1, 1, 1, 6)
+    #expect(Array(ends[..<4]) == [-1, -1, 1, 1] && ends[4].isNaN && ends[5] == 0)
+  }
+
   // MARK: Softmax
 
-  @Test("Softmax, again and backward, over the columns each row sees", arguments: positiveSizes)
-  func softmax(n: Int) {
+  @Test(
+    "Softmax, again and backward, over the columns each row sees", arguments: positiveSizes,
+    [Int32.max, 1, 9])
+  func softmax(n: Int, window: Int32) {
     var noise = Noise(n)
     let (rows, d, scale) = (4, 5, Float(0.37))
     let (stride, statisticStride, outputStride) = (n + 3, 2, d + 2)
@@ -168,9 +253,11 @@ import Testing
     let scores = noise.floats(rows * stride, deviation: 5)
     var probabilities = scores
     var logSumExp = [Float](repeating: 7, count: rows * statisticStride)
-    ks_softmax(&probabilities, stride, scale, visible, &logSumExp, statisticStride, rows, n)
+    ks_softmax(
+      &probabilities, stride, scale, visible, window, &logSumExp, statisticStride, rows, n)
     var again = scores
-    ks_softmax_recompute(&again, stride, scale, visible, logSumExp, statisticStride, rows, n)
+    ks_softmax_recompute(
+      &again, stride, scale, visible, window, logSumExp, statisticStride, rows, n)
     let dBefore = noise.floats(rows * stride)
     var dScores = dBefore
     let (y, dy) = (noise.floats(rows * outputStride), noise.floats(rows * outputStride))
@@ -178,8 +265,9 @@ import Testing
       probabilities, &dScores, stride, scale, y, dy, outputStride, d, rows, n)
 
     for i in 0..<rows {
-      let seen = i * stride..<i * stride + Int(visible[i])
-      let hidden = seen.upperBound..<i * stride + n
+      let end = i * stride + Int(visible[i])
+      let seen = max(i * stride, end - Int(window))..<end
+      let hidden = Array(i * stride..<seen.lowerBound) + Array(end..<i * stride + n)
       let gap = i * stride + n..<(i + 1) * stride
       let row = scores[seen].map(Double.init)
       let exact = PlainKernels.softmax(row, scale: Double(scale))
@@ -200,7 +288,7 @@ import Testing
           return (abs(product) + abs(argument) + 4) * u * same[$0]
         })
       for result in [probabilities, again] {
-        #expect(result[hidden].allSatisfy { $0 == 0 })
+        #expect(hidden.allSatisfy { result[$0] == 0 })
         #expect(result[gap] == scores[gap])
       }
 
@@ -223,7 +311,7 @@ import Testing
   func evenSoftmax(n: Int) {
     for score in [-1e4, 0, 1e4] as [Float] {
       var (row, logSumExp) = ([Float](repeating: score, count: n), [Float(0)])
-      ks_softmax(&row, n, 1, [Int32(n)], &logSumExp, 1, 1, n)
+      ks_softmax(&row, n, 1, [Int32(n)], .max, &logSumExp, 1, 1, n)
       #expect(row.allSatisfy { $0 == 1 / Float(n) })
       #expect(abs(logSumExp[0] - (score + Float(log(Double(n))))) <= max(abs(score), 8) * 0x1p-22)
     }
@@ -233,12 +321,12 @@ import Testing
   func extremeSoftmax(n: Int) {
     var row = (0..<n).map { $0 == n / 2 ? Float(1e4) : -1e4 }
     var logSumExp: [Float] = [0]
-    ks_softmax(&row, n, 1, [Int32(n)], &logSumExp, 1, 1, n)
+    ks_softmax(&row, n, 1, [Int32(n)], .max, &logSumExp, 1, 1, n)
     #expect(row == (0..<n).map { $0 == n / 2 ? 1 : 0 })
     #expect(logSumExp == [1e4])
     for place in [0, n / 2, n - 1] {
       var row = (0..<n).map { $0 == place ? Float.nan : Float($0) }
-      ks_softmax(&row, n, 1, [Int32(n)], &logSumExp, 1, 1, n)
+      ks_softmax(&row, n, 1, [Int32(n)], .max, &logSumExp, 1, 1, n)
       #expect(row.allSatisfy(\.isNaN) && logSumExp[0].isNaN)
     }
   }
@@ -250,7 +338,7 @@ import Testing
     // A softmax whose log-sum-exp is zero is the exponential itself.
     func exponentials(_ x: [Float]) -> [Float] {
       var y = x
-      ks_softmax_recompute(&y, x.count, 1, [Int32(x.count)], [0], 1, 1, x.count)
+      ks_softmax_recompute(&y, x.count, 1, [Int32(x.count)], .max, [0], 1, 1, x.count)
       return y
     }
     let x = (0...2_000_000).map { Float(-87.3 + 176.0 * Double($0) / 2_000_000) }
@@ -278,7 +366,7 @@ import Testing
     var losses = [ks_token_loss](repeating: ks_token_loss(), count: rows)
     ks_cross_entropy(logits, targets, &losses, 1, rows, n)
     var gradient = logits
-    ks_cross_entropy_backward(&gradient, targets, losses, weights, rows, n)
+    ks_cross_entropy_backward(&gradient, targets, losses, weights, 0, rows, n)
     var quick = losses
     ks_cross_entropy(logits, targets, &quick, 0, rows, n)
     for i in 0..<rows {
@@ -310,6 +398,30 @@ import Testing
     }
   }
 
+  @Test(
+    "The gradient of capped logits is that of the logits before the cap", arguments: positiveSizes)
+  func cappedCrossEntropy(n: Int) {
+    var noise = Noise(n)
+    let cap: Float = 4
+    let before = noise.floats(n, deviation: 4)
+    var logits = before
+    ks_softcap(before, &logits, n, 1, cap, 1, n)
+    let target = n / 2
+    var losses = [ks_token_loss()]
+    ks_cross_entropy(logits, [Int32(target)], &losses, 0, 1, n)
+    var (uncapped, gradient) = (logits, logits)
+    ks_cross_entropy_backward(&uncapped, [Int32(target)], losses, [2.5], 0, 1, n)
+    ks_cross_entropy_backward(&gradient, [Int32(target)], losses, [2.5], 1 / cap, 1, n)
+    ks_softcap_backward(logits, &uncapped, n, 1, cap, 1, n)
+    for j in 0..<n {
+      // Two ways to the same product of a difference and 1 - tanh²; where the target's difference is
+      // taken before or after that product, its terms of 2.5 round differently.
+      #expect(
+        abs(gradient[j] - uncapped[j]) <= Float(8 * u)
+          * (abs(uncapped[j]) + (j == target ? 2.5 : 0)))
+    }
+  }
+
   @Test("Entropy is log N of equal logits and zero of one that towers", arguments: positiveSizes)
   func entropyExtremes(n: Int) {
     let even = [Float](repeating: 3, count: n)
@@ -322,7 +434,7 @@ import Testing
     #expect(losses[1].negative_log_likelihood == (n == 1 ? 0 : 2e4))
     #expect(Int(losses[1].top) == n - 1)
     var gradient = oneHot
-    ks_cross_entropy_backward(&gradient, [0], [losses[1]], [1], 1, n)
+    ks_cross_entropy_backward(&gradient, [0], [losses[1]], [1], 0, 1, n)
     #expect(n == 1 || (gradient[0] == -1 && gradient[n - 1] == 1))
   }
 
@@ -336,7 +448,7 @@ import Testing
         #expect(losses[0].negative_log_likelihood.isNaN && losses[0].entropy.isNaN)
         #expect((0..<n).contains(Int(losses[0].top)))
         var gradient = logits
-        ks_cross_entropy_backward(&gradient, [0], losses, [1], 1, n)
+        ks_cross_entropy_backward(&gradient, [0], losses, [1], 0, 1, n)
         #expect(gradient.contains { $0.isNaN })
       }
     }
@@ -501,6 +613,27 @@ import Testing
 
   // MARK: Decoding
 
+  @Test("One query against a cache with capped scores", arguments: positiveSizes)
+  func attendOneCapped(length: Int) {
+    var noise = Noise(length)
+    let (d, scale, cap) = (6, Float(0.9), Float(2))
+    let q = noise.floats(d, deviation: 2)
+    let (keys, values) = (noise.floats(length * d), noise.floats(length * d))
+    var (scores, y) = ([Float](repeating: 0, count: length), [Float](repeating: .nan, count: d))
+    ks_attend_one(q, keys, values, d, scale, cap, &scores, &y, 1, d, length)
+    let capped = (0..<length).map { t in
+      let dot = (0..<d).reduce(0.0) { $0 + Double(q[$1]) * Double(keys[t * d + $1]) }
+      return Double(cap) * tanh(Double(scale) * dot / Double(cap))
+    }
+    let p = PlainKernels.softmax(capped).probabilities
+    for j in 0..<d {
+      let exact = (0..<length).reduce(0.0) { $0 + p[$1] * Double(values[$1 * d + j]) }
+      let magnitude = (0..<length).reduce(0.0) { $0 + p[$1] * abs(Double(values[$1 * d + j])) }
+      // Dots of six products about ten in size, then as without a cap.
+      #expect(abs(Double(y[j]) - exact) <= Double(length + 300) * u * magnitude)
+    }
+  }
+
   @Test("One query against a cache", arguments: positiveSizes)
   func attendOne(length: Int) {
     for d in [1, 15, 16, 64] {
@@ -511,7 +644,7 @@ import Testing
       let (keys, values) = (noise.floats(length * stride), noise.floats(length * stride))
       var scores = [Float](repeating: 0, count: heads * length)
       var y = [Float](repeating: .nan, count: heads * d)
-      ks_attend_one(q, keys, values, stride, scale, &scores, &y, heads, d, length)
+      ks_attend_one(q, keys, values, stride, scale, 0, &scores, &y, heads, d, length)
       let rows = { (x: [Float]) in
         (0..<length).map { x[$0 * stride..<$0 * stride + d].map(Double.init) }
       }

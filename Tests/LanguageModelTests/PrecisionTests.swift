@@ -17,20 +17,17 @@ import Testing
     4 * Double(2 * (6 * layers + 1)).squareRoot() * 0x1p-9
   }
 
-  private static let models = [
-    "untied", "tied", "llama3", "qwen2", "qwen3", "biased", "mistral", "lora-all", "lora-qv",
-  ]
+  private static let models = DecoderGoldenTests.models + DecoderGoldenTests.adapters.keys.sorted()
 
   /// A batch of the goldens under its model or adapter, and what autocast made of it.
   private func golden(_ model: String) throws -> (
     GoldenBatch, Decoder, autocast: Goldens, prefix: String
   ) {
     let batch = try GoldenBatch(model)
-    let autocast = try Goldens(batch.folder + "/golden-bf16.safetensors")
-    guard model.hasPrefix("lora") else { return (batch, try batch.decoder(), autocast, "grad.") }
-    let base = try Decoder(Checkpoint(path: fixture("decoder/untied").path))
-    let adapter = try batch.adapter(for: base.configuration)
-    return (batch, base.adapted(by: adapter), autocast, "grad.base_model.model.")
+    return (
+      batch, try batch.decoder(), try Goldens(batch.folder + "/golden-bf16.safetensors"),
+      batch.gradientPrefix
+    )
   }
 
   @Test(

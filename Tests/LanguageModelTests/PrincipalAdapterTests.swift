@@ -9,7 +9,7 @@ import Testing
 /// Adapters that start from principal singular values (PiSSA).
 @Suite struct PrincipalAdapterTests {
   private static let low = LowRankConfiguration(
-    rank: 3, alpha: 4.5, dropout: 0, targets: ProjectionName.allCases)
+    rank: 3, alpha: 4.5, dropout: 0, targets: Architecture.llama.family.projections)
   private let tokens = [1, 7, 20, 3, 11, 5]
 
   private func matrix(_ store: ParameterStore, _ name: String) throws -> Matrix<Float> {

@@ -16,7 +16,7 @@ import Testing
   /// An adapter that began as noise, and one that began with principal singular values, each moved on.
   private func trained() throws -> [Decoder] {
     let low = LowRankConfiguration(
-      rank: 3, alpha: 4.5, dropout: 0, targets: ProjectionName.allCases)
+      rank: 3, alpha: 4.5, dropout: 0, targets: Architecture.llama.family.projections)
     let principal = try TinyModel.untied.decoder().adaptedByPrincipalValues(low)
     var generator = SeededGenerator(seed: 4)
     let values = principal.trainable.buffer.floats
@@ -44,7 +44,7 @@ import Testing
     for (decoder, start) in zip(adapted, starts) {
       let adapter = try #require(decoder.adapter)
       let merged = decoder.merged()
-      for target in ProjectionName.allCases {
+      for target in Architecture.llama.family.projections {
         let (left, right) = adapter.update(of: target, layer: 1)
         let (after, before) = (
           merged.weight(of: target, layer: 1), start.weight(of: target, layer: 1)

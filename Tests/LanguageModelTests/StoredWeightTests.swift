@@ -7,7 +7,8 @@ import Testing
 /// A base in its checkpoint's types against the same base expanded to single precision.
 @Suite struct StoredWeightTests {
   static let checkpoints = [
-    "decoder/untied", "decoder/qwen2", "decoder/qwen3", "checkpoints/llama.gguf",
+    "decoder/untied", "decoder/qwen2", "decoder/qwen3", "decoder/phi3", "decoder/gemma2",
+    "decoder/gemma3", "decoder/olmo2", "checkpoints/llama.gguf",
     "checkpoints/llama",
     "checkpoints/mistral", "checkpoints/qwen2",
   ]
@@ -36,7 +37,7 @@ import Testing
     func outcome(_ decoder: Decoder) -> ([Double], [Float]) {
       let adapter = LowRankAdapter(
         empty: LowRankConfiguration(
-          rank: 3, alpha: 6, dropout: 0, targets: ProjectionName.allCases),
+          rank: 3, alpha: 6, dropout: 0, targets: decoder.configuration.projections),
         for: decoder.configuration)
       for i in adapter.parameters.buffer.floats.indices {
         adapter.parameters.buffer.floats[i] = Float(i % 13 - 6) / 40

@@ -28,7 +28,8 @@ struct TinyModel: CustomTestStringConvertible {
     testDescription: "untied", configuration: configuration(ties: false))
   static let lowRank = TinyModel(
     testDescription: "LoRA on all seven projections", configuration: configuration(ties: false),
-    lowRank: LowRankConfiguration(rank: 3, alpha: 4.5, dropout: 0, targets: ProjectionName.allCases)
+    lowRank: LowRankConfiguration(
+      rank: 3, alpha: 4.5, dropout: 0, targets: Architecture.llama.family.projections)
   )
   static let all = [
     untied,
@@ -97,6 +98,7 @@ extension PlainDecoder {
       switch c.ropeScaling {
       case nil: nil
       case .linear(let factor): .linear(factor: factor)
+      case .yarn, .dynamic: preconditionFailure("the plain decoder has no such scaling")
       case .llama3(let factor, let low, let high, let original):
         .llama3(factor: factor, low: low, high: high, originalPositions: Double(original))
       }

@@ -159,7 +159,7 @@ import Testing
       with: pretrained() + ["--stage2-adapter", "continue,fresh", "--lora-dropout", "0"]
     ) { setup, run in
       let first = try setup.firstStage(run, on: setup.data.training.chains)
-      let second = setup.secondStudent(after: first, run.settings)
+      let second = try setup.secondStudent(after: first, run.settings)
       let isFresh = run.settings["stage2_adapter"] == .text("fresh")
       #expect((second === first) == !isFresh)
       let workers = Workers(count: 1)

@@ -93,7 +93,7 @@ struct StepMeasurement {
       }
       let third = tokens / 3
       decoder = plain.adapted(
-        by: LowRankAdapter(
+        by: try LowRankAdapter(
           LowRankConfiguration(dropout: 0), for: plain.configuration, using: &generator))
       objective = .keySteps(
         (0..<batch).map { index in
@@ -123,7 +123,7 @@ struct StepMeasurement {
         tokenized.map { TokenizedChain(id: $0.id, prompt: $0.prompt, response: $0.chosen) })
     } else {
       decoder = student.decoder.adapted(
-        by: LowRankAdapter(
+        by: try LowRankAdapter(
           LowRankConfiguration(dropout: 0), for: student.decoder.configuration, using: &generator))
       objective = .keySteps(tokenized)
     }

@@ -7,17 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// y[R,N] = x * inverse_rms * weight, with inverse_rms[R] = 1 / sqrt(mean(x^2) + epsilon), kept for the backward.
-void ks_rms_norm(const float *x, const float *weight, float epsilon, float *y, float *inverse_rms, ptrdiff_t rows,
-                 ptrdiff_t columns);
+/// y[R,N] = x * inverse_rms * (offset + weight), with inverse_rms[R] = 1 / sqrt(mean(x^2) + epsilon), kept for the
+/// backward.
+void ks_rms_norm(const float *x, const float *weight, float offset, float epsilon, float *y, float *inverse_rms,
+                 ptrdiff_t rows, ptrdiff_t columns);
 
 /// Recomputes the result from the inverse_rms that was kept.
-void ks_rms_norm_recompute(const float *x, const float *weight, const float *inverse_rms, float *y, ptrdiff_t rows,
-                           ptrdiff_t columns);
+void ks_rms_norm_recompute(const float *x, const float *weight, float offset, const float *inverse_rms, float *y,
+                           ptrdiff_t rows, ptrdiff_t columns);
 
 /// dx[R,N] += the gradient through RMSNorm of dy[R,N]; d_weight[N] += its own where not null.
-void ks_rms_norm_backward(const float *x, const float *weight, const float *inverse_rms, const float *dy, float *dx,
-                          float *d_weight, ptrdiff_t rows, ptrdiff_t columns);
+void ks_rms_norm_backward(const float *x, const float *weight, float offset, const float *inverse_rms, const float *dy,
+                          float *dx, float *d_weight, ptrdiff_t rows, ptrdiff_t columns);
 
 /// Turns each head of x[R, heads * d] (rows `stride` floats apart) by its row's angle, the two halves of a head being
 /// the two coordinates. cosines and sines are [positions, d / 2]; sign +1 turns forward, -1 back.
@@ -30,13 +31,24 @@ void ks_swiglu(const float *gate_up, float *y, ptrdiff_t rows, ptrdiff_t width);
 /// Turns gate_up[R,2F] into its gradient, given dy[R,F].
 void ks_swiglu_backward(float *gate_up, const float *dy, ptrdiff_t rows, ptrdiff_t width);
 
-/// Row i of scores[R,N] becomes its softmax(scale * scores) over the first `visible[i]` columns and zero behind them.
-/// log_sum_exp[R] (of the scaled scores) is kept for the backward.
-void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, float *log_sum_exp,
-                ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
+/// The same with GELU, approximated by tanh, in place of silu.
+void ks_geglu(const float *gate_up, float *y, ptrdiff_t rows, ptrdiff_t width);
+void ks_geglu_backward(float *gate_up, const float *dy, ptrdiff_t rows, ptrdiff_t width);
 
-/// Row i of scores[R,N] becomes exp(scale * scores - log_sum_exp[i]) over the first `visible[i]` columns, zero behind.
-void ks_softmax_recompute(float *scores, ptrdiff_t stride, float scale, const int32_t *visible,
+/// y[R,N] = cap * tanh(scale * x / cap); rows are `stride` floats apart. y may be x.
+void ks_softcap(const float *x, float *y, ptrdiff_t stride, float scale, float cap, ptrdiff_t rows, ptrdiff_t columns);
+
+/// dy[R,N] becomes the gradient of x, given the result y.
+void ks_softcap_backward(const float *y, float *dy, ptrdiff_t stride, float scale, float cap, ptrdiff_t rows,
+                         ptrdiff_t columns);
+
+/// Row i of scores[R,N] becomes its softmax(scale * scores) over the columns that it sees, and zero elsewhere: the last
+/// `window` of the first `visible[i]`. log_sum_exp[R] (of the scaled scores) is kept for the backward.
+void ks_softmax(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, int32_t window,
+                float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
+
+/// Row i of scores[R,N] becomes exp(scale * scores - log_sum_exp[i]) over the same columns, zero elsewhere.
+void ks_softmax_recompute(float *scores, ptrdiff_t stride, float scale, const int32_t *visible, int32_t window,
                           const float *log_sum_exp, ptrdiff_t log_sum_exp_stride, ptrdiff_t rows, ptrdiff_t columns);
 
 /// d_probabilities[R,N] becomes the gradient of the unscaled scores: scale * p * (dp - sum over d of y * dy), where y
@@ -57,9 +69,10 @@ typedef struct {
 void ks_cross_entropy(const float *logits, const int32_t *targets, ks_token_loss *losses, int with_entropy,
                       ptrdiff_t rows, ptrdiff_t columns);
 
-/// logits[R,N] become weight[i] * (softmax - one-hot of the target): the gradient of weight[i] * -log p.
+/// logits[R,N] become weight[i] * (softmax - one-hot of the target): the gradient of weight[i] * -log p. Where the
+/// logits are soft-capped, inverse_cap is 1 / cap and the gradient is that of the logits before the cap; else 0.
 void ks_cross_entropy_backward(float *logits, const int32_t *targets, const ks_token_loss *losses, const float *weights,
-                               ptrdiff_t rows, ptrdiff_t columns);
+                               float inverse_cap, ptrdiff_t rows, ptrdiff_t columns);
 
 /// y[R,N] = x * mask / (1 - probability). An element is dropped by a hash of its row's key, the projection's salt and
 /// its column, so that every pass, worker and rank sees the same mask. y may be x.
@@ -75,6 +88,12 @@ void ks_adamw(float *parameters, const float *gradients, float *first_moments, f
 /// y += x, over `count` floats.
 void ks_add(const float *x, float *y, ptrdiff_t count);
 
+/// y += scale * x, over `count` floats.
+void ks_add_scaled(const float *x, float scale, float *y, ptrdiff_t count);
+
+/// y = scale * x, over `count` floats. y may be x.
+void ks_scale(const float *x, float scale, float *y, ptrdiff_t count);
+
 /// y[R,N] (rows `stride` floats apart) += bias[N].
 void ks_add_bias(float *y, ptrdiff_t stride, const float *bias, ptrdiff_t rows, ptrdiff_t columns);
 
@@ -86,9 +105,9 @@ double ks_sum_of_squares(const float *x, ptrdiff_t count);
 
 /// One query head group against a cache, for decoding: y[heads, d] = softmax(scale * q keys^T) values, where q is
 /// [heads, d] and keys and values are [length, d] with rows `stride` floats apart; scores is a workspace of
-/// heads * length floats.
-void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float *scores,
-                   float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);
+/// heads * length floats. The scores are soft-capped where cap is not 0.
+void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float cap,
+                   float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);
 
 /// The first column of the largest of x[N]; 0 where there is none.
 ptrdiff_t ks_argmax(const float *x, ptrdiff_t count);

@@ -19,19 +19,26 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GraniteConfig, GraniteForCausalLM, LlamaConfig,
+    LlamaForCausalLM, MistralConfig, MistralForCausalLM, Olmo2Config, Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM,
+    Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config, SmolLM3ForCausalLM)
 
 SEED = 20240530
 FOLDER = Path(__file__).resolve().parent
 SHAPE = dict(vocab_size=97, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
              num_key_value_heads=2, max_position_embeddings=64, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2,
              pad_token_id=None, attn_implementation="eager")
+SMALL = dict(hidden_size=24, intermediate_size=32)
 LENGTHS = [11, 6, 1, 17, 2]
 TRAINING = dict(lr=1e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.01)
 CLIP = 1.0
 STEPS = 5
-ALL_PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+ADAPTERS = {
+    "untied": {"lora-all": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+               "lora-qv": ["q_proj", "v_proj"]},
+    "phi3": {"lora-phi3": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]},
+}
 
 
 def rope(kind, **settings):
@@ -57,6 +64,38 @@ CASES = {
         attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rope_parameters=rope("default"))),
     "mistral": (MistralForCausalLM, MistralConfig, dict(
         head_dim=8, num_hidden_layers=1, tie_word_embeddings=False, sliding_window=None, rope_parameters=rope("default"))),
+    # Windows shorter than the longest sequence.
+    "mistral-window": (MistralForCausalLM, MistralConfig, dict(
+        **SMALL, tie_word_embeddings=True, sliding_window=5, rope_parameters=rope("default"))),
+    "qwen2-window": (Qwen2ForCausalLM, Qwen2Config, dict(
+        **SMALL, tie_word_embeddings=True, use_sliding_window=True, sliding_window=6, max_window_layers=1,
+        rope_parameters=rope("default"))),
+    # Frequencies of 16 original positions, kept, blended and divided.
+    "yarn": (LlamaForCausalLM, LlamaConfig, dict(
+        **SMALL, head_dim=16, tie_word_embeddings=True,
+        rope_parameters=rope("yarn", factor=4.0, beta_fast=2.0, beta_slow=0.25, original_max_position_embeddings=16))),
+    "dynamic": (LlamaForCausalLM, LlamaConfig, dict(
+        **SMALL, num_hidden_layers=1, tie_word_embeddings=True, rope_parameters=rope("dynamic", factor=2.0))),
+    # The second layer does not rotate.
+    "smollm3": (SmolLM3ForCausalLM, SmolLM3Config, dict(
+        **SMALL, no_rope_layer_interval=2, tie_word_embeddings=True, rope_parameters=rope("default"))),
+    "olmo2": (Olmo2ForCausalLM, Olmo2Config, dict(
+        **SMALL, tie_word_embeddings=False, rope_parameters=rope("default"))),
+    "granite": (GraniteForCausalLM, GraniteConfig, dict(
+        **SMALL, embedding_multiplier=3.0, attention_multiplier=0.21, residual_multiplier=0.7, logits_scaling=1.7,
+        tie_word_embeddings=True, rope_parameters=rope("default"))),
+    "phi3": (Phi3ForCausalLM, Phi3Config, dict(
+        **SMALL, tie_word_embeddings=False, sliding_window=9, original_max_position_embeddings=64,
+        rope_parameters=rope("default"))),
+    # Caps near the scores and the logits.
+    "gemma2": (Gemma2ForCausalLM, Gemma2Config, dict(
+        **SMALL, head_dim=10, query_pre_attn_scalar=16, sliding_window=5, attn_logit_softcapping=3.0,
+        final_logit_softcapping=5.0, rope_parameters=rope("default"))),
+    "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig, dict(
+        **SMALL, num_hidden_layers=3, head_dim=10, query_pre_attn_scalar=12, sliding_window=5,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        rope_parameters=dict(full_attention=dict(rope_theta=1e6, rope_type="linear", factor=2.0),
+                             sliding_attention=dict(rope_theta=1e4, rope_type="default")))),
 }
 
 
@@ -68,7 +107,8 @@ def make_model(case, generator):
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("norm.weight"):
-                parameter.copy_(1 + 0.2 * noise)
+                # Gemma adds the one itself.
+                parameter.copy_((0 if case.startswith("gemma") else 1) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.3 * noise)
             else:
@@ -235,7 +275,7 @@ def adapter_parameters(model):
     return named
 
 
-def save_adapter(name, model):
+def save_adapter(name, model, case):
     """adapter_config.json (its targets in alphabetical order: PEFT keeps a set) and adapter_model.safetensors."""
     folder = fresh(name)
     model.save_pretrained(folder)
@@ -243,7 +283,7 @@ def save_adapter(name, model):
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     config["target_modules"].sort()
-    config["base_model_name_or_path"] = "../untied"
+    config["base_model_name_or_path"] = f"../{case}"
     path.write_text(json.dumps(config, indent=2) + "\n")
     return folder
 
@@ -277,15 +317,15 @@ def main():
 
         if case == "tied":
             write(FOLDER / "dual.safetensors", dual(model, stream("dual"), alpha=1.0, beta=-0.5, gamma=0.125))
+        for name, targets in ADAPTERS.get(case, {}).items():
+            base = CASES[case][0].from_pretrained(folder, attn_implementation="eager")
+            wrapped = adapted(base, targets, stream(name))
+            adapter = save_adapter(name, wrapped, case)
+            trained = adapter_parameters(wrapped)
+            write(adapter / "golden.safetensors", golden(wrapped, batch, trained))
+            write(adapter / "golden-bf16.safetensors", golden(wrapped, batch, trained, autocast=True))
+            write(adapter / "training.safetensors", train(wrapped, batch, trained))
         if case == "untied":
-            for name, targets in [("lora-all", ALL_PROJECTIONS), ("lora-qv", ["q_proj", "v_proj"])]:
-                base = CASES[case][0].from_pretrained(folder, attn_implementation="eager")
-                wrapped = adapted(base, targets, stream(name))
-                adapter = save_adapter(name, wrapped)
-                trained = adapter_parameters(wrapped)
-                write(adapter / "golden.safetensors", golden(wrapped, batch, trained))
-                write(adapter / "golden-bf16.safetensors", golden(wrapped, batch, trained, autocast=True))
-                write(adapter / "training.safetensors", train(wrapped, batch, trained))
             write(folder / "training.safetensors", train(model, batch, list(model.named_parameters())))
 
     lines = [f'  "{case}": [\n' + ",\n".join("    " + json.dumps(row) for row in rows) + "\n  ]"
