@@ -1,7 +1,7 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage interop format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage fuzz interop format lint
 export NAME ARGS MODEL PAIRS
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
@@ -48,6 +48,10 @@ bench: setup ## measure steps, decoding, alignment, and how cost grows: [PAIRS=p
 coverage: setup ## simulate how often 95 % intervals cover the true difference [ARGS="--replicates 4000"]
 	swift build -c release --product coverage
 	.build/release/coverage $$ARGS
+
+fuzz: setup ## give every reader a million mutated files [ARGS="--reader gguf --seed 2"]
+	swift build -c release --product fuzz
+	.build/release/fuzz $$ARGS
 
 format: ## format the Swift files in place
 	swift format -i -r $(SOURCES)

@@ -182,6 +182,14 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       ],
       path: "benchmarks/keystep-bench"),
     .executableTarget(
+      name: "fuzz",
+      dependencies: [
+        "Annotation", "Teachers", "Distillation", "Experiments", "LanguageModel", "Checkpoints",
+        "Tokenizers", "Reasoning", "Files", "Randomness",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Fuzzing"),
+    .executableTarget(
       name: "coverage",
       dependencies: [
         "Statistics", "Randomness",
@@ -199,7 +207,7 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       ]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: (["keystep", "train-a-student", "TestSupport"] + experiments).map {
+      dependencies: (["keystep", "fuzz", "train-a-student", "TestSupport"] + experiments).map {
         .target(name: $0)
       }),
   ]

@@ -8,19 +8,19 @@ import Teachers
 ///
 /// Source: https://platform.openai.com/docs/api-reference/chat/object,
 /// https://html.spec.whatwg.org/multipage/server-sent-events.html.
-struct EndpointReply {
-  var answer: TeacherAnswer
+package struct EndpointReply {
+  package var answer: TeacherAnswer
   /// The model that answered, as the endpoint names it.
   var model: String?
 
-  enum Problem: Error {
+  package enum Problem: Error {
     /// The body is not a completion: what was expected, and where.
     case unreadable(expected: String)
     /// The body is an error despite its status.
     case failed(EndpointFault)
   }
 
-  init(_ body: some Collection<UInt8>) throws(Problem) {
+  package init(_ body: some Collection<UInt8>) throws(Problem) {
     let bytes = Self.withoutComments(Array(body))
     if ["data:", "event:", "id:", "retry:"].contains(where: { bytes.starts(with: $0.utf8) }) {
       try self.init(stream: bytes)
@@ -265,7 +265,7 @@ extension JSONNode {
 
 /// An error as an endpoint states it, in the forms that OpenAI, vLLM, FastAPI, Ollama, Gemini and
 /// OpenRouter use.
-struct EndpointFault {
+package struct EndpointFault {
   /// The status in the body, where there is one.
   var status: Int?
   /// The message, with kind and code, in lower case.

@@ -5,31 +5,45 @@ import LinearAlgebra
 import TestSupport
 import Testing
 
-/// SmolLM2-135M-Instruct, read from the GGUF that `make student` gets, against Transformers in
-/// single precision; Tests/Fixtures/decoder/README.md says what the goldens hold.
-@Suite struct SmolLM2Tests {
-  static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("models/SmolLM2-135M-Instruct.Q4_1.gguf").path
+/// The students that `make student` gets against other programs, on ten prompts each;
+/// Tests/Fixtures/decoder/README.md says what the goldens hold.
+@Suite struct PretrainedTests {
+  private static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("models")
+  private static let smolLM2 = models.appendingPathComponent("SmolLM2-135M-Instruct.Q4_1.gguf").path
+  private static let gemma3 = models.appendingPathComponent("gemma-3-270m.Q4_K_M.gguf").path
 
   @Test(
-    "The top-1 token of every position of ten prompts and the logits equal those of Transformers",
+    "The top-1 token of every position and the logits of SmolLM2-135M equal those of Transformers",
     .enabled(
-      if: FileManager.default.fileExists(atPath: path),
+      if: FileManager.default.fileExists(atPath: smolLM2),
       "models/SmolLM2-135M-Instruct.Q4_1.gguf is not here: run make student"))
-  func prompts() throws {
+  func smolLM2135M() throws {
+    try expectLogits(of: Self.smolLM2, "smollm2")
+  }
+
+  @Test(
+    "The top-1 token of every position and the logits of Gemma-3-270M equal those of llama.cpp",
+    .enabled(
+      if: FileManager.default.fileExists(atPath: gemma3),
+      "models/gemma-3-270m.Q4_K_M.gguf is not here: run make student MODEL=gemma-3-270m"))
+  func gemma3270M() throws {
+    try expectLogits(of: Self.gemma3, "gemma3-270m")
+  }
+
+  private func expectLogits(of path: String, _ name: String) throws {
     struct Prompts: Decodable {
       struct Prompt: Decodable { var ids: [Int] }
       var prompts: [Prompt]
     }
     let prompts = try JSONDecoder().decode(
-      Prompts.self, from: Data(contentsOf: fixture("decoder/smollm2.json"))
+      Prompts.self, from: Data(contentsOf: fixture("decoder/\(name).json"))
     ).prompts
-    let goldens = try Goldens("decoder/smollm2.safetensors")
+    let goldens = try Goldens("decoder/\(name).safetensors")
     let indices = goldens["indices"].map { Int($0) }
     try #require(prompts.count == 10 && indices.count == 64)
 
-    let decoder = try Decoder(Checkpoint(path: Self.path))
+    let decoder = try Decoder(Checkpoint(path: path))
     let workers = Workers(count: 1)
     var found: [Float] = []
     var position = 0

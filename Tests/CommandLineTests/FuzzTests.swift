@@ -1,0 +1,29 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A short run of the fuzzer (`make fuzz` gives each reader a million inputs).
+@Suite struct FuzzTests {
+  private let root = URL(fileURLWithPath: #filePath).pathComponents.dropLast(3)
+    .joined(separator: "/")
+
+  @Test("No reader traps or hangs on 400 mutated inputs")
+  func mutations() throws {
+    let place = try Workplace()
+    let call = try runExecutable(
+      executable("fuzz"),
+      [
+        "--inputs", "400", "--seed", "2", "--fixtures", root + "/Tests/Fixtures", "--failures",
+        place.path + "/failures",
+      ])
+    #expect(call.status == 0, "\(call.output)\(call.errors)")
+    #expect(call.lines.count >= 15)
+    #expect(call.lines.allSatisfy { $0.contains(": 400 inputs, 0 failures") }, "\(call.output)")
+  }
+
+  @Test("A reader that is not there is refused by name")
+  func unknownReader() throws {
+    let call = try runExecutable(executable("fuzz"), ["--reader", "pdf"])
+    #expect(call.status != 0 && call.errors.contains("found pdf"))
+  }
+}

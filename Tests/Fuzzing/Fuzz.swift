@@ -1,0 +1,202 @@
+import ArgumentParser
+import Files
+import Foundation
+import Randomness
+import Synchronization
+
+/// Gives every reader mutated real files and reports each input on which it traps, hangs or asks for
+/// memory out of proportion.
+///
+/// Each reader runs in a process of its own, which writes the number of the input it is at into a shared
+/// page. When it dies or stands still, the input is made again from its number and kept, and a new process goes
+/// on behind it.
+@main
+struct Fuzz: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fuzz",
+    abstract: "Give every reader mutated files, and keep those on which it fails.")
+
+  @Option(help: "One reader, or all: \(Reader.all.map(\.name).joined(separator: ", ")).")
+  var reader = "all"
+  @Option(help: "Inputs of each reader.")
+  var inputs = 1_000_000
+  @Option var seed: UInt64 = 1
+  @Option(help: "Where failing inputs go, as READER-SEED-NUMBER.")
+  var failures = "fuzz-failures"
+  @Option(help: "Tests/Fixtures.")
+  var fixtures = "Tests/Fixtures"
+  @Option(help: "Read this input once instead, in this process.")
+  var replay: String?
+  @Option(help: .hidden) var from: Int?
+  @Option(help: .hidden) var progress: String?
+
+  /// An input may take this long. The slowest real one takes milliseconds.
+  private static let patience: TimeInterval = 20
+  /// Address space of a reader, which maps its files: far above what any input here needs.
+  private static let addressSpace: UInt = 4 << 30
+
+  func validate() throws {
+    if reader != "all", !Reader.all.contains(where: { $0.name == reader }) {
+      throw ValidationError(
+        "--reader: expected all or one of \(Reader.all.map(\.name).joined(separator: ", ")), "
+          + "found \(reader)")
+    }
+    if inputs < 1 { throw ValidationError("--inputs: expected 1 or more, found \(inputs)") }
+  }
+
+  func run() throws {
+    let readers = Reader.all.filter { reader == "all" || $0.name == reader }
+    if let replay {
+      return try read(readers[0], bytes: FileContents.bytes(of: replay), in: scratchFolder())
+    }
+    if let from, let progress { return try readAll(readers[0], from: from, progress) }
+    var failed = 0
+    for reader in readers { failed += try campaign(reader) }
+    if failed > 0 {
+      print("\(failed) failing inputs are in \(failures)/")
+      throw ExitCode(1)
+    }
+  }
+
+  // MARK: One process
+
+  private func mutation(_ reader: Reader) throws -> Mutation {
+    Mutation(seeds: try reader.seeds.map { try FileContents.bytes(of: fixtures + "/" + $0) })
+  }
+
+  private func input(_ number: Int, _ mutation: Mutation, _ reader: Reader) -> [UInt8] {
+    var generator = SeededGenerator(seed: seed, stream: "\(reader.name) \(number)")
+    return mutation.input(&generator)
+  }
+
+  private func scratchFolder() throws -> String {
+    let base = FileManager.default.fileExists(atPath: "/dev/shm") ? "/dev/shm" : "/tmp"
+    let folder = "\(base)/keystep-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return folder
+  }
+
+  private func read(_ reader: Reader, bytes: [UInt8], in folder: String) throws {
+    for name in reader.beside {
+      let target = folder + "/" + URL(fileURLWithPath: name).lastPathComponent
+      if !FileManager.default.fileExists(atPath: target) {
+        try FileManager.default.copyItem(atPath: fixtures + "/" + name, toPath: target)
+      }
+    }
+    let path = folder + "/" + reader.file
+    guard let file = fopen(path, "w") else {
+      throw FileError(file: path, expected: "a file to write", found: "none")
+    }
+    _ = bytes.withUnsafeBufferPointer { fwrite($0.baseAddress, 1, $0.count, file) }
+    fclose(file)
+    do { try reader.read(folder) } catch {}
+  }
+
+  private func readAll(_ reader: Reader, from: Int, _ progress: String) throws {
+    #if os(Linux)
+      var limit = rlimit(rlim_cur: Self.addressSpace, rlim_max: Self.addressSpace)
+      setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+      var none = rlimit(rlim_cur: 0, rlim_max: 0)
+      setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    #endif
+    let mutation = try mutation(reader)
+    let folder = try scratchFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let page = try ProgressPage(path: progress)
+    for number in from..<inputs {
+      page.number = number
+      try read(reader, bytes: input(number, mutation, reader), in: folder)
+    }
+    page.number = inputs
+  }
+
+  // MARK: The campaign
+
+  private func campaign(_ reader: Reader) throws -> Int {
+    let start = Date()
+    let mutation = try mutation(reader)
+    let progress = NSTemporaryDirectory() + "keystep-fuzz-\(reader.name)-\(getpid())"
+    FileManager.default.createFile(atPath: progress, contents: Data(count: 8))
+    defer { try? FileManager.default.removeItem(atPath: progress) }
+    let page = try ProgressPage(path: progress)
+    var (next, failed) = (0, 0)
+    while next < inputs {
+      page.number = next
+      let reason = try untilItStops(reader, from: next, progress, page)
+      if page.number == inputs, reason == nil { break }
+      let number = page.number
+      failed += 1
+      try FileManager.default.createDirectory(
+        atPath: failures, withIntermediateDirectories: true)
+      let path = "\(failures)/\(reader.name)-\(seed)-\(number)"
+      try Data(input(number, mutation, reader)).write(to: URL(fileURLWithPath: path))
+      print("\(reader.name): input \(number) \(reason ?? "ended the process"): \(path)")
+      next = number + 1
+      if failed == 20 {
+        print("\(reader.name): stopped after 20 failing inputs")
+        break
+      }
+    }
+    let seconds = Date().timeIntervalSince(start)
+    print(
+      "\(reader.name): \(min(page.number, inputs)) inputs, \(failed) failures, "
+        + String(format: "%.0f s, %.0f inputs/s", seconds, Double(page.number) / seconds))
+    return failed
+  }
+
+  /// Runs a process from input `next` on. Returns why it did not reach the end; nil where it did.
+  private func untilItStops(
+    _ reader: Reader, from next: Int, _ progress: String, _ page: ProgressPage
+  )
+    throws -> String?
+  {
+    let child = Process()
+    child.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+    child.arguments = [
+      "--reader", reader.name, "--inputs", "\(inputs)", "--seed", "\(seed)", "--fixtures", fixtures,
+      "--from", "\(next)", "--progress", progress,
+    ]
+    // A trap is expected now and then: its backtrace would take seconds.
+    child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]
+    ) {
+      $1
+    }
+    child.standardError = FileHandle.nullDevice
+    try child.run()
+    var last = (number: next, since: Date())
+    while child.isRunning {
+      usleep(50_000)
+      if page.number != last.number {
+        last = (page.number, Date())
+      } else if Date().timeIntervalSince(last.since) > Self.patience {
+        kill(child.processIdentifier, SIGKILL)
+        child.waitUntilExit()
+        return "took more than \(Int(Self.patience)) s"
+      }
+    }
+    return child.terminationReason == .exit && child.terminationStatus == 0
+      ? nil : "ended the process with \(child.terminationStatus)"
+  }
+}
+
+/// A number in a file that two processes map.
+private final class ProgressPage {
+  private let memory: UnsafeMutablePointer<Int>
+
+  init(path: String) throws {
+    let descriptor = open(path, O_RDWR)
+    guard descriptor >= 0,
+      let memory = mmap(nil, 8, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0),
+      memory != MAP_FAILED
+    else { throw FileError(file: path, expected: "a file to map", found: "none") }
+    close(descriptor)
+    self.memory = memory.bindMemory(to: Int.self, capacity: 1)
+  }
+
+  deinit { munmap(memory, 8) }
+
+  var number: Int {
+    get { memory.pointee }
+    set { memory.pointee = newValue }
+  }
+}

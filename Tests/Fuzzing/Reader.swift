@@ -1,0 +1,162 @@
+import Annotation
+import Checkpoints
+import Distillation
+import Experiments
+import Files
+import Foundation
+import LanguageModel
+import Reasoning
+import Teachers
+import Tokenizers
+
+/// Something that reads what others wrote: a file, alone or among others, or a reply.
+struct Reader {
+  let name: String
+  /// Real inputs, below Tests/Fixtures.
+  let seeds: [String]
+  /// The mutated file's name in the scratch folder.
+  let file: String
+  /// Files that lie beside it, below Tests/Fixtures.
+  var beside: [String] = []
+  /// Reads it, given the scratch folder. Whatever it throws is an answer; a trap is not.
+  let read: @Sendable (_ folder: String) throws -> Void
+
+  static let all: [Reader] = [
+    Reader(
+      name: "gguf",
+      seeds: ["llama.gguf", "families/gemma3.gguf", "families/granite.gguf", "families/phi3.gguf"]
+        .map { "checkpoints/" + $0 }, file: "x.gguf"
+    ) { folder in
+      try values(of: Checkpoint(path: folder + "/x.gguf"))
+    },
+    Reader(name: "gguf-tokenizer", seeds: ["checkpoints/llama.gguf"], file: "x.gguf") { folder in
+      try use(Tokenizer(path: folder + "/x.gguf"))
+    },
+    Reader(
+      name: "safetensors", seeds: ["checkpoints/qwen2/model.safetensors"],
+      file: "model.safetensors", beside: ["checkpoints/qwen2/config.json"]
+    ) { folder in
+      try values(of: Checkpoint(path: folder))
+    },
+    Reader(
+      name: "safetensors-index", seeds: ["checkpoints/llama/model.safetensors.index.json"],
+      file: "model.safetensors.index.json",
+      beside: [
+        "config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+      ].map { "checkpoints/llama/" + $0 }
+    ) { folder in
+      _ = try Checkpoint(path: folder)
+    },
+    Reader(
+      name: "config",
+      seeds: [
+        "untied", "tied", "llama3", "yarn", "qwen2-window", "smollm3", "granite", "phi3", "gemma2",
+        "gemma3",
+      ].map { "decoder/\($0)/config.json" }, file: "config.json"
+    ) { folder in
+      let configuration = try ModelConfiguration(huggingFacePath: folder + "/config.json")
+      if configuration.layerCount < 100 { _ = configuration.tensorShapes }
+    },
+    Reader(
+      name: "tokenizer-json",
+      seeds: ["gpt2", "llama2", "llama3", "metaspace", "qwen2", "words", "prefixed"].map {
+        "tokenizers/\($0)/tokenizer.json"
+      }, file: "tokenizer.json"
+    ) { folder in
+      try use(Tokenizer(path: folder))
+    },
+    Reader(
+      name: "adapter-config", seeds: ["decoder/lora-qv/adapter_config.json"],
+      file: "adapter_config.json", beside: ["decoder/lora-qv/adapter_model.safetensors"]
+    ) { folder in
+      try adapt(folder)
+    },
+    Reader(
+      name: "adapter-weights", seeds: ["decoder/lora-qv/adapter_model.safetensors"],
+      file: "adapter_model.safetensors", beside: ["decoder/lora-qv/adapter_config.json"]
+    ) { folder in
+      try adapt(folder)
+    },
+    Reader(
+      name: "jsonl", seeds: ["fuzzing/pairs.jsonl", "fuzzing/chains.jsonl"], file: "x.jsonl"
+    ) { folder in
+      let path = folder + "/x.jsonl"
+      _ = try? JSONLines.pairs(at: path)
+      _ = try? JSONLines.prompts(at: path)
+      _ = try JSONLines.chains(at: path)
+    },
+    Reader(name: "weight-sidecar", seeds: ["fuzzing/weights.jsonl"], file: "x.jsonl") { folder in
+      _ = try JSONLines.tokenWeights(at: folder + "/x.jsonl")
+    },
+    Reader(
+      name: "questions",
+      seeds: ["agieval-logic.jsonl", "arc.json", "bbh-birds.json", "gsm8k.jsonl"].map {
+        "reasoning/" + $0
+      }, file: "x.json"
+    ) { folder in
+      for format in QuestionFormat.allCases {
+        _ = try? format.questions(at: folder + "/x.json")
+      }
+    },
+    Reader(
+      name: "recorded-chains",
+      seeds: ["bbh-outputs.json", "gsm8k-solutions.jsonl"].map { "reasoning/" + $0 }, file: "x.json"
+    ) { folder in
+      for format in RecordedFormat.allCases {
+        _ = try? format.annotations(at: folder + "/x.json")
+      }
+    },
+    Reader(name: "results-csv", seeds: ["evaluation/experiment.csv"], file: "x.csv") { folder in
+      let file = try ResultFile(path: folder + "/x.csv")
+      if let reference = ResultPoints.defaultReference(file.runs.map(\.arm)) {
+        _ = ResultPoints(file, reference: reference)
+      }
+    },
+    Reader(
+      name: "teacher-reply",
+      seeds: ["reply.json", "stream.txt", "error.json"].map { "fuzzing/" + $0 }, file: "x.json"
+    ) {
+      folder in
+      let body = try FileContents.bytes(of: folder + "/x.json")
+      let reply = try EndpointReply(body)
+      for text in reply.answer.texts {
+        _ = ResponseText(text, stop: ["\n\n"])
+        _ = AnswerRule.usual(forTask: "gsm8k").read(text, gold: "7", options: [])
+      }
+    },
+    Reader(name: "answer-text", seeds: ["fuzzing/answers.txt"], file: "x.txt") { folder in
+      let text = String(decoding: try FileContents.bytes(of: folder + "/x.txt"), as: UTF8.self)
+      for task in [
+        "gsm8k", "date_understanding", "tracking_shuffled_objects", "boolean_expressions",
+      ] {
+        _ = AnswerRule.usual(forTask: task).read(text, gold: "(A)", options: options)
+      }
+      _ = StatedArithmetic.equations(in: text)
+    },
+  ]
+
+  private static let options = [
+    Question.Option(label: "A", text: "1"), Question.Option(label: "B", text: "2"),
+  ]
+
+  private static func values(of checkpoint: Checkpoint) throws {
+    for tensor in checkpoint.tensors where tensor.elementCount < 1 << 20 {
+      _ = try checkpoint.read(tensor.name)
+    }
+  }
+
+  private static func use(_ tokenizer: Tokenizer) {
+    let ids = tokenizer.encode("Ab é 12  x\n<s>👩‍👩‍👧", addingSpecialTokens: true)
+    _ = tokenizer.decode(ids)
+    _ = tokenizer.encodePrompt("a b")
+  }
+
+  private static let model = ModelConfiguration(
+    vocabularySize: 97, hiddenSize: 32, intermediateSize: 48, layerCount: 2, headCount: 4,
+    keyValueHeadCount: 2, headDimension: 12, tiesEmbeddings: false)
+
+  private static func adapt(_ folder: String) throws {
+    _ = try LowRankAdapter(
+      PEFTAdapter(folder: folder), for: model, file: folder + "/adapter_config.json")
+  }
+}
