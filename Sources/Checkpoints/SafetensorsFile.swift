@@ -32,7 +32,11 @@ package struct SafetensorsFile: Sendable {
       path: "header")
 
     var tensors: [StoredTensor] = []
+    var names: Set<String> = []
     for (name, entry) in try header.members() where name != "__metadata__" {
+      guard names.insert(name).inserted else {
+        throw failure("tensor \(name)", "one tensor of this name", "two")
+      }
       guard let type = ElementType(rawValue: try entry.string("dtype")), type.blockSize == 1 else {
         throw failure("tensor \(name)", "type F32, F16 or BF16", try entry.string("dtype"))
       }

@@ -47,6 +47,11 @@ struct DamagedSafetensors {
       (safetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#), "tensor x"),
       (safetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}"#), "tensor x"),
       (safetensors(#"{"x":\#(entry)}"#), "tensor x"),
+      (
+        safetensors(
+          #"{"x":\#(entry),"x":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#,
+          data: .init(repeating: 0, count: 12)), "tensor x"
+      ),
       (safetensors(#"{"x":\#(entry)}"#, data: .init(repeating: 0, count: 7)), "tensor x"),
       (safetensors(#"{"x":\#(entry)}"#, data: .init(repeating: 0, count: 9)), "end of data"),
       (

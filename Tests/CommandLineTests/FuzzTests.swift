@@ -21,6 +21,24 @@ import Testing
     #expect(call.lines.allSatisfy { $0.contains(": 400 inputs, 0 failures") }, "\(call.output)")
   }
 
+  @Test("Inputs on which a reader once failed are read or refused")
+  func regressions() throws {
+    let folder = root + "/Tests/Fixtures/fuzzing/failures"
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    #expect(!names.isEmpty)
+    for name in names {
+      // READER-SEED-NUMBER
+      let reader = name.split(separator: "-").dropLast(2).joined(separator: "-")
+      let call = try runExecutable(
+        executable("fuzz"),
+        [
+          "--reader", reader, "--replay", folder + "/" + name, "--fixtures",
+          root + "/Tests/Fixtures",
+        ])
+      #expect(call.status == 0, "\(name): \(call.errors)")
+    }
+  }
+
   @Test("A reader that is not there is refused by name")
   func unknownReader() throws {
     let call = try runExecutable(executable("fuzz"), ["--reader", "pdf"])
