@@ -4,7 +4,9 @@ import Tokenizers
 
 @Suite struct GGUFVocabularyTests {
   /// The vocabulary of a fixture, written as GGUF's converters write it.
-  func vocabulary(of name: String, model: String, pre: String? = nil) throws -> GGUFVocabulary {
+  static func vocabulary(of name: String, model: String, pre: String? = nil) throws
+    -> GGUFVocabulary
+  {
     struct File: Decodable {
       struct Added: Decodable {
         let id: Int
@@ -59,7 +61,7 @@ import Tokenizers
       ("qwen2", "gpt2", "qwen2"), ("llama2", "llama", nil),
     ] as [(String, String, String?)])
   func ids(_ name: String, model: String, pre: String?) throws {
-    let tokenizer = try Tokenizer(vocabulary(of: name, model: model, pre: pre), file: name)
+    let tokenizer = try Tokenizer(Self.vocabulary(of: name, model: model, pre: pre), file: name)
     for (line, expected) in zip(try fixtureLines(), try Expected(of: name).lines) {
       #expect(tokenizer.encode(line) == expected.ids, "\(line.debugDescription)")
       #expect(
@@ -71,7 +73,7 @@ import Tokenizers
 
   @Test("Without a space prefix, nothing is put before the text nor taken off it")
   func noSpacePrefix() throws {
-    var vocabulary = try vocabulary(of: "llama2", model: "llama")
+    var vocabulary = try Self.vocabulary(of: "llama2", model: "llama")
     vocabulary.addsSpacePrefix = false
     let tokenizer = try Tokenizer(vocabulary, file: "llama2")
     for text in ["the answer", " the answer"] {
@@ -98,7 +100,7 @@ import Tokenizers
 
   @Test("What is wrong with a vocabulary is said with its key", arguments: damages)
   func errors(_ damage: @Sendable (inout GGUFVocabulary) -> Void, message: String) throws {
-    var vocabulary = try vocabulary(of: "smollm2", model: "gpt2", pre: "smollm")
+    var vocabulary = try Self.vocabulary(of: "smollm2", model: "gpt2", pre: "smollm")
     damage(&vocabulary)
     #expect { try Tokenizer(vocabulary, file: "model.gguf") } throws: {
       "\($0)".hasPrefix("model.gguf: ") && "\($0)".contains(message)

@@ -60,8 +60,21 @@ import Tokenizers
       (
         "pre_tokenizer",
         #"{"type": "Split", "pattern": {"Regex": "\\d+|x"}, "behavior": "Isolated", "invert": false}"#,
-        "pre_tokenizer.pattern.Regex: expected one of gpt2:"
+        "pre_tokenizer.pattern.Regex: expected a regular expression as GPT-2"
       ),
+      (
+        "pre_tokenizer", #"{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}"#,
+        #"pre_tokenizer.pattern.String: expected a string that is not empty, found """#
+      ),
+      (
+        "pre_tokenizer", #"{"type": "Split", "pattern": " ", "behavior": "Isolated"}"#,
+        "pre_tokenizer.pattern: expected"
+      ),
+      (
+        "pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Merged"}"#,
+        #"pre_tokenizer.behavior: expected "Isolated" or "Removed" or "Contiguous""#
+      ),
+      ("pre_tokenizer", #"{"type": "Punctuation", "behavior": 1}"#, "pre_tokenizer.behavior"),
       (
         "pre_tokenizer",
         #"{"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]}"#,
