@@ -52,12 +52,12 @@ struct ProjectionGroup {
     bias = weights.vector(members.map { family.bias($0, layer: layer) })
     let width = weight.outputs / members.count
     lowRank = members.enumerated().compactMap { index, member in
-      guard let adapter, adapter.configuration.targets.contains(member) else { return nil }
+      guard let adapter, let rank = adapter.rank(of: member, layer: layer) else { return nil }
       return LowRank(
         outputs: index * width..<(index + 1) * width,
         a: Factor(LowRankAdapter.name(member, layer, "A", model), of: adapter),
         b: Factor(LowRankAdapter.name(member, layer, "B", model), of: adapter),
-        scale: adapter.configuration.scale,
+        scale: adapter.scale(of: member, layer: layer, rank: rank),
         dropoutSalt: mixed(
           UInt32(layer) &* 16 &+ UInt32(ProjectionName.allCases.firstIndex(of: member) ?? 0) &+ 1))
     }
