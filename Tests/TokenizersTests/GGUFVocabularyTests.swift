@@ -71,6 +71,24 @@ import Tokenizers
     }
   }
 
+  @Test(
+    "llama.cpp's own test vectors give its ids (`make_llama_cpp.py`)",
+    arguments: ["falcon", "mpt", "phi-3"])
+  func llamaCpp(_ name: String) throws {
+    struct Vectors: Decodable {
+      let texts: [String]
+      let ids: [[Int]]
+    }
+    let folder = fixtures.appendingPathComponent("llama-cpp")
+    let vectors = try JSONDecoder().decode(
+      Vectors.self, from: Data(contentsOf: folder.appendingPathComponent("\(name).json")))
+    #expect(vectors.texts.count == 47 && vectors.ids.count == 47)
+    let tokenizer = try Tokenizer(path: folder.appendingPathComponent("\(name).gguf").path)
+    for (text, ids) in zip(vectors.texts, vectors.ids) {
+      #expect(tokenizer.encode(text) == ids, "\(text.debugDescription)")
+    }
+  }
+
   @Test("Without a space prefix, nothing is put before the text nor taken off it")
   func noSpacePrefix() throws {
     var vocabulary = try Self.vocabulary(of: "llama2", model: "llama")
