@@ -164,9 +164,11 @@ import Tokenizers
     }
   }
 
-  @Test("A file with bytes lost or changed is read or refused, and never traps")
-  func damage() throws {
-    let whole = try Data(contentsOf: fixtures.appendingPathComponent("words/tokenizer.json"))
+  @Test(
+    "A file with bytes lost or changed is read or refused, and never traps",
+    arguments: ["words", "families/mistral-nemo", "families/phi-3"])
+  func damage(_ name: String) throws {
+    let whole = try Data(contentsOf: fixtures.appendingPathComponent("\(name)/tokenizer.json"))
     var generator = SeededGenerator(seed: 1)
     for _ in 0..<400 {
       var content = whole
