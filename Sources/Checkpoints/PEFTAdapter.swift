@@ -4,7 +4,7 @@ import Files
 /// `adapter_model.safetensors`.
 ///
 /// A projection W `[out, in]` becomes W + (alpha / rank) · B · A, with A `[rank, in]` and B `[out,
-/// rank]`.
+/// rank]`. Projections may differ in rank and alpha.
 ///
 /// Source: Hu et al., "LoRA", arXiv 2106.09685, equation 3; PEFT's `LoraConfig`.
 public struct PEFTAdapter: Hashable, Sendable {
@@ -14,43 +14,51 @@ public struct PEFTAdapter: Hashable, Sendable {
     public let module: String
     public let inputSize: Int
     public let outputSize: Int
+    /// nil: the adapter's.
+    public let alpha: Double?
     /// A, row-major `[rank, in]`.
     public let a: [Float]
     /// B, row-major `[out, rank]`.
     public let b: [Float]
 
-    /// Precondition: both factors have the same rank.
-    public init(module: String, inputSize: Int, outputSize: Int, a: [Float], b: [Float]) {
+    public var rank: Int { a.count / inputSize }
+
+    /// Precondition: both factors have the same rank, above zero.
+    public init(
+      module: String, inputSize: Int, outputSize: Int, alpha: Double? = nil, a: [Float], b: [Float]
+    ) {
+      let rank = inputSize > 0 ? a.count / inputSize : 0
       precondition(
-        a.count * outputSize == b.count * inputSize,
+        rank > 0 && a.count == rank * inputSize && b.count == rank * outputSize,
         "\(module): A has \(a.count) values for \(inputSize) inputs, B \(b.count) for \(outputSize) outputs"
       )
       self.module = module
       self.inputSize = inputSize
       self.outputSize = outputSize
+      self.alpha = alpha
       self.a = a
       self.b = b
     }
   }
 
+  /// The rank that is written as the adapter's; factors of another one are written beside it.
   public var rank: Int
+  /// The alpha of factors that have none of their own.
   public var alpha: Double
   /// The probability that an input of A is dropped while training.
   public var dropout: Double
   /// Where the model lies that the adapter belongs to; nil when it was not recorded.
   public var baseModel: String?
+  /// The layers whose projections are adapted, in ascending order; nil: all of the model's.
+  public var layers: [Int]?
   /// In the order of their modules' names.
   public var factors: [Factors]
 
-  /// Precondition: every factor has rank `rank`.
   public init(
-    rank: Int, alpha: Double, dropout: Double, baseModel: String? = nil, factors: [Factors]
+    rank: Int, alpha: Double, dropout: Double, baseModel: String? = nil, layers: [Int]? = nil,
+    factors: [Factors]
   ) {
-    for factor in factors {
-      precondition(
-        factor.a.count == rank * factor.inputSize,
-        "\(factor.module): A has \(factor.a.count) values, not rank \(rank)")
-    }
+    self.layers = layers
     self.rank = rank
     self.alpha = alpha
     self.dropout = dropout
@@ -80,6 +88,18 @@ public struct PEFTAdapter: Hashable, Sendable {
     let json = try JSONNode(path: "\(folder)/\(PEFTAdapter.configurationName)")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
     let rank = try json.integer("r")
+    let ranks = try ModulePatterns(json.child("rank_pattern")) { node in
+      guard try node.integer() > 0 else { throw node.error(expected: "a positive number") }
+      return try node.integer()
+    }
+    let alphas = try ModulePatterns(json.child("alpha_pattern")) { try $0.number() }
+    let layers = try LayerPatterns(json)
+    // rsLoRA (2312.03732) scales by alpha / √rank, which is plain LoRA with alpha · √rank.
+    let isRankStabilized = try json.bool("use_rslora", absent: false)
+    func plain(_ alpha: Double, rank: Int) -> Double {
+      isRankStabilized ? alpha * Double(rank).squareRoot() : alpha
+    }
+    let alpha = try json.number("lora_alpha")
     let file = try SafetensorsFile(path: "\(folder)/\(PEFTAdapter.weightsName)")
     var tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.description.name, $0) })
     guard !tensors.isEmpty else {
@@ -100,17 +120,26 @@ public struct PEFTAdapter: Hashable, Sendable {
           expected: "B beside A",
           found: "no such tensor")
       }
+      guard layers.contain(module) else {
+        throw FileError(
+          file: a.description.file, location: "tensor \(name)",
+          expected: "one of a layer that layers_to_transform names", found: "another layer's")
+      }
+      let moduleRank = ranks.value(of: module) ?? rank
       for (tensor, axis) in [(a, 0), (b, 1)] {
         let shape = tensor.description.shape
-        guard shape.count == 2, shape[axis] == rank else {
+        guard shape.count == 2, shape[axis] == moduleRank, shape[1 - axis] > 0 else {
           throw FileError(
             file: tensor.description.file, location: "tensor \(tensor.description.name)",
-            expected: axis == 0 ? "shape [\(rank), in]" : "shape [out, \(rank)]", found: "\(shape)")
+            expected: axis == 0 ? "shape [\(moduleRank), in]" : "shape [out, \(moduleRank)]",
+            found: "\(shape)")
         }
       }
+      let moduleAlpha = plain(alphas.value(of: module) ?? alpha, rank: moduleRank)
       factors.append(
         Factors(
           module: module, inputSize: a.description.shape[1], outputSize: b.description.shape[0],
+          alpha: moduleAlpha == plain(alpha, rank: rank) ? nil : moduleAlpha,
           a: a.values, b: b.values))
     }
     if let name = tensors.keys.min() {
@@ -120,13 +149,10 @@ public struct PEFTAdapter: Hashable, Sendable {
           "only \(PEFTAdapter.prefix)MODULE\(PEFTAdapter.suffixA) and \(PEFTAdapter.suffixB)",
         found: "another one")
     }
-    // rsLoRA (2312.03732) scales by alpha / √rank, which is plain LoRA with alpha · √rank.
-    let isRankStabilized = try json.bool("use_rslora", absent: false)
-    let alpha = try json.number("lora_alpha")
     self.init(
-      rank: rank, alpha: isRankStabilized ? alpha * Double(rank).squareRoot() : alpha,
+      rank: rank, alpha: plain(alpha, rank: rank),
       dropout: try json.number("lora_dropout", absent: 0),
-      baseModel: try json.optionalString("base_model_name_or_path"),
+      baseModel: try json.optionalString("base_model_name_or_path"), layers: layers.layers,
       factors: factors)
   }
 
@@ -134,20 +160,21 @@ public struct PEFTAdapter: Hashable, Sendable {
   /// from, which modules it adapts (the tensors tell), and how its factors were initialised.
   private static let ignoredKeys: Set = [
     "task_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision",
-    "inference_mode", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
-    "megatron_core", "qalora_group_size", "loftq_config", "eva_config", "corda_config",
+    "inference_mode", "target_modules", "exclude_modules", "megatron_core", "qalora_group_size",
+    "loftq_config", "eva_config", "corda_config",
     "lora_ga_config",
   ]
 
   /// The keys that are read.
   private static let readKeys: Set = [
     "peft_type", "r", "lora_alpha", "lora_dropout", "bias", "init_lora_weights", "use_rslora",
+    "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern",
   ]
 
   /// The keys of features that are off where the value is false, null or empty.
   private static let absentFeatures: Set = [
-    "fan_in_fan_out", "use_dora", "use_qalora", "lora_bias", "rank_pattern",
-    "alpha_pattern", "modules_to_save", "megatron_config", "layer_replication",
+    "fan_in_fan_out", "use_dora", "use_qalora", "lora_bias", "modules_to_save", "megatron_config",
+    "layer_replication",
     "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config",
     "ensure_weight_tying", "merge_weights", "enable_lora",
   ]
@@ -212,7 +239,7 @@ public struct PEFTAdapter: Hashable, Sendable {
       "task_type": .string("CAUSAL_LM"),
       "base_model_name_or_path": baseModel.map(JSONValue.string) ?? .null,
       "r": .integer(rank),
-      "lora_alpha": Int(exactly: alpha).map(JSONValue.integer) ?? .number(alpha),
+      "lora_alpha": Self.alphaJSON(alpha),
       "lora_dropout": .number(dropout),
       "target_modules": .array(targetModules.map(JSONValue.string)),
       "bias": .string("none"),
@@ -221,17 +248,20 @@ public struct PEFTAdapter: Hashable, Sendable {
       "init_lora_weights": .bool(true),
       "use_rslora": .bool(false),
       "use_dora": .bool(false),
-      "rank_pattern": .object([:]),
-      "alpha_pattern": .object([:]),
+      "layers_to_transform": layers.map { .array($0.map(JSONValue.integer)) } ?? .null,
+      "rank_pattern": pattern { $0.rank == rank ? nil : .integer($0.rank) },
+      "alpha_pattern": pattern { $0.alpha.map(Self.alphaJSON) },
       "modules_to_save": .null,
     ])
     let tensors = factors.flatMap { factor in
       let name = PEFTAdapter.prefix + factor.module
       return [
         TensorSource(
-          name: name + PEFTAdapter.suffixA, shape: [rank, factor.inputSize], values: factor.a),
+          name: name + PEFTAdapter.suffixA, shape: [factor.rank, factor.inputSize], values: factor.a
+        ),
         TensorSource(
-          name: name + PEFTAdapter.suffixB, shape: [factor.outputSize, rank], values: factor.b),
+          name: name + PEFTAdapter.suffixB, shape: [factor.outputSize, factor.rank],
+          values: factor.b),
       ]
     }
     try AtomicFile.makeFolder(folder)
@@ -240,5 +270,20 @@ public struct PEFTAdapter: Hashable, Sendable {
     try config.write(json.text(isIndented: true))
     try weights.commit()
     try config.commit()
+  }
+
+  private static func alphaJSON(_ alpha: Double) -> JSONValue {
+    Int(exactly: alpha).map(JSONValue.integer) ?? .number(alpha)
+  }
+
+  /// What `value` has for modules that differ from the others, by a regular expression for each.
+  private func pattern(_ value: (Factors) -> JSONValue?) -> JSONValue {
+    .object(
+      factors.compactMap { factor in
+        value(factor).map {
+          JSONMember(
+            key: factor.module.split(separator: ".").joined(separator: #"\."#), value: $0)
+        }
+      })
   }
 }

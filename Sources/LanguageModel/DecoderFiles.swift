@@ -26,7 +26,7 @@ extension LowRankAdapter {
   /// The adapter that PEFT wrote for a model of this shape.
   ///
   /// Throws a `FileError` that names `file` where it adapts something else than the seven
-  /// projections of every layer it names, or has other shapes.
+  /// projections of every layer, or of those it names, or has other shapes.
   public convenience init(_ stored: PEFTAdapter, for model: ModelConfiguration, file: String) throws
   {
     let targets = try stored.targetModules.map { name in
@@ -37,15 +37,27 @@ extension LowRankAdapter {
       }
       return target
     }
-    self.init(
-      empty: LowRankConfiguration(
-        rank: stored.rank, alpha: Float(stored.alpha), dropout: Float(stored.dropout),
-        targets: model.projections.filter(targets.contains)), for: model)
-    var missing = Set(parameters.slots.map(\.name))
+    let configuration = LowRankConfiguration(
+      rank: stored.rank, alpha: Float(stored.alpha), dropout: Float(stored.dropout),
+      targets: model.projections.filter(targets.contains))
+    let factors = Dictionary(
+      stored.factors.map { ($0.module, $0) }, uniquingKeysWith: { first, _ in first })
+    for layer in 0..<model.layerCount where stored.layers?.contains(layer) != false {
+      for target in configuration.targets {
+        let module = model.architecture.family.module(target, layer: layer)
+        guard factors[module] == nil else { continue }
+        throw FileError(
+          file: file, location: "tensor \(module).lora_A.weight",
+          expected: stored.layers == nil
+            ? "one for every layer" : "one for every layer of layers_to_transform",
+          found: "no such tensor")
+      }
+    }
+    let parameters = Self.emptyStore(configuration, model, ranks: factors.mapValues(\.rank))
     for factors in stored.factors {
       for (side, values, shape) in [
-        ("A", factors.a, [stored.rank, factors.inputSize]),
-        ("B", factors.b, [factors.outputSize, stored.rank]),
+        ("A", factors.a, [factors.rank, factors.inputSize]),
+        ("B", factors.b, [factors.outputSize, factors.rank]),
       ] {
         let name = "\(factors.module).lora_\(side).weight"
         guard let slot = parameters.slot(name), slot.shape == shape else {
@@ -56,14 +68,11 @@ extension LowRankAdapter {
             found: "\(shape)")
         }
         _ = parameters[name].update(fromContentsOf: values)
-        missing.remove(name)
       }
     }
-    if let name = missing.min() {
-      throw FileError(
-        file: file, location: "tensor \(name)", expected: "one for every layer",
-        found: "no such tensor")
-    }
+    self.init(
+      configuration, model, parameters,
+      alphas: factors.compactMapValues { $0.alpha.map(Float.init) })
   }
 
   /// Writes the adapter so that PEFT loads it (`adapter_config.json`, `adapter_model.safetensors`)
@@ -82,11 +91,16 @@ extension LowRankAdapter {
       guard let b = parameters.slot(module + ".lora_B.weight") else { return nil }
       return PEFTAdapter.Factors(
         module: module, inputSize: slot.shape[1], outputSize: b.shape[0],
+        alpha: alphas[module].map { Double(doubling) * Double($0) },
         a: rowsAboveStart(slot.name), b: columnsBesideStart(b.name))
+    }
+    let layers = (0..<model.layerCount).filter { layer in
+      configuration.targets.contains { rank(of: $0, layer: layer) != nil }
     }
     try PEFTAdapter(
       rank: doubling * configuration.rank, alpha: Double(doubling) * Double(configuration.alpha),
-      dropout: Double(configuration.dropout), baseModel: baseModel, factors: factors
+      dropout: Double(configuration.dropout), baseModel: baseModel,
+      layers: layers.count == model.layerCount ? nil : layers, factors: factors
     ).write(to: folder)
   }
 
@@ -98,8 +112,10 @@ extension LowRankAdapter {
   /// B [out, r], or [B, -B₀] [out, 2r] where there is a start.
   func columnsBesideStart(_ name: String) -> [Float] {
     let values = Array(parameters[name])
-    guard let start = start.map({ Array($0[name]) }) else { return values }
-    let rank = configuration.rank
+    guard let start = start.map({ Array($0[name]) }), let slot = parameters.slot(name) else {
+      return values
+    }
+    let rank = slot.columns
     return stride(from: 0, to: values.count, by: rank).flatMap { row in
       values[row..<row + rank] + start[row..<row + rank].map { -$0 }
     }

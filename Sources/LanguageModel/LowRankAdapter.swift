@@ -38,11 +38,16 @@ public struct LowRankConfiguration: Sendable, Hashable, Codable {
 
 /// Trainable low-rank updates of a decoder's projections: y = W x + (alpha / r) B A dropout(x).
 ///
+/// One that was read from a file may leave layers out, and its projections may differ in rank and
+/// scale.
+///
 /// Tensors have PEFT's names without its prefix: `model.layers.0.self_attn.q_proj.lora_A.weight`
 /// [r, in] and `….lora_B.weight` [out, r]. Not `Sendable`: training changes them in place.
 public final class LowRankAdapter {
   public let configuration: LowRankConfiguration
   public let parameters: ParameterStore
+  /// The alpha of the modules where it is not the configuration's.
+  let alphas: [String: Float]
   /// The shape of the model that it is for.
   let model: ModelConfiguration
   /// The factors it started from where their product was not zero and was subtracted from the model's
@@ -61,6 +66,7 @@ public final class LowRankAdapter {
     self.configuration = configuration
     self.model = model
     parameters = Self.emptyStore(configuration, model)
+    alphas = [:]
     start = nil
     for slot in parameters.slots where slot.name.hasSuffix("lora_A.weight") {
       let bound = 1 / Double(slot.columns).squareRoot()
@@ -74,6 +80,7 @@ public final class LowRankAdapter {
     self.configuration = configuration
     self.model = model
     parameters = Self.emptyStore(configuration, model)
+    alphas = [:]
     start = nil
   }
 
@@ -85,30 +92,46 @@ public final class LowRankAdapter {
     self.init(configuration, model, parameters, start: parameters.copy())
   }
 
-  private init(
+  init(
     _ configuration: LowRankConfiguration, _ model: ModelConfiguration,
-    _ parameters: ParameterStore, start: ParameterStore?
+    _ parameters: ParameterStore, alphas: [String: Float] = [:], start: ParameterStore? = nil
   ) {
     self.configuration = configuration
     self.model = model
     self.parameters = parameters
+    self.alphas = alphas
     self.start = start
   }
 
   /// The same adapter in memory of its own.
   func copy() -> LowRankAdapter {
-    LowRankAdapter(configuration, model, parameters.copy(), start: start)
+    LowRankAdapter(configuration, model, parameters.copy(), alphas: alphas, start: start)
   }
 
-  static func emptyStore(_ configuration: LowRankConfiguration, _ model: ModelConfiguration)
-    -> ParameterStore
-  {
+  /// r of the projection's update; nil where it has none.
+  func rank(of target: ProjectionName, layer: Int) -> Int? {
+    parameters.slot(Self.name(target, layer, "A", model))?.rows
+  }
+
+  /// alpha / r of the projection's update, which has rank `rank`.
+  func scale(of target: ProjectionName, layer: Int, rank: Int) -> Float {
+    let module = model.architecture.family.module(target, layer: layer)
+    return (alphas[module] ?? configuration.alpha) / Float(rank)
+  }
+
+  /// Zeros for the configuration's projections. `ranks`: for these modules alone, with these ranks.
+  static func emptyStore(
+    _ configuration: LowRankConfiguration, _ model: ModelConfiguration, ranks: [String: Int]? = nil
+  ) -> ParameterStore {
     var tensors: [(name: String, shape: [Int])] = []
     for layer in 0..<model.layerCount {
       for target in model.projections where configuration.targets.contains(target) {
+        let module = model.architecture.family.module(target, layer: layer)
+        let ofModule = ranks.map { $0[module] } ?? configuration.rank
+        guard let rank = ofModule else { continue }
         let (outputs, inputs) = target.shape(model)
-        tensors.append((name(target, layer, "A", model), [configuration.rank, inputs]))
-        tensors.append((name(target, layer, "B", model), [outputs, configuration.rank]))
+        tensors.append((name(target, layer, "A", model), [rank, inputs]))
+        tensors.append((name(target, layer, "B", model), [outputs, rank]))
       }
     }
     return ParameterStore(tensors)

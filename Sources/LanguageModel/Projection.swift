@@ -57,12 +57,12 @@ struct ProjectionGroup {
     lowRank = parts.compactMap { module, rows in
       let outputs = end..<end + rows.count
       end = outputs.upperBound
-      guard let adapter, adapter.configuration.targets.contains(module) else { return nil }
+      guard let adapter, let rank = adapter.rank(of: module, layer: layer) else { return nil }
       return LowRank(
         outputs: outputs,
         a: Factor(LowRankAdapter.name(module, layer, "A", model), of: adapter),
         b: Factor(LowRankAdapter.name(module, layer, "B", model), rows: rows, of: adapter),
-        scale: adapter.configuration.scale,
+        scale: adapter.scale(of: module, layer: layer, rank: rank),
         dropoutSalt: mixed(
           UInt32(layer) &* 16 &+ UInt32(ProjectionName.allCases.firstIndex(of: module) ?? 0) &+ 1))
     }

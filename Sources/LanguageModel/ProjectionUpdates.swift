@@ -8,18 +8,21 @@ extension LowRankAdapter {
   ///     L R = ΔW = (alpha / r) (B A - B₀ A₀)
   ///
   /// with B₀ A₀ what the adapter began with: k is r where that was nothing, else 2 r. Precondition:
-  /// `target` is one of the adapter's.
+  /// `target` in that layer is one of the adapter's.
   public func update(of target: ProjectionName, layer: Int) -> (
     left: Matrix<Double>, right: Matrix<Double>
   ) {
+    guard let rank = rank(of: target, layer: layer) else {
+      preconditionFailure("no update of \(target.rawValue) in layer \(layer)")
+    }
     let left = columnsBesideStart(Self.name(target, layer, "B", model))
     let right = rowsAboveStart(Self.name(target, layer, "A", model))
-    let rank = configuration.rank * (start == nil ? 1 : 2)
-    let scale = Double(configuration.scale)
+    let scale = Double(scale(of: target, layer: layer, rank: rank))
+    let columns = rank * (start == nil ? 1 : 2)
     return (
       Matrix(
-        rows: left.count / rank, columns: rank, elements: left.map { scale * Double($0) }),
-      Matrix(rows: rank, columns: right.count / rank, elements: right.map(Double.init))
+        rows: left.count / columns, columns: columns, elements: left.map { scale * Double($0) }),
+      Matrix(rows: columns, columns: right.count / columns, elements: right.map(Double.init))
     )
   }
 }
@@ -41,11 +44,12 @@ extension Decoder {
       let family = configuration.architecture.family
       for layer in 0..<configuration.layerCount {
         for target in adapter.configuration.targets {
+          guard let rank = adapter.rank(of: target, layer: layer) else { continue }
           multiply(
             adapter.parameters.matrix(LowRankAdapter.name(target, layer, "B", configuration)),
             adapter.parameters.matrix(LowRankAdapter.name(target, layer, "A", configuration)),
             into: merged.matrix(family.weight(target, layer: layer)),
-            scale: adapter.configuration.scale, adding: true)
+            scale: adapter.scale(of: target, layer: layer, rank: rank), adding: true)
         }
       }
     }

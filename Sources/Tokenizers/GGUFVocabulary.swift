@@ -24,6 +24,8 @@ package struct GGUFVocabulary: Sendable {
   /// `eot_token_id` and `eom_token_id`: what ends a turn and a message.
   package var endOfTurn: Int?
   package var endOfMessage: Int?
+  /// `general.name`: the model's.
+  package var modelName: String?
   /// `tokenizer.chat_template`, in Jinja.
   package var chatTemplate: String?
   /// `add_bos_token`, `add_eos_token`, `add_space_prefix`; where missing, as llama.cpp takes them.
@@ -111,6 +113,7 @@ extension GGUFVocabulary {
     if case .string(let template) = file.metadata["tokenizer.chat_template"] {
       chatTemplate = template
     }
+    if case .string(let name) = file.metadata["general.name"] { modelName = name }
   }
 }
 
@@ -134,7 +137,7 @@ extension GGUFVocabulary {
       vocabulary.endOfSequence = endOfSequence ?? 2
     }
     vocabulary.addsBeginning =
-      addsBeginning ?? (isSentencePiece || pre.map(PreTokenizer.isLlama3(gguf:)) == true)
+      addsBeginning ?? (isSentencePiece || publishedPreTokenizer?.addsBeginning == true)
     vocabulary.addsEnd = addsEnd ?? false
     vocabulary.addsSpacePrefix = addsSpacePrefix ?? isSentencePiece
     return vocabulary
@@ -182,9 +185,10 @@ extension TokenizerDefinition {
     addedTokens = source.addedTokens
     switch source.model {
     case "gpt2":
-      guard let pre = source.pre, let preTokenizer = PreTokenizer(gguf: pre) else {
+      guard let published = source.publishedPreTokenizer else {
+        let names = GGUFPreTokenizer.published.flatMap(\.names)
         throw error(
-          "pre", expected: PreTokenizer.ggufNames.map { "\"\($0)\"" }.joined(separator: " or "),
+          "pre", expected: names.map { "\"\($0)\"" }.joined(separator: " or "),
           found: source.pre.map { "\"\($0)\"" } ?? "no such key")
       }
       var merges = MergeTable(capacity: source.merges.count)
@@ -203,10 +207,11 @@ extension TokenizerDefinition {
       }
       var model = BytePairEncoding(
         vocabulary, isByteLevel: true, hasByteFallback: false, merges: merges, mergeResults: [])
-      model.ignoresMerges = PreTokenizer.isLlama3(gguf: pre)
+      model.ignoresMerges = published.ignoresMerges
       self.model = .bytePairs(model)
-      self.preTokenizer = preTokenizer
-      normalizer = PreTokenizer.isQwen2(gguf: pre) ? .nfc : nil
+      preTokenizer.steps = published.patterns.map(PreTokenizer.Step.isolating)
+      preTokenizer.isByteLevel = true
+      normalizer = published.normalizer
       decoder = .byteLevel
     case "llama":
       guard source.scores.count == count else {
@@ -244,13 +249,21 @@ extension GGUFVocabulary {
   typealias MergePair = (left: Int32, right: Int32, merge: MergeTable.Merge)
 
   /// The tokens that are found in the text before the model sees it, as llama.cpp finds them.
+  ///
+  /// GGUF has no key for the white space that a token takes with it: llama.cpp knows Phi-3's special
+  /// tokens by the model's name.
   var addedTokens: [AddedToken] {
-    tokenTypes.indices.compactMap { id in
+    let name = modelName?.lowercased() ?? ""
+    let isPhi3 = name.contains("phi-3") || name.contains("phi3")
+    return tokenTypes.indices.compactMap { id in
+      let content = tokens[id]
+      let stripsRight = isPhi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(content)
       switch tokenTypes[id] {
       case TokenType.control, TokenType.unknown:
-        AddedToken(id: id, content: tokens[id], isSpecial: true)
-      case TokenType.userDefined: AddedToken(id: id, content: tokens[id])
-      default: nil
+        return AddedToken(id: id, content: content, isSpecial: true, stripsRight: stripsRight)
+      case TokenType.userDefined:
+        return AddedToken(id: id, content: content, stripsRight: stripsRight)
+      default: return nil
       }
     }
   }
@@ -276,36 +289,5 @@ extension GGUFVocabulary {
       }
     }
     return pairs
-  }
-}
-
-extension PreTokenizer {
-  private static let gpt2Names = ["gpt-2", "phi-2"]
-  private static let llama3Names = ["llama-bpe", "llama3", "llama-v3", "falcon3"]
-  private static let qwen2Names = ["qwen2", "deepseek-r1-qwen"]
-
-  /// The names that GGUF has for the pre-tokenizers known here.
-  static let ggufNames = gpt2Names + ["smollm"] + llama3Names + qwen2Names
-
-  /// Whether llama.cpp takes `name` for Llama 3's: pieces that are tokens are not merged, and BOS is
-  /// added where no key says otherwise.
-  static func isLlama3(gguf name: String) -> Bool { llama3Names.contains(name) }
-
-  static func isQwen2(gguf name: String) -> Bool { qwen2Names.contains(name) }
-
-  /// The pre-tokenizer that llama.cpp uses for `name`.
-  init?(gguf name: String) {
-    isByteLevel = true
-    if Self.gpt2Names.contains(name) {
-      steps = [.split(.gpt2)]
-    } else if name == "smollm" {
-      steps = [.digits(individually: true), .split(.gpt2)]
-    } else if Self.isLlama3(gguf: name) {
-      steps = [.split(.llama3)]
-    } else if Self.isQwen2(gguf: name) {
-      steps = [.split(.qwen2)]
-    } else {
-      return nil
-    }
   }
 }

@@ -1,7 +1,6 @@
 /// What happens to text, between the added tokens, before it is cut into pieces.
 enum Normalizer: Sendable {
-  /// Unicode normalization form C.
-  case nfc
+  case unicode(UnicodeNormalization)
   /// Puts something before text that is not empty.
   case prepend([UInt8])
   /// Replaces each occurrence, from left to right.
@@ -11,10 +10,8 @@ enum Normalizer: Sendable {
   /// `text` normalized. `continues`: something stands before it, so that nothing is put there.
   func normalize(_ text: [UInt8], continues: Bool = false) -> [UInt8] {
     switch self {
-    case .nfc:
-      // Below U+0300 nothing composes; its lead byte in UTF-8 is 0xCC.
-      guard text.contains(where: { $0 >= 0xCC }) else { return text }
-      return Array(CanonicalComposition.normalize(String(decoding: text, as: UTF8.self)).utf8)
+    case .unicode(let form):
+      return form.normalize(text)
     case .prepend(let start):
       return text.isEmpty || continues ? text : start + text
     case .replace(let pattern, let content):

@@ -1,20 +1,17 @@
 /// How normalized text is cut into pieces, each of which the model turns into tokens by itself.
 struct PreTokenizer: Sendable {
   enum Step: Sendable {
-    case split(SplitPattern)
-    /// After each occurrence of a string that is not empty.
-    case splitAfter([UInt8])
-    /// Numbers apart from the rest, each digit by itself or each run of digits.
-    case digits(individually: Bool)
+    /// At the matches of a pattern; `inverted`: what stands between them is taken for the matches.
+    case split(SplitPattern, SplitBehavior, inverted: Bool)
     /// A space before the text where it does not begin with one.
     case prefixSpace
-    /// Spaces become "▁", and one is put before the text; with `splitting`, each "▁" begins a
-    /// piece.
-    case metaspace(prepending: PrependScheme, splitting: Bool)
-    /// Runs of `\w` and runs of what is neither `\w` nor white space; white space is dropped.
-    case words
-    /// What stands between white space.
-    case whitespaceSeparated
+    /// Spaces become "▁", and one is put before the text.
+    case metaspace(prepending: PrependScheme)
+
+    /// At the matches of `pattern`, which become pieces themselves.
+    static func isolating(_ pattern: SplitPattern) -> Step {
+      .split(pattern, .isolated, inverted: false)
+    }
   }
 
   enum PrependScheme: String, CaseIterable, Sendable {
@@ -58,81 +55,67 @@ struct PreTokenizer: Sendable {
       }
     }
     switch step {
-    case .split(let pattern):
-      var start = 0
-      while start < text.count {
-        let end = pattern.matchEnd(in: text, from: start)
-        emit(start..<end)
-        start = end
-      }
-    case .splitAfter(let pattern):
-      var (start, index) = (0, 0)
-      while index < text.count {
-        guard text.starts(with: pattern, at: index) else {
-          index += 1
-          continue
-        }
-        index += pattern.count
-        emit(start..<index)
-        start = index
-      }
-      emit(start..<text.count)
-    case .digits(let individually):
-      var (start, index, inNumber) = (0, 0, false)
-      while index < text.count {
-        let (scalar, end) = text.scalar(at: index)
-        let isNumeric = scalar.isNumeric
-        if isNumeric != inNumber || (isNumeric && individually) {
-          emit(start..<index)
-          (start, inNumber) = (index, isNumeric)
-        }
-        index = end
-      }
-      emit(start..<text.count)
+    case .split(let pattern, .isolated, _):
+      pattern.forEachPart(of: text) { range, _ in emit(range) }
+    case .split(let pattern, let behavior, let inverted):
+      behavior.forEachPiece(of: text, pattern, inverted: inverted, emit)
     case .prefixSpace:
       guard !position.continues, text[0] != UInt8(ascii: " ") else {
         return apply(rest, to: text, position, body)
       }
       ([UInt8(ascii: " ")] + text).withUnsafeBufferPointer { apply(rest, to: $0, position, body) }
-    case .metaspace(let prepending, let splitting):
+    case .metaspace(let prepending):
       var marked = Array(text).replacing([UInt8(ascii: " ")], with: metaspace)
       if prepending == .always && !position.continues || prepending == .first && position.isStart,
         !marked.starts(with: metaspace)
       {
         marked = metaspace + marked
       }
-      marked.withUnsafeBufferPointer { marked in
-        guard splitting else { return apply(rest, to: marked, position, body) }
-        var start = 0
-        for index in 1..<marked.count where marked.starts(with: metaspace, at: index) {
-          apply(rest, to: marked.part(start..<index), position.part(at: start), body)
-          start = index
-        }
-        apply(rest, to: marked.part(start..<marked.count), position.part(at: start), body)
-      }
-    case .words:
-      emitRuns(of: text, emit) { $0.isWord ? 1 : $0.properties.isWhitespace ? nil : 2 }
-    case .whitespaceSeparated:
-      emitRuns(of: text, emit) { $0.properties.isWhitespace ? nil : 1 }
+      marked.withUnsafeBufferPointer { apply(rest, to: $0, position, body) }
     }
   }
+}
 
-  /// Calls `emit` with each longest run of scalars of one `kind`; scalars without a kind are
-  /// dropped.
-  private func emitRuns(
-    of text: UTF8Text, _ emit: (Range<Int>) -> Void, kind: (Unicode.Scalar) -> Int?
+/// What becomes of the matches that text is cut at.
+enum SplitBehavior: String, CaseIterable, Sendable {
+  /// Each is a piece.
+  case isolated = "Isolated"
+  /// They are dropped.
+  case removed = "Removed"
+  /// Those that touch are one piece.
+  case contiguous = "Contiguous"
+  /// Each ends the piece before it; a match after a match is a piece.
+  case mergedWithPrevious = "MergedWithPrevious"
+  /// Each begins the piece after it; a match before a match is a piece.
+  case mergedWithNext = "MergedWithNext"
+
+  /// Calls `body` with the pieces of `text`, in order.
+  ///
+  /// Source: `NormalizedString::split` in
+  /// https://github.com/huggingface/tokenizers/blob/v0.22.2/tokenizers/src/tokenizer/normalizer.rs
+  func forEachPiece(
+    of text: UTF8Text, _ pattern: SplitPattern, inverted: Bool, _ body: (Range<Int>) -> Void
   ) {
-    var (start, index, current) = (0, 0, Int?.none)
-    while index < text.count {
-      let (scalar, end) = text.scalar(at: index)
-      let next = kind(scalar)
-      if next != current {
-        if current != nil { emit(start..<index) }
-        (start, current) = (index, next)
+    // What was read last, which the next part may go on.
+    var pending: (range: Range<Int>, isMatch: Bool)?
+    pattern.forEachPart(of: text) { range, isMatch in
+      let isMatch = isMatch != inverted
+      if self == .removed, isMatch { return }
+      let joins =
+        switch self {
+        case .isolated, .removed: false
+        case .contiguous: isMatch == pending?.isMatch
+        case .mergedWithPrevious: isMatch && pending?.isMatch == false
+        case .mergedWithNext: !isMatch && pending?.isMatch == true
+        }
+      if joins, let last = pending {
+        pending = (last.range.lowerBound..<range.upperBound, isMatch)
+      } else {
+        if let last = pending { body(last.range) }
+        pending = (range, isMatch)
       }
-      index = end
     }
-    if current != nil { emit(start..<text.count) }
+    if let last = pending { body(last.range) }
   }
 }
 

@@ -4,9 +4,9 @@ import Synchronization
 
 /// Text to token ids and back, with the ids of the Python library `tokenizers`.
 ///
-/// Reads a Hugging Face `tokenizer.json` (byte-level BPE as in GPT-2, SmolLM2, Llama 3 and Qwen2;
-/// SentencePiece-style BPE with byte fallback as in Llama 2, TinyLlama and Mistral; WordLevel) or
-/// the vocabulary of a GGUF file. What such a file asks for and this library does not know is an
+/// Reads a Hugging Face `tokenizer.json` (byte-level BPE as in GPT-2, SmolLM2, Llama 3, Qwen2,
+/// Mistral Nemo and DeepSeek; SentencePiece-style BPE with byte fallback as in Llama 2, Mistral,
+/// Phi-3 and Gemma; WordLevel) or the vocabulary of a GGUF file. What such a file asks for and this library does not know is an
 /// error when it is read, never a difference in the ids.
 ///
 /// The file's `truncation` and `padding` are not applied: both are the caller's, as in

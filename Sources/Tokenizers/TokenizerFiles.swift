@@ -74,7 +74,7 @@ extension GGUFVocabulary {
           .object([
             "id": .integer($0.id), "content": .string($0.content), "special": .bool($0.isSpecial),
             "normalized": .bool(false), "single_word": .bool(false), "lstrip": .bool(false),
-            "rstrip": .bool(false),
+            "rstrip": .bool($0.stripsRight),
           ])
         }),
       "normalizer": definition.normalizer?.json ?? .null,
@@ -96,7 +96,7 @@ extension GGUFVocabulary {
       "end_of_word_suffix": .null,
       "unk_token": isSentencePiece ? unknown.map { .string(tokens[$0]) } ?? .null : .null,
       "fuse_unk": .bool(isSentencePiece), "byte_fallback": .bool(isSentencePiece),
-      "ignore_merges": .bool(pre.map(PreTokenizer.isLlama3(gguf:)) == true && !isSentencePiece),
+      "ignore_merges": .bool(!isSentencePiece && publishedPreTokenizer?.ignoresMerges == true),
       "vocab": .object(
         tokens.enumerated().map { JSONMember(key: $1, value: .integer($0)) }),
       "merges": .array(pairs.map { .array($0.map(JSONValue.string)) }),
@@ -106,17 +106,16 @@ extension GGUFVocabulary {
   private func preTokenizerJSON(_ preTokenizer: PreTokenizer) -> JSONValue {
     guard preTokenizer.isByteLevel else { return .null }
     let steps: [JSONValue] = preTokenizer.steps.compactMap { step in
-      switch step {
-      case .split(let pattern):
-        .object([
-          "type": .string("Split"),
-          "pattern": .object(["Regex": .string(pattern.rawValue)]),
-          "behavior": .string("Isolated"), "invert": .bool(false),
-        ])
-      case .digits(let individually):
-        .object(["type": .string("Digits"), "individual_digits": .bool(individually)])
-      default: nil
-      }
+      guard case .split(let pattern, let behavior, let inverted) = step else { return nil }
+      let source: [String: JSONValue] =
+        switch pattern.source {
+        case .string(let string): ["String": .string(string)]
+        case .regex(let regex): ["Regex": .string(regex)]
+        }
+      return .object([
+        "type": .string("Split"), "pattern": .object(source),
+        "behavior": .string(behavior.rawValue), "invert": .bool(inverted),
+      ])
     }
     let byteLevel = JSONValue.object([
       "type": .string("ByteLevel"), "add_prefix_space": .bool(false), "trim_offsets": .bool(true),
@@ -183,7 +182,7 @@ extension Normalizer {
   fileprivate var json: JSONValue {
     func text(_ bytes: [UInt8]) -> JSONValue { .string(String(decoding: bytes, as: UTF8.self)) }
     return switch self {
-    case .nfc: .object(["type": .string("NFC")])
+    case .unicode(let form): .object(["type": .string(form.rawValue)])
     case .prepend(let start): .object(["type": .string("Prepend"), "prepend": text(start)])
     case .replace(let pattern, let content):
       .object([

@@ -285,12 +285,41 @@ extension JSONNode {
     try self.init(path: file)
   }
 
-  /// The string of a pattern, `{"String": …}` or `{"Regex": …}` as `kind` says.
-  fileprivate func pattern(_ kind: String) throws(FileError) -> JSONNode {
+  /// The string of this member's `pattern`, `{"String": …}`.
+  fileprivate func patternString() throws(FileError) -> [UInt8] {
     let pattern = try member("pattern")
-    let string = try pattern.member(kind)
-    if string.isNull { throw pattern.error(expected: "a pattern of the kind \"\(kind)\"") }
-    return string
+    let string = try pattern.member("String")
+    if string.isNull { throw pattern.error(expected: "a pattern of the kind \"String\"") }
+    return try string.utf8()
+  }
+
+  /// What a Split's `pattern`, `{"String": …}` or `{"Regex": …}`, cuts text at.
+  fileprivate func splitPattern() throws(FileError) -> SplitPattern {
+    let pattern = try member("pattern")
+    let string = try pattern.member("String")
+    if !string.isNull {
+      guard try !string.string().isEmpty else {
+        throw string.error(expected: "a string that is not empty")
+      }
+      return SplitPattern(string: try string.string())
+    }
+    let regex = try pattern.member("Regex")
+    if regex.isNull { throw pattern.error(expected: "\"String\" or \"Regex\"") }
+    guard let published = SplitPattern.published(try regex.string()) else {
+      throw regex.error(
+        expected:
+          "a regular expression as GPT-2, Llama 3, Qwen2, Qwen3.5, Tekken, GPT-4o, DeepSeek or Falcon has it"
+      )
+    }
+    return published
+  }
+
+  fileprivate func splitBehavior() throws(FileError) -> SplitBehavior {
+    guard let behavior = SplitBehavior(rawValue: try string()) else {
+      throw error(
+        expected: SplitBehavior.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
+    }
+    return behavior
   }
 
   fileprivate func utf8() throws(FileError) -> [UInt8] {
@@ -318,16 +347,22 @@ extension Normalizer {
   fileprivate init(_ node: JSONNode) throws(FileError) {
     let type = try node.member("type")
     switch try type.string() {
-    case "NFC": self = .nfc
+    case "NFC": self = .unicode(.c)
+    case "NFD": self = .unicode(.d)
+    case "NFKC": self = .unicode(.kc)
+    case "NFKD": self = .unicode(.kd)
     case "Prepend": self = .prepend(try node.member("prepend").utf8())
     case "Replace":
-      self = .replace(try node.pattern("String").utf8(), with: try node.member("content").utf8())
+      self = .replace(try node.patternString(), with: try node.member("content").utf8())
     case "Sequence":
       self = .sequence(
         try node.member("normalizers").elements().map { (node) throws(FileError) in
           try Normalizer(node)
         })
-    default: throw type.error(expected: "\"NFC\", \"Prepend\", \"Replace\" or \"Sequence\"")
+    default:
+      throw type.error(
+        expected:
+          "\"NFC\", \"NFD\", \"NFKC\", \"NFKD\", \"Prepend\", \"Replace\" or \"Sequence\"")
     }
   }
 }
@@ -346,48 +381,34 @@ extension PreTokenizer {
       for part in try node.member("pretokenizers").elements() { try add(part) }
     case "ByteLevel":
       if try node.bool("add_prefix_space", absent: true) { steps.append(.prefixSpace) }
-      if try node.bool("use_regex", absent: true) { steps.append(.split(.gpt2)) }
+      if try node.bool("use_regex", absent: true) { steps.append(.isolating(.gpt2)) }
       isByteLevel = true
     case "Split":
       let behavior = try node.member("behavior")
-      if try behavior.string() == "MergedWithPrevious" {
-        let text = try node.pattern("String")
-        guard try !text.string().isEmpty else { throw text.error(expected: "a string") }
-        guard try !node.bool("invert", absent: false) else {
-          throw try node.member("invert").error(expected: "false")
-        }
-        steps.append(.splitAfter(try text.utf8()))
-        return
-      }
-      let regex = try node.pattern("Regex")
-      guard let pattern = SplitPattern(rawValue: try regex.string()) else {
-        throw regex.error(
-          expected:
-            "one of \(SplitPattern.allCases.map { "\($0): \($0.rawValue)" }.joined(separator: " or "))"
-        )
-      }
-      // The patterns match everywhere: to keep the matches and to keep what separates them is the
-      // same.
-      switch (try behavior.string(), try node.bool("invert", absent: false)) {
-      case ("Isolated", _), ("Removed", true): steps.append(.split(pattern))
-      default:
-        throw behavior.error(
-          expected: "\"Isolated\", \"Removed\" with invert, or \"MergedWithPrevious\"")
-      }
+      steps.append(
+        .split(
+          try node.splitPattern(), try behavior.splitBehavior(),
+          inverted: try node.bool("invert", absent: false)))
     case "Digits":
+      let areSingle = try node.bool("individual_digits", absent: false)
+      steps.append(.split(.number, areSingle ? .isolated : .contiguous, inverted: false))
+    case "Punctuation":
+      let behavior = try node.member("behavior")
       steps.append(
-        .digits(individually: try node.bool("individual_digits", absent: false)))
+        .split(
+          .punctuation, behavior.isNull ? .isolated : try behavior.splitBehavior(),
+          inverted: false))
     case "Metaspace":
-      steps.append(
-        .metaspace(
-          prepending: try node.prependScheme(),
-          splitting: try node.bool("split", absent: true)))
-    case "Whitespace": steps.append(.words)
-    case "WhitespaceSplit": steps.append(.whitespaceSeparated)
+      steps.append(.metaspace(prepending: try node.prependScheme()))
+      if try node.bool("split", absent: true) {
+        steps.append(.split(SplitPattern(string: "▁"), .mergedWithNext, inverted: false))
+      }
+    case "Whitespace": steps.append(.split(.words, .removed, inverted: true))
+    case "WhitespaceSplit": steps.append(.split(.whitespace, .removed, inverted: false))
     default:
       throw type.error(
         expected:
-          "\"ByteLevel\", \"Split\", \"Digits\", \"Metaspace\", \"Whitespace\", \"WhitespaceSplit\" or \"Sequence\""
+          "\"ByteLevel\", \"Split\", \"Digits\", \"Punctuation\", \"Metaspace\", \"Whitespace\", \"WhitespaceSplit\" or \"Sequence\""
       )
     }
   }
@@ -399,7 +420,7 @@ extension TokenDecoder {
     switch try type.string() {
     case "ByteLevel": self = .byteLevel
     case "Replace":
-      self = .replace(try node.pattern("String").utf8(), with: try node.member("content").utf8())
+      self = .replace(try node.patternString(), with: try node.member("content").utf8())
     case "ByteFallback": self = .byteFallback
     case "Fuse": self = .fuse
     case "Strip":

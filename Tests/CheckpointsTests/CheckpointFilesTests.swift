@@ -189,8 +189,7 @@ import Testing
       ("init_lora_weights", #""corda""#), ("init_lora_weights", #""lora_ga""#),
       ("init_lora_weights", #""mica""#), ("alora_invocation_tokens", "[28, 198]"),
       ("use_dora", "true"), ("use_qalora", "true"), ("lora_bias", "true"),
-      ("fan_in_fan_out", "true"), ("rank_pattern", #"{"q_proj": 4}"#),
-      ("alpha_pattern", #"{"q_proj": 4}"#), ("modules_to_save", #"["lm_head"]"#),
+      ("fan_in_fan_out", "true"), ("modules_to_save", #"["lm_head"]"#),
       ("layer_replication", "[[0, 1]]"), ("trainable_token_indices", "[1]"),
       ("target_parameters", #"["w"]"#), ("megatron_config", #"{"a": 1}"#),
       ("arrow_config", #"{"a": 1}"#), ("kasa_config", #"{"a": 1}"#),
@@ -204,6 +203,63 @@ import Testing
       let error = #expect(throws: FileError.self) { try adapter(key, value, in: folder) }
       #expect(error?.location == key)
       #expect(error?.file == folder + "/adapter_config.json")
+    }
+  }
+
+  @Test(
+    "A pattern or a layer that PEFT would not take is refused with its place",
+    arguments: [
+      ("rank_pattern", #"{"q_proj": 0}"#, "rank_pattern.q_proj: expected a positive number"),
+      ("rank_pattern", #"{"q_proj": 1.5}"#, "rank_pattern.q_proj"),
+      ("rank_pattern", #"["q_proj"]"#, "rank_pattern"),
+      ("rank_pattern", #"{"(q_proj": 2}"#, "expected a regular expression, found \"(q_proj\""),
+      ("rank_pattern", #"{"q_proj": 4}"#, "q_proj.lora_A.weight: expected shape [4, in], found"),
+      ("alpha_pattern", #"{"q_proj": "a"}"#, "alpha_pattern.q_proj"),
+      ("layers_to_transform", "1", "expected one of a layer that layers_to_transform names"),
+      ("layers_to_transform", #""all""#, "layers_to_transform"),
+      ("layers_to_transform", "[true]", "layers_to_transform[0]"),
+    ])
+  func refusedPatterns(key: String, value: String, message: String) throws {
+    try withCopy(of: "adapter") { folder in
+      let error = #expect(throws: FileError.self) { try adapter(key, value, in: folder) }
+      #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+    }
+  }
+
+  @Test("Beside layers, target_modules and layers_pattern count as in PEFT")
+  func layers() throws {
+    try withCopy(of: "adapter") { folder in
+      #expect(try adapter("layers_to_transform", "[0, 7, 0]", in: folder).layers == [0, 7])
+      #expect(try adapter("layers_pattern", #"["h", "layers"]"#, in: folder).layers == [0, 7])
+      #expect(throws: FileError.self) { try adapter("layers_pattern", #""blocks""#, in: folder) }
+      #expect(throws: FileError.self) { try adapter("layers_pattern", #""(""#, in: folder) }
+      _ = try adapter("layers_pattern", "[]", in: folder)
+      // Of modules that are named in full, the layer does not count.
+      let names = ["q", "v"].map { "\"model.layers.0.self_attn.\($0)_proj\"" }
+      _ = try adapter("target_modules", "[\(names.joined(separator: ","))]", in: folder)
+      #expect(try adapter("layers_to_transform", "[3]", in: folder).layers == [3])
+      let error = #expect(throws: FileError.self) {
+        try adapter("target_modules", #"".*_proj""#, in: folder)
+      }
+      #expect(error?.location == "layers_to_transform")
+    }
+  }
+
+  /// Source: `get_pattern_key` in peft: `re.match(rf"(.*\.)?({key})$", module)`.
+  @Test(
+    "A pattern matches a module's whole name or its end after a dot, and the first counts",
+    arguments: [
+      (#"{"q_proj": 6}"#, 6.0), (#"{"proj": 6}"#, 4), (#"{"self_attn.q_proj": 6}"#, 6),
+      (#"{"layers.0": 6}"#, 4), (#"{"model.layers.0.self_attn.q_proj": 6}"#, 6),
+      (#"{"[qk]_proj": 6, "q_proj": 7}"#, 6), (#"{"v_proj|q_proj": 6}"#, 6),
+      (#"{".*attn.*": 6}"#, 6), (#"{"layers\\.\\d\\.self_attn\\.q_proj": 6}"#, 6),
+      (#"{"Q_proj": 6}"#, 4), (#"{"q_proj": 6.5}"#, 6.5), (#"{"^q_proj": 6}"#, 4), ("null", 4),
+    ])
+  func patternKeys(patterns: String, alpha: Double) throws {
+    try withCopy(of: "adapter") { folder in
+      let adapter = try adapter("alpha_pattern", patterns, in: folder)
+      let factors = try #require(adapter.factors.first { $0.module.hasSuffix("q_proj") })
+      #expect(factors.alpha ?? adapter.alpha == alpha)
     }
   }
 

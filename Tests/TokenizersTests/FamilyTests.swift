@@ -5,7 +5,7 @@ import Tokenizers
 
 /// Tokenizers in the form of published families, against Transformers (`make_families.py`).
 @Suite struct FamilyTests {
-  static let names = ["llama-2", "mistral", "gemma", "llama-3", "qwen2"]
+  static let names = ["llama-2", "mistral", "gemma", "phi-3", "llama-3", "qwen2", "mistral-nemo"]
 
   struct Case: Decodable {
     let prompt: String
@@ -52,7 +52,8 @@ import Tokenizers
   func oneBeginning(_ name: String) throws {
     let tokenizer = try tokenizer(name)
     let start = tokenizer.startTokens
-    #expect(start == (name == "qwen2" ? [] : [tokenizer.beginningOfSequence]))
+    #expect(
+      start == (["qwen2", "phi-3"].contains(name) ? [] : [tokenizer.beginningOfSequence]))
     for expected in try Self.cases(name) {
       let written = !start.isEmpty && Array(expected.promptIDs.prefix(2)) == start + start
       #expect(
@@ -91,7 +92,7 @@ import Tokenizers
 
   @Test(
     "A vocabulary from GGUF gives the ids of its tokenizer.json, BOS included",
-    arguments: ["llama-2", "gemma", "llama-3", "qwen2"])
+    arguments: names.filter { $0 != "mistral" })
   func gguf(_ name: String) throws {
     let tokenizer = try Tokenizer(path: Self.folder(name).path + "/vocabulary.gguf")
     let original = try self.tokenizer(name)
@@ -124,6 +125,7 @@ import Tokenizers
     "Every token that ends a response is a stop token",
     arguments: [
       ("llama-2", ["</s>"]), ("mistral", ["</s>"]), ("gemma", ["<eos>", "<end_of_turn>"]),
+      ("phi-3", ["<|endoftext|>", "<|end|>"]), ("mistral-nemo", ["</s>"]),
       ("llama-3", ["<|eot_id|>", "<|end_of_text|>"]), ("qwen2", ["<|im_end|>", "<|endoftext|>"]),
     ])
   func stopTokens(_ name: String, ends: [String]) throws {
@@ -303,7 +305,7 @@ import Tokenizers
   }
 }
 
-@Suite struct CanonicalCompositionTests {
+@Suite struct UnicodeNormalizationTests {
   @Test("Normalization form C is that of Python's unicodedata, beyond U+FFFF too")
   func composition() throws {
     let pairs = try JSONDecoder().decode(
@@ -315,6 +317,21 @@ import Tokenizers
       #expect(
         bytes(tokenizer.decode(tokenizer.encode(pair[0]))) == bytes(pair[1]),
         "\(pair[0].unicodeScalars.map { String($0.value, radix: 16) })")
+    }
+  }
+
+  @Test("Normalization forms D, KC and KD are those of Python's unicodedata")
+  func otherForms() throws {
+    let rows = try JSONDecoder().decode(
+      [[String]].self, from: Data(contentsOf: fixtures.appendingPathComponent("nfkc.json")))
+    #expect(rows.count == 213)
+    for (column, form) in ["nfd", "nfkc", "nfkd"].enumerated() {
+      let tokenizer = try PipelineTests.tokenizer(form)
+      for row in rows {
+        #expect(
+          bytes(tokenizer.decode(tokenizer.encode(row[0]))) == bytes(row[column + 1]),
+          "\(form) of \(row[0].unicodeScalars.map { String($0.value, radix: 16) })")
+      }
     }
   }
 }

@@ -4,7 +4,9 @@ import Tokenizers
 
 @Suite struct GGUFVocabularyTests {
   /// The vocabulary of a fixture, written as GGUF's converters write it.
-  func vocabulary(of name: String, model: String, pre: String? = nil) throws -> GGUFVocabulary {
+  static func vocabulary(of name: String, model: String, pre: String? = nil) throws
+    -> GGUFVocabulary
+  {
     struct File: Decodable {
       struct Added: Decodable {
         let id: Int
@@ -59,7 +61,7 @@ import Tokenizers
       ("qwen2", "gpt2", "qwen2"), ("llama2", "llama", nil),
     ] as [(String, String, String?)])
   func ids(_ name: String, model: String, pre: String?) throws {
-    let tokenizer = try Tokenizer(vocabulary(of: name, model: model, pre: pre), file: name)
+    let tokenizer = try Tokenizer(Self.vocabulary(of: name, model: model, pre: pre), file: name)
     for (line, expected) in zip(try fixtureLines(), try Expected(of: name).lines) {
       #expect(tokenizer.encode(line) == expected.ids, "\(line.debugDescription)")
       #expect(
@@ -69,9 +71,27 @@ import Tokenizers
     }
   }
 
+  @Test(
+    "llama.cpp's own test vectors give its ids (`make_llama_cpp.py`)",
+    arguments: ["falcon", "mpt", "phi-3"])
+  func llamaCpp(_ name: String) throws {
+    struct Vectors: Decodable {
+      let texts: [String]
+      let ids: [[Int]]
+    }
+    let folder = fixtures.appendingPathComponent("llama-cpp")
+    let vectors = try JSONDecoder().decode(
+      Vectors.self, from: Data(contentsOf: folder.appendingPathComponent("\(name).json")))
+    #expect(vectors.texts.count == 47 && vectors.ids.count == 47)
+    let tokenizer = try Tokenizer(path: folder.appendingPathComponent("\(name).gguf").path)
+    for (text, ids) in zip(vectors.texts, vectors.ids) {
+      #expect(tokenizer.encode(text) == ids, "\(text.debugDescription)")
+    }
+  }
+
   @Test("Without a space prefix, nothing is put before the text nor taken off it")
   func noSpacePrefix() throws {
-    var vocabulary = try vocabulary(of: "llama2", model: "llama")
+    var vocabulary = try Self.vocabulary(of: "llama2", model: "llama")
     vocabulary.addsSpacePrefix = false
     let tokenizer = try Tokenizer(vocabulary, file: "llama2")
     for text in ["the answer", " the answer"] {
@@ -98,7 +118,7 @@ import Tokenizers
 
   @Test("What is wrong with a vocabulary is said with its key", arguments: damages)
   func errors(_ damage: @Sendable (inout GGUFVocabulary) -> Void, message: String) throws {
-    var vocabulary = try vocabulary(of: "smollm2", model: "gpt2", pre: "smollm")
+    var vocabulary = try Self.vocabulary(of: "smollm2", model: "gpt2", pre: "smollm")
     damage(&vocabulary)
     #expect { try Tokenizer(vocabulary, file: "model.gguf") } throws: {
       "\($0)".hasPrefix("model.gguf: ") && "\($0)".contains(message)

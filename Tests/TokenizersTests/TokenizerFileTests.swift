@@ -60,8 +60,21 @@ import Tokenizers
       (
         "pre_tokenizer",
         #"{"type": "Split", "pattern": {"Regex": "\\d+|x"}, "behavior": "Isolated", "invert": false}"#,
-        "pre_tokenizer.pattern.Regex: expected one of gpt2:"
+        "pre_tokenizer.pattern.Regex: expected a regular expression as GPT-2"
       ),
+      (
+        "pre_tokenizer", #"{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}"#,
+        #"pre_tokenizer.pattern.String: expected a string that is not empty, found """#
+      ),
+      (
+        "pre_tokenizer", #"{"type": "Split", "pattern": " ", "behavior": "Isolated"}"#,
+        "pre_tokenizer.pattern: expected"
+      ),
+      (
+        "pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Merged"}"#,
+        #"pre_tokenizer.behavior: expected "Isolated" or "Removed" or "Contiguous""#
+      ),
+      ("pre_tokenizer", #"{"type": "Punctuation", "behavior": 1}"#, "pre_tokenizer.behavior"),
       (
         "pre_tokenizer",
         #"{"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]}"#,
@@ -151,9 +164,11 @@ import Tokenizers
     }
   }
 
-  @Test("A file with bytes lost or changed is read or refused, and never traps")
-  func damage() throws {
-    let whole = try Data(contentsOf: fixtures.appendingPathComponent("words/tokenizer.json"))
+  @Test(
+    "A file with bytes lost or changed is read or refused, and never traps",
+    arguments: ["words", "families/mistral-nemo", "families/phi-3"])
+  func damage(_ name: String) throws {
+    let whole = try Data(contentsOf: fixtures.appendingPathComponent("\(name)/tokenizer.json"))
     var generator = SeededGenerator(seed: 1)
     for _ in 0..<400 {
       var content = whole

@@ -336,4 +336,5 @@ def main():
           f"numpy {numpy.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

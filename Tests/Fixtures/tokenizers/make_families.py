@@ -6,7 +6,8 @@ Made with transformers 4.57.1, tokenizers 0.22.2, sentencepiece 0.2.3, gguf 0.19
 
 The vocabularies are trained here, on text written here. Normalizers, pre-tokenizers, post-processors, decoders, special
 tokens and flags are those that the families publish: the SentencePiece ones go through Transformers' own conversion
-(Llama 2 with legacy, Mistral without), Llama 3 and Qwen2 are assembled as in their tokenizer.json.
+(Llama 2 and Phi-3 with legacy, Mistral without), Llama 3, Qwen2 and Mistral Nemo are assembled as in their
+tokenizer.json.
 
 Each folder holds
   tokenizer.json, tokenizer_config.json, generation_config.json
@@ -36,6 +37,7 @@ SENTENCES = [
     "The café is naïve:\n\n1. déjà vu\n2. no answer\n",
 ]
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+TEKKEN = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 PLAIN = [
@@ -59,7 +61,7 @@ PLAIN = [
 ]
 
 
-def sentencepiece_model(path, specials=(), **options):
+def sentencepiece_model(path, **options):
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/text", "w") as file:
             file.write("\n".join(s.replace("\n", " ") for s in SENTENCES * 3))
@@ -71,8 +73,9 @@ def sentencepiece_model(path, specials=(), **options):
         shutil.copy(f"{folder}/model.model", path)
 
 
-def from_sentencepiece(slow, fast, specials, config, **options):
-    """The folder that Transformers' conversion of a SentencePiece model gives."""
+def from_sentencepiece(slow, fast, specials, config, rstrip=(), **options):
+    """The folder that Transformers' conversion of a SentencePiece model gives. rstrip: the special tokens that take the
+    white space after them."""
     folder = tempfile.mkdtemp()
     sentencepiece_model(f"{folder}/tokenizer.model", **options)
     processor = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/tokenizer.model")
@@ -81,7 +84,7 @@ def from_sentencepiece(slow, fast, specials, config, **options):
     tokenizer = fast.from_pretrained(folder, from_slow=True)
     if specials:
         tokenizer.add_special_tokens(
-            {"additional_special_tokens": [AddedToken(s, special=True, normalized=False) for s in specials]})
+            {"additional_special_tokens": [AddedToken(s, special=True, normalized=False, rstrip=s in rstrip) for s in specials]})
     content = json.loads(tokenizer.backend_tokenizer.to_str())
     pieces = [
         (processor.id_to_piece(i), processor.get_score(i),
@@ -118,6 +121,11 @@ def llama3_post(tokenizer):
             single=f"{bos} $A", pair=f"{bos} $A {bos}:1 $B:1", special_tokens=[(bos, tokenizer.token_to_id(bos))])])
 
 
+def nemo_post(tokenizer):
+    return processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B:1", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))])
+
+
 SPM = dict(bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 FAMILIES = {
     "llama-2": dict(
@@ -140,6 +148,20 @@ FAMILIES = {
         ends=["<eos>", "<end_of_turn>"], model="llama",
         cases=[("<bos><start_of_turn>user\n2 + 3?<end_of_turn>\n<start_of_turn>model\n", "Five pens<end_of_turn>\n"),
                ("<start_of_turn>user\n2 + 3?<end_of_turn>\n<start_of_turn>model\n", "Five pens")]),
+    "phi-3": dict(
+        tokenizer=lambda c: from_sentencepiece(
+            LlamaTokenizer, LlamaTokenizerFast, ["<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"], c,
+            rstrip=["<|user|>", "<|assistant|>", "<|end|>"]),
+        config=dict(tokenizer_class="LlamaTokenizer", add_bos_token=False, add_eos_token=False, legacy=True,
+                    bos_token="<s>", eos_token="<|endoftext|>", unk_token="<unk>"),
+        ends=["<|endoftext|>", "<|end|>"], model="llama", name="Phi-3 mini",
+        cases=[("<|user|>\n2 + 3?<|end|>\n<|assistant|>\n", "Five pens<|end|>\n"), ("<|user|>  2 + 3?<|end|>", " Five")]),
+    "mistral-nemo": dict(
+        tokenizer=lambda c: byte_level(
+            TEKKEN, ["<unk>", "<s>", "</s>", "[INST]", "[/INST]"], None, nemo_post, ignore_merges=True),
+        config=dict(tokenizer_class="PreTrainedTokenizerFast", bos_token="<s>", eos_token="</s>", unk_token="<unk>"),
+        ends=["</s>"], model="gpt2", pre="tekken",
+        cases=[("<s>[INST]Q: 2 + 3?[/INST]", "Five pens</s>"), ("[INST]Let's goTo // the café[/INST]", "ÉtéHiver 123")]),
     "llama-3": dict(
         tokenizer=lambda c: byte_level(
             LLAMA3, ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
@@ -163,6 +185,7 @@ def write_gguf(path, family, content, pieces):
     ids = {piece: i for i, (piece, _, _) in enumerate(pieces)}
     config = family["config"]
     writer = GGUFWriter(path, "llama")
+    if "name" in family: writer.add_name(family["name"])
     writer.add_tokenizer_model(family["model"])
     writer.add_token_list([p for p, _, _ in pieces])
     writer.add_token_types([t for _, _, t in pieces])

@@ -1,4 +1,4 @@
-"""Make nfc.json: random strings and their normalization form C.
+"""Make nfc.json, random strings and their normalization form C, and nfkc.json, others and their forms D, KC and KD.
 
 Usage: python make_nfc.py        (writes beside itself; made with Python 3.11.7, Unicode 14.0; seed 7)
 """
@@ -29,11 +29,23 @@ CASES = [
 ]
 
 
-def text():
-    return "".join(draw.choice(draw.choice(POOLS)) for _ in range(draw.randint(1, 8)))
+# What the forms KC and KD change: ligatures, widths, circles, Hangul for compatibility, a decomposition of 18 scalars.
+compatible = [c for c in scalars if unicodedata.decomposition(c).startswith("<")]
+COMPATIBLE_CASES = ["\ufb01\u0301", "\uff76\uff9e", "\u3331", "\ufdfa", "\u1e9b\u0323", "\u3131\u314f", "\u2460\u20dd", "\u00a0\u0308x",
+                    "\u0f77\u0f71", "\uffa1\uffc2", "\u01c4\u030c", "\U0001d7d8\U0001d400\u0301", "\u2126\u0345"]
+
+
+def text(draw=draw, pools=POOLS):
+    return "".join(draw.choice(draw.choice(pools)) for _ in range(draw.randint(1, 8)))
 
 
 if __name__ == "__main__":
     strings = CASES + [text() for _ in range(400)]
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "nfc.json"), "w") as file:
+    folder = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(folder, "nfc.json"), "w") as file:
         json.dump([[s, unicodedata.normalize("NFC", s)] for s in strings], file, ensure_ascii=True, indent=0)
+    other = random.Random(8)
+    strings = COMPATIBLE_CASES + [text(other, POOLS + [compatible] * 8) for _ in range(200)]
+    forms = [[s] + [unicodedata.normalize(form, s) for form in ["NFD", "NFKC", "NFKD"]] for s in strings]
+    with open(os.path.join(folder, "nfkc.json"), "w") as file:
+        json.dump(forms, file, ensure_ascii=True, indent=0)

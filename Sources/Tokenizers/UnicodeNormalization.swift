@@ -1,17 +1,47 @@
 import Foundation
 
-/// Unicode normalization form C.
+/// A Unicode normalization form, by its name in `tokenizer.json`.
 ///
 /// Foundation decomposes; marks are ordered and composed here. On Linux Foundation's composition
 /// reads a base beyond U+FFFF as its low 16 bits (U+10413 U+0301 becomes U+0403), and its
-/// decomposition leaves the marks of U+0F73, U+0F75 and U+0F81 out of order.
+/// decomposition leaves the marks of U+0F73, U+0F75 and U+0F81 out of order. Its decompositions of
+/// single scalars, canonical and for compatibility, are those of Python's `unicodedata` for all that
+/// Unicode 14 assigns; the tables of `tokenizers` are older and leave newer scalars as they are.
 ///
 /// Source: Unicode Standard 17, section 3.11, D109 and D117, and section 3.12 for Hangul syllables.
-enum CanonicalComposition {
-  /// `text` in normalization form C.
-  static func normalize(_ text: String) -> String {
-    if text.unicodeScalars.allSatisfy(isInert) { return text }
-    return compose(ordered(text.decomposedStringWithCanonicalMapping.unicodeScalars))
+enum UnicodeNormalization: String, Sendable {
+  case c = "NFC"
+  case d = "NFD"
+  case kc = "NFKC"
+  case kd = "NFKD"
+
+  /// The lead byte in UTF-8 of the first scalar that the form may change: U+0300, U+00C0, U+00A0.
+  private var leastLeadByte: UInt8 {
+    switch self {
+    case .c: 0xCC
+    case .d: 0xC3
+    case .kc, .kd: 0xC2
+    }
+  }
+
+  /// `text`, which is UTF-8, in this form.
+  func normalize(_ text: [UInt8]) -> [UInt8] {
+    let least = leastLeadByte
+    guard text.contains(where: { $0 >= least }) else { return text }
+    let string = String(decoding: text, as: UTF8.self)
+    if self == .c, string.unicodeScalars.allSatisfy(Self.isInert) { return text }
+    let decomposed =
+      switch self {
+      case .c, .d: string.decomposedStringWithCanonicalMapping
+      case .kc, .kd: string.decomposedStringWithCompatibilityMapping
+      }
+    let ordered = Self.ordered(decomposed.unicodeScalars)
+    var view = String.UnicodeScalarView()
+    switch self {
+    case .c, .kc: view.append(contentsOf: Self.compose(ordered))
+    case .d, .kd: view.append(contentsOf: ordered.lazy.map(\.scalar))
+    }
+    return Array(String(view).utf8)
   }
 
   private typealias Classed = (scalar: Unicode.Scalar, combiningClass: UInt8)
@@ -41,8 +71,8 @@ enum CanonicalComposition {
       && !Hangul.vowels.contains(scalar.value) && !Hangul.finals.contains(scalar.value)
   }
 
-  /// Composes `scalars`, which are in normalization form D.
-  private static func compose(_ scalars: [Classed]) -> String {
+  /// Composes `scalars`, which are decomposed and ordered.
+  private static func compose(_ scalars: [Classed]) -> [Unicode.Scalar] {
     var composed: [Unicode.Scalar] = []
     // The last starter, and the combining class of the scalar before the one at hand.
     var (starter, lastClass) = (Int?.none, UInt8(0))
@@ -58,9 +88,7 @@ enum CanonicalComposition {
       lastClass = combiningClass
       composed.append(scalar)
     }
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: composed)
-    return String(view)
+    return composed
   }
 
   /// The primary composite of `first` and `second`.
