@@ -286,7 +286,8 @@ struct ReadingConfigurations {
   @Test(
     "What a family does not compute is refused by its key",
     arguments: [
-      ("gemma2", "hidden_activation", #""gelu""#), ("gemma2", "use_bidirectional_attention", "true"),
+      ("gemma2", "hidden_activation", #""gelu""#),
+      ("gemma2", "use_bidirectional_attention", "true"),
       ("gemma2", "query_pre_attn_scalar", "0"), ("gemma2", "num_experts", "4"),
       ("gemma3_text", "attn_logit_softcapping", "50.0"),
       ("gemma3_text", "sliding_window_pattern", "0"),
@@ -329,8 +330,9 @@ struct ReadingConfigurations {
     func attentionFactor(_ keys: String) throws -> Double? {
       let rope =
         #"{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":16"# + keys + "}"
-      guard case .yarn(_, let factor, _, _, _, _) = try configuration(["rope_parameters": rope])
-        .ropeScaling
+      guard
+        case .yarn(_, let factor, _, _, _, _) = try configuration(["rope_parameters": rope])
+          .ropeScaling
       else { return nil }
       return factor
     }

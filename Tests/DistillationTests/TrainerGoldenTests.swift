@@ -39,7 +39,8 @@ import Testing
   private func model(_ name: String) throws -> Decoder {
     let base = try Decoder(Checkpoint(path: fixture("decoder/untied").path))
     guard name != "untied" else { return base }
-    let targets: [ProjectionName] = name == "lora-all" ? Architecture.llama.family.projections : [.query, .value]
+    let targets: [ProjectionName] =
+      name == "lora-all" ? Architecture.llama.family.projections : [.query, .value]
     let adapter = LowRankAdapter(
       empty: LowRankConfiguration(rank: 4, alpha: 8, dropout: 0, targets: targets),
       for: base.configuration)

@@ -15,7 +15,8 @@ do {
   var student = try Student(path: model)
   var random = SeededGenerator(seed: 1, stream: "initialisation")
   student.decoder = student.decoder.adapted(
-    by: try LowRankAdapter(LowRankConfiguration(), for: student.decoder.configuration, using: &random))
+    by: try LowRankAdapter(
+      LowRankConfiguration(), for: student.decoder.configuration, using: &random))
 
   let pairs = try student.exampleTokenizer().tokenize(JSONLines.pairs(at: file), file: file)
   let trainer = Trainer(
