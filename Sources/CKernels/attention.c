@@ -68,16 +68,24 @@ KERNEL void ks_softcap_backward(const float *y, float *dy, ptrdiff_t stride, flo
     }
 }
 
-KERNEL void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale,
-                          float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
-                          ptrdiff_t length) {
+static inline __attribute__((always_inline)) float element(const void *x, ptrdiff_t j, const int is_bfloat16) {
+  if (!is_bfloat16) return ((const float *)x)[j];
+  uint32_t bits = (uint32_t)((const uint16_t *)x)[j] << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static inline __attribute__((always_inline)) void attend_one(const float *q, const void *keys, const void *values,
+                                                             ptrdiff_t stride, float scale, float cap, float *scores,
+                                                             float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
+                                                             ptrdiff_t length, const int is_bfloat16) {
   VECTORISED
   for (ptrdiff_t t = 0; t < length; t++) {
-    const float *key = keys + t * stride;
     for (ptrdiff_t h = 0; h < heads; h++) {
       const float *qh = q + h * head_dimension;
       float dot = 0;
-      for (ptrdiff_t j = 0; j < head_dimension; j++) dot += qh[j] * key[j];
+      for (ptrdiff_t j = 0; j < head_dimension; j++) dot += qh[j] * element(keys, t * stride + j, is_bfloat16);
       scores[h * length + t] = scale * dot;
     }
   }
@@ -94,10 +102,21 @@ KERNEL void ks_attend_one(const float *q, const float *keys, const float *values
   }
   memset(y, 0, (size_t)(heads * head_dimension) * sizeof *y);
   for (ptrdiff_t t = 0; t < length; t++) {
-    const float *value = values + t * stride;
     for (ptrdiff_t h = 0; h < heads; h++) {
       float p = scores[h * length + t], *yh = y + h * head_dimension;
-      for (ptrdiff_t j = 0; j < head_dimension; j++) yh[j] += p * value[j];
+      for (ptrdiff_t j = 0; j < head_dimension; j++) yh[j] += p * element(values, t * stride + j, is_bfloat16);
     }
   }
+}
+
+KERNEL void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale,
+                          float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
+                          ptrdiff_t length) {
+  attend_one(q, keys, values, stride, scale, cap, scores, y, heads, head_dimension, length, 0);
+}
+
+KERNEL void ks_attend_one_bfloat16(const float *q, const uint16_t *keys, const uint16_t *values, ptrdiff_t stride,
+                                   float scale, float cap, float *scores, float *y, ptrdiff_t heads,
+                                   ptrdiff_t head_dimension, ptrdiff_t length) {
+  attend_one(q, keys, values, stride, scale, cap, scores, y, heads, head_dimension, length, 1);
 }

@@ -72,22 +72,29 @@ struct Attention {
   /// What the softmax multiplies scores by.
   private var softmaxScale: Float { cap > 0 ? 1 : scale }
 
-  /// The same for one row, `query`[1, H d], the last of those of keysValues[N, 2 G d].
+  /// The same for one row, `query`[1, H d], whose own key and value are the last that `layer` of `cache`
+  /// holds.
   func forward(
-    query: MatrixView, keysValues: MatrixView, into attended: MatrixView, _ arena: Arena
+    query: MatrixView, _ cache: KeyValueCache, layer: Int, into attended: MatrixView, _ arena: Arena
   ) {
     let mark = arena.mark
     defer { arena.release(to: mark) }
     let group = heads / keyValueHeads
-    let keysValues = keysValues.rows(
-      max(0, keysValues.rows - Int(window))..<keysValues.rows)
-    let scores = arena.floats(group * keysValues.rows)
     for head in 0..<keyValueHeads {
-      ks_attend_one(
-        query.base + head * group * headDimension, keysValues.base + head * headDimension,
-        keysValues.base + (keyValueHeads + head) * headDimension, keysValues.stride, scale, cap,
-        scores, attended.base + head * group * headDimension, group, headDimension,
-        keysValues.rows)
+      let q = query.base + head * group * headDimension
+      let y = attended.base + head * group * headDimension
+      let (key, value) = (head * headDimension, (keyValueHeads + head) * headDimension)
+      switch cache.keysValues(layer: layer, adding: 1, window: Int(window)) {
+      case .float32(let rows):
+        ks_attend_one(
+          q, rows.base + key, rows.base + value, rows.stride, scale, cap,
+          arena.floats(group * rows.rows), y, group, headDimension, rows.rows)
+      case .bfloat16(let rows):
+        ks_attend_one_bfloat16(
+          q, rows.base + key, rows.base + value, rows.stride, scale, cap,
+          arena.floats(group * rows.rows), y, group, headDimension, rows.rows)
+      }
+      arena.release(to: mark)
     }
   }
 

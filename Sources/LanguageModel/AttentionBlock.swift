@@ -94,8 +94,8 @@ struct AttentionBlock {
         let range = row..<row + 1
         cache.write(a.keysValues.rows(range), layer: index)
         attention.forward(
-          query: a.queries.rows(range), keysValues: cache.keysValues(layer: index, adding: 1),
-          into: a.attended.rows(range), pass.scratch)
+          query: a.queries.rows(range), cache, layer: index, into: a.attended.rows(range),
+          pass.scratch)
       }
     }
   }

@@ -14,10 +14,12 @@ package final class DecoderPass {
   ///   - recomputesActivations: whether a backward computes each layer's forward again, so that only
   ///     the layers' inputs are kept meanwhile. The results are the same bits.
   package init(precision: Precision = .fp32, recomputesActivations: Bool = false) {
+    self.precision = precision
     products = precision == .bf16 ? BFloat16Products() : nil
     self.recomputesActivations = recomputesActivations
   }
 
+  let precision: Precision
   private let kept = Arena()
   private let scratch = Arena()
   private let clock = PassClock()

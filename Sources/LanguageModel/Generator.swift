@@ -170,7 +170,9 @@ private struct BatchDecoding {
         finish(next.index, GeneratedSequence(tokens: [], reason: reason))
       } else {
         tokens += next.prompt.count
-        active.append((next, KeyValueCache(decoder.configuration, context: context)))
+        let cache = KeyValueCache(
+          decoder.configuration, context: context, precision: pass.precision)
+        active.append((next, cache))
       }
     }
     let joined = active[first...]

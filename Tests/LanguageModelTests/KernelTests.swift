@@ -634,6 +634,40 @@ import Testing
     }
   }
 
+  @Test(
+    "A cache in bfloat16 gives what its numbers in single precision give", arguments: positiveSizes)
+  func attendOneBFloat16(length: Int) {
+    var noise = Noise(length)
+    let (heads, d, stride, scale) = (3, 64, 70, Float(0.125))
+    let q = noise.floats(heads * d, deviation: 2)
+    let (keys, values) = (noise.floats(length * stride), noise.floats(length * stride))
+    func rounded(_ x: [Float]) -> [UInt16] {
+      var y = [UInt16](repeating: 0, count: x.count)
+      ks_round_to_bfloat16(x, x.count, &y, 1, 1, x.count)
+      return y
+    }
+    func widened(_ x: [UInt16]) -> [Float] {
+      var y = [Float](repeating: 0, count: x.count)
+      ks_widen_bfloat16(x, x.count, &y, 1, x.count)
+      return y
+    }
+    let (shortKeys, shortValues) = (rounded(keys), rounded(values))
+    var scores = [Float](repeating: 0, count: heads * length)
+    var (found, expected) = (
+      [Float](repeating: .nan, count: heads * d), [Float](repeating: .nan, count: heads * d)
+    )
+    ks_attend_one_bfloat16(
+      q, shortKeys, shortValues, stride, scale, 0, &scores, &found, heads, d, length)
+    ks_attend_one(
+      q, widened(shortKeys), widened(shortValues), stride, scale, 0, &scores, &expected, heads, d,
+      length)
+    // The same sums in another order.
+    #expect(relativeError(found, expected) < 1e-6)
+    var exact = expected
+    ks_attend_one(q, keys, values, stride, scale, 0, &scores, &exact, heads, d, length)
+    #expect((1e-4..<1e-2).contains(relativeError(found, exact)))
+  }
+
   @Test("One query against a cache", arguments: positiveSizes)
   func attendOne(length: Int) {
     for d in [1, 15, 16, 64] {

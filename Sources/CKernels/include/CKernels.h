@@ -109,6 +109,11 @@ double ks_sum_of_squares(const float *x, ptrdiff_t count);
 void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float cap,
                    float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);
 
+/// The same with keys and values in bfloat16.
+void ks_attend_one_bfloat16(const float *q, const uint16_t *keys, const uint16_t *values, ptrdiff_t stride, float scale,
+                            float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
+                            ptrdiff_t length);
+
 /// The first column of the largest of x[N]; 0 where there is none.
 ptrdiff_t ks_argmax(const float *x, ptrdiff_t count);
 
