@@ -158,12 +158,9 @@ struct AttentionBlock {
     let dAttended = scratch.matrix(queryRows.count, c.headCount * c.headDimension)
     join.backward(dh, a.join, pass) { dResult in
       clock.measure(.projections) {
-        if pass.needsInput(output) {
-          output.backwardParameters(
-            dResult, input: a.attended, down: a.outputDown, pass, keys: queryRows.dropoutKeys)
-        }
-        output.backwardInput(
-          dResult, dDown: a.outputDown, into: dAttended, pass, keys: queryRows.dropoutKeys)
+        output.backward(
+          dResult, input: a.attended, down: a.outputDown, into: dAttended, pass,
+          keys: queryRows.dropoutKeys)
       }
     }
     let dQueries = scratch.matrix(queryRows.count, c.headCount * c.headDimension)
@@ -184,40 +181,36 @@ struct AttentionBlock {
     if let kept = a.queryNorm { queryNorm?.backward(dQueries, kept, pass) }
     if let kept = a.keyNorm { keyNorm?.backward(dKeysValues, kept, pass) }
 
-    let dNormed = scratch.matrix(all.count, c.hiddenSize)
-    if pass.needsInput(query) || pass.needsInput(keyValue) {
-      var normed = a.input
-      if let norm, let inverseRMS = a.inverseRMS {
-        normed = dNormed
-        norm.recompute(a.input, inverseRMS, into: normed, pass)
-      }
-      clock.measure(.projections) {
-        query.backwardParameters(
-          dQueries, input: queryRows.gather(normed, scratch), down: a.queryDown, pass,
+    var normed = a.input
+    if let norm, let inverseRMS = a.inverseRMS,
+      pass.needsInput(query) || pass.needsInput(keyValue)
+    {
+      normed = scratch.matrix(all.count, c.hiddenSize)
+      norm.recompute(a.input, inverseRMS, into: normed, pass)
+    }
+    let dNormed = dx.map { _ in scratch.matrix(all.count, c.hiddenSize) }
+    clock.measure(.projections) {
+      keyValue.backward(
+        dKeysValues, input: normed, down: a.keyValueDown, into: dNormed, pass,
+        keys: all.dropoutKeys)
+      if queryRows.selection == nil {
+        query.backward(
+          dQueries, input: normed, down: a.queryDown, into: dNormed, adding: true, pass,
           keys: queryRows.dropoutKeys)
-        keyValue.backwardParameters(
-          dKeysValues, input: normed, down: a.keyValueDown, pass, keys: all.dropoutKeys)
+      } else {
+        let dAsking = dx.map { _ in scratch.matrix(queryRows.count, c.hiddenSize) }
+        query.backward(
+          dQueries, input: pass.needsInput(query) ? queryRows.gather(normed, scratch) : nil,
+          down: a.queryDown, into: dAsking, pass, keys: queryRows.dropoutKeys)
+        if let dAsking, let dNormed { queryRows.scatter(dAsking, addingTo: dNormed) }
       }
     }
-    guard let dx else { return }
-    clock.measure(.projections) {
-      keyValue.backwardInput(
-        dKeysValues, dDown: a.keyValueDown, into: dNormed, pass, keys: all.dropoutKeys)
-      if queryRows.selection == nil {
-        query.backwardInput(
-          dQueries, dDown: a.queryDown, into: dNormed, adding: true, pass,
-          keys: queryRows.dropoutKeys)
-        if dx.base != dh.base {
-          dx.base.update(from: dh.base, count: all.count * c.hiddenSize)
-        }
-      } else {
-        let dAsking = scratch.matrix(queryRows.count, c.hiddenSize)
-        query.backwardInput(
-          dQueries, dDown: a.queryDown, into: dAsking, pass, keys: queryRows.dropoutKeys)
-        queryRows.scatter(dAsking, addingTo: dNormed)
-        dx.setZero()
-        queryRows.scatter(dh, addingTo: dx)
-      }
+    guard let dx, let dNormed else { return }
+    if queryRows.selection != nil {
+      dx.setZero()
+      queryRows.scatter(dh, addingTo: dx)
+    } else if dx.base != dh.base {
+      dx.base.update(from: dh.base, count: all.count * c.hiddenSize)
     }
     if let norm, let inverseRMS = a.inverseRMS {
       norm.backward(a.input, inverseRMS, dy: dNormed, addingTo: dx, pass)

@@ -84,30 +84,22 @@ struct FeedForwardBlock {
     join.backward(dy, a.join, pass) { dResult in
       if pass.needsInput(down) {
         clock.measure(.elementwise) { activate(a.gateUpValues, into: wide) }
-        clock.measure(.projections) {
-          down.backwardParameters(
-            dResult, input: wide, down: a.downDown, pass, keys: rows.dropoutKeys)
-        }
       }
       clock.measure(.projections) {
-        down.backwardInput(dResult, dDown: a.downDown, into: wide, pass, keys: rows.dropoutKeys)
+        down.backward(
+          dResult, input: wide, down: a.downDown, into: wide, pass, keys: rows.dropoutKeys)
       }
     }
     clock.measure(.elementwise) { activateBackward(a.gateUpValues, wide) }
-    if pass.needsInput(gateUp) {
-      var normed = a.input
-      if let norm, let inverseRMS = a.inverseRMS {
-        normed = narrow
-        norm.recompute(a.input, inverseRMS, into: normed, pass)
-      }
-      clock.measure(.projections) {
-        gateUp.backwardParameters(
-          a.gateUpValues, input: normed, down: a.gateUpDown, pass, keys: rows.dropoutKeys)
-      }
+    var normed = a.input
+    if let norm, let inverseRMS = a.inverseRMS, pass.needsInput(gateUp) {
+      normed = narrow
+      norm.recompute(a.input, inverseRMS, into: normed, pass)
     }
     clock.measure(.projections) {
-      gateUp.backwardInput(
-        a.gateUpValues, dDown: a.gateUpDown, into: narrow, pass, keys: rows.dropoutKeys)
+      gateUp.backward(
+        a.gateUpValues, input: normed, down: a.gateUpDown, into: narrow, pass,
+        keys: rows.dropoutKeys)
     }
     if let norm, let inverseRMS = a.inverseRMS {
       norm.backward(a.input, inverseRMS, dy: narrow, addingTo: dy, pass)

@@ -87,7 +87,7 @@ struct ProjectionGroup {
 
   /// y[R,O] = x Wᵀ + bias, or y += it with `adding`; the low-rank updates come on top.
   ///
-  /// Returns what each low-rank update projected down to [R,r], for `backwardParameters`.
+  /// Returns what each low-rank update projected down to [R,r], for `backward`.
   func forward(
     _ x: MatrixView, into y: MatrixView, adding: Bool = false, _ pass: PassContext, keys: [UInt32]
   ) -> [MatrixView] {
@@ -108,15 +108,30 @@ struct ProjectionGroup {
     }
   }
 
-  /// dx[R,I] = dy W, or dx += it with `adding`; the gradient through the low-rank updates is added.
-  /// `dDown` is what `backwardParameters` made.
-  func backwardInput(
-    _ dy: MatrixView, dDown: [MatrixView], into dx: MatrixView, adding: Bool = false,
-    _ pass: PassContext, keys: [UInt32]
+  /// The backward of `forward`, given dy[R,O]: adds the gradients of the trained tensors to `pass.gradients` (those of
+  /// weight and bias, or of the low-rank factors where there is an adapter) and writes dx[R,I], or adds to it with
+  /// `adding`.
+  ///
+  /// `x` is the forward's input, needed where `pass.needsInput` is true; dx may be its memory, as it is used first.
+  /// `down` is what the forward returned; it is overwritten. Without `dx` only the trained tensors get their gradients.
+  func backward(
+    _ dy: MatrixView, input x: MatrixView?, down: [MatrixView], into dx: MatrixView?,
+    adding: Bool = false, _ pass: PassContext, keys: [UInt32]
   ) {
     let mark = pass.scratch.mark
     defer { pass.scratch.release(to: mark) }
-    weight.backwardInput(pass.operand(dy), into: dx, adding: adding, pass)
+    let rounded = pass.operand(dy)
+    if let x, pass.needsInput(self) {
+      backwardParameters(dy, rounded, x, down, pass, keys)
+    }
+    if let dx { backwardInput(rounded, dDown: down, into: dx, adding: adding, pass, keys) }
+  }
+
+  private func backwardInput(
+    _ dy: Operand, dDown: [MatrixView], into dx: MatrixView, adding: Bool, _ pass: PassContext,
+    _ keys: [UInt32]
+  ) {
+    weight.backwardInput(dy, into: dx, adding: adding, pass)
     for (update, dDown) in zip(lowRank, dDown) {
       let (dDown, a) = (pass.operand(dDown), pass.operand(update.a.values))
       if pass.dropout == 0 {
@@ -131,18 +146,15 @@ struct ProjectionGroup {
     }
   }
 
-  /// Adds the gradients of the trained tensors to `pass.gradients`: those of weight and bias, or of
-  /// the low-rank factors where there is an adapter.
-  ///
-  /// `x` is the forward's input, `down` what the forward returned; it is overwritten with its
-  /// gradient, for `backwardInput`.
-  func backwardParameters(
-    _ dy: MatrixView, input x: MatrixView, down: [MatrixView], _ pass: PassContext, keys: [UInt32]
+  /// `down` becomes its gradient.
+  private func backwardParameters(
+    _ dyValues: MatrixView, _ dy: Operand, _ x: MatrixView, _ down: [MatrixView],
+    _ pass: PassContext, _ keys: [UInt32]
   ) {
-    guard let gradients = pass.gradients, isTrained else { return }
+    guard let gradients = pass.gradients else { return }
     let mark = pass.scratch.mark
     defer { pass.scratch.release(to: mark) }
-    let (dyValues, dy, x) = (dy, pass.operand(dy), pass.operand(x))
+    let x = pass.operand(x)
     weight.backwardWeight(dy, x, addingTo: gradients, pass)
     if let dBias = bias?.gradient(gradients) {
       ks_bias_backward(dyValues.base, dyValues.stride, dBias, dy.rows, weight.outputs)

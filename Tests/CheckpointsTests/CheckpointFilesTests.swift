@@ -177,7 +177,9 @@ import Testing
       try JSONSerialization.jsonObject(with: Data(bytes(of: path))) as? [String: Any])
     json[key] = try JSONSerialization.jsonObject(
       with: Data(value.utf8), options: .fragmentsAllowed)
-    try write([UInt8](try JSONSerialization.data(withJSONObject: json)), path)
+    // Patterns count in the order of their keys.
+    try write(
+      [UInt8](try JSONSerialization.data(withJSONObject: json, options: .sortedKeys)), path)
     return try PEFTAdapter(folder: folder)
   }
 
