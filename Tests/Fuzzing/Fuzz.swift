@@ -45,6 +45,8 @@ struct Fuzz: ParsableCommand {
   }
 
   func run() throws {
+    // A campaign takes long: each line is written as it is printed.
+    setvbuf(stdout, nil, _IOLBF, 0)
     let readers = Reader.all.filter { reader == "all" || $0.name == reader }
     if let replay {
       return try read(readers[0], bytes: FileContents.bytes(of: replay), in: scratchFolder())
