@@ -2,7 +2,8 @@ import Files
 import Foundation
 import Synchronization
 
-/// Whether the process was asked to end, by an interrupt (SIGINT) or a request (SIGTERM).
+/// Whether the process was asked to end: by an interrupt (SIGINT), a request (SIGTERM), a scheduler's warning (SIGUSR1),
+/// or the end of its terminal (SIGHUP).
 ///
 /// The first signal is noted, and whoever works finishes what is under way; a second one ends the
 /// process at once.
@@ -15,6 +16,7 @@ package enum Interruption {
   }
 
   private static let state = Mutex(State())
+  private static let signals = [SIGINT, SIGTERM, SIGUSR1, SIGHUP]
   private static let queue = DispatchQueue(label: "interruption", qos: .userInteractive)
 
   package static var isRequested: Bool { state.withLock { $0.isRequested } }
@@ -24,7 +26,7 @@ package enum Interruption {
     let calls = state.withLock { state in
       state.onRequest = onRequest
       guard state.sources.isEmpty else { return state.isRequested }
-      state.sources = [SIGINT, SIGTERM].map { number in
+      state.sources = signals.map { number in
         signal(number, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
         source.setEventHandler { received(number) }
@@ -43,7 +45,7 @@ package enum Interruption {
       state.sources = []
       state.onRequest = nil
     }
-    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+    for number in signals { signal(number, SIG_DFL) }
   }
 
   /// Runs `body`; the first signal cancels its task.
