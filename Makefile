@@ -1,7 +1,7 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage interop format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage torture interop format lint
 export NAME ARGS MODEL PAIRS
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
@@ -48,6 +48,11 @@ bench: setup ## measure steps, decoding, alignment, and how cost grows: [PAIRS=p
 coverage: setup ## simulate how often 95 % intervals cover the true difference [ARGS="--replicates 4000"]
 	swift build -c release --product coverage
 	.build/release/coverage $$ARGS
+
+torture: setup ## kill a small sweep 100 times and compare it with an uninterrupted one [ARGS="KILLS PROCESSES SEED"]
+	KEYSTEP_WITHOUT_COMMAND=1 swift build -c release --product key-step-ratio
+	KEYSTEP_WITHOUT_COMMAND=1 swift build -c release --product torture
+	.build/release/torture $$ARGS
 
 format: ## format the Swift files in place
 	swift format -i -r $(SOURCES)

@@ -59,6 +59,11 @@ package final class ClaimFolder: Sendable {
     }
   }
 
+  /// Whether there are files of claims on `name`, of living processes or of ended ones.
+  package func hasFiles(of name: String) -> Bool {
+    ((try? FileContents.names(inFolder: folder)) ?? []).contains { $0.hasPrefix(name + ".claim-") }
+  }
+
   /// Who has the claim on `name`, in words; nil where nobody has.
   package func holder(of name: String) throws(FileError) -> String? {
     guard let last = try numbers(name).last else { return nil }

@@ -41,6 +41,7 @@ package struct ExperimentOptions: Sendable {
   package var flags: [String]
 
   static let workerRange = 1...256
+  private static let mostSeeds = 100_000
 
   /// The flags that are no part of the plan.
   private static let executionFlags: Set = ["--jobs", "--save-interval"]
@@ -138,10 +139,10 @@ package struct ExperimentOptions: Sendable {
       let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
       let found = numbers.compactMap { $0 }
       if found.count < numbers.count || found.contains(where: { $0 < 0 })
-        || (found.count == 1 && !text.contains(",") && found[0] < 1)
+        || (found.count == 1 && !text.contains(",") && !(1...Self.mostSeeds).contains(found[0]))
       {
         problems.append(
-          "--seeds: expected how many (5), or which (0,3,7), found \"\(text)\"")
+          "--seeds: expected how many (5, at most \(Self.mostSeeds)), or which (0,3,7), found \"\(text)\"")
       } else {
         seeds =
           text.contains(",")

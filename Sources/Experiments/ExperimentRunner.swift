@@ -8,7 +8,7 @@ extension Experiment {
   /// that are missing, writes the CSV, prints a summary, and ends the process with status 0, 1 if a
   /// run failed, or 2 if the call made no sense.
   public func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
-    StandardStreams.fillClosed()
+    StandardStreams.prepare()
     StandardStreams.ignoreBrokenPipes()
     var status = run(arguments)
     do { try StandardStreams.flush() } catch {
@@ -100,8 +100,10 @@ extension Experiment {
   ) throws -> Bool {
     var missing: [PlannedRun] = []
     var failures: [String: RunRecord] = [:]
+    let claims = ClaimFolder(folder: place.claims)
     for run in runs {
       let record = try place.records.record(run, of: plan)
+      if record != nil, record?.failure == nil { place.removeLeftovers(run.id, claims) }
       if record == nil || record?.failure != nil { missing.append(run) }
       failures[run.id] = record
     }
@@ -115,7 +117,7 @@ extension Experiment {
       sharedCount: min(missing.count, plan.seeds.count))
     let execution = Execution(
       plan: plan, prepared: prepared, place: place, savingInterval: options.savingInterval,
-      failures: failures, progress: progress)
+      claims: claims, failures: failures, progress: progress)
     let isInterrupted = executor.execute(missing, execution.execute)
     progress.close()
     return isInterrupted
@@ -176,6 +178,20 @@ struct Place: Sendable {
 
   /// Where the run goes on from after its process has ended.
   func work(_ id: String) -> String { "\(root)/\(experiment)/work/\(id)" }
+
+  func removeWork(_ id: String) {
+    try? FileContents.removeFolder(work(id))
+    FileContents.removeIfEmpty(AtomicFile.folder(of: work(id)))
+  }
+
+  /// Removes what a process left that ended between writing the record of the run and tidying up.
+  func removeLeftovers(_ id: String, _ claims: ClaimFolder) {
+    guard FileContents.exists(work(id)) || claims.hasFiles(of: id),
+      let claim = try? claims.claim(id)
+    else { return }
+    removeWork(id)
+    claim.finish()
+  }
 }
 
 /// Executes single runs of a plan and writes their records.
@@ -196,12 +212,12 @@ struct Execution: Sendable {
 
   init(
     plan: Plan, prepared: Prepared, place: Place, savingInterval: Duration,
-    failures: [String: RunRecord], progress: ProgressDisplay
+    claims: ClaimFolder, failures: [String: RunRecord], progress: ProgressDisplay
   ) {
     (self.plan, self.prepared, self.place) = (plan, prepared, place)
     (self.savingInterval, self.failures, self.progress) = (savingInterval, failures, progress)
     records = place.records
-    claims = ClaimFolder(folder: place.claims)
+    self.claims = claims
     stages = StageStore(folder: place.stages)
     machine = Machine.description().merging(prepared.machine) { $1 }
   }
@@ -229,7 +245,7 @@ struct Execution: Sendable {
     do {
       // Another process may have finished it before the claim was free.
       if let outcome = try outcomeElsewhere(run) {
-        removeWork(run.id)
+        place.removeWork(run.id)
         claim.finish()
         return outcome
       }
@@ -288,16 +304,10 @@ struct Execution: Sendable {
       progress.stopped(run.id)
       throw error
     }
-    if failure == nil { removeWork(run.id) }
+    if failure == nil { place.removeWork(run.id) }
     claim.finish()
     progress.finished(run.id, seconds: seconds, failure: failure)
     return failure == nil ? .finished : .failed
-  }
-
-  private func removeWork(_ id: String) {
-    let folder = place.work(id)
-    try? FileContents.removeFolder(folder)
-    FileContents.removeIfEmpty(AtomicFile.folder(of: folder))
   }
 
   /// A setting as records have it: of a path the last part.

@@ -112,9 +112,9 @@ package final class StageStore: @unchecked Sendable {
 
   /// Removes what a process left that ended between making the stage and tidying up.
   private func removeLeftovers(_ name: String) {
-    guard FileContents.exists(path(name) + ".work"), let claim = try? claims.claim(name) else {
-      return
-    }
+    guard FileContents.exists(path(name) + ".work") || claims.hasFiles(of: name),
+      let claim = try? claims.claim(name)
+    else { return }
     try? FileContents.removeFolder(path(name) + ".work")
     claim.finish()
   }
