@@ -117,7 +117,8 @@ extension Trainer {
     }
     let checksum = Self.checksum(file.metadata, digests)
     // A state with other tensors is none that was damaged, but one of another run.
-    let names = Set(zip(Self.parts, stores).flatMap { part, store in store.slots.map { part + $0.name } })
+    let names = Set(
+      zip(Self.parts, stores).flatMap { part, store in store.slots.map { part + $0.name } })
     guard file.metadata[Self.checksumKey] == checksum || Set(tensors.keys) != names else {
       throw FileError(
         file: path, location: Self.checksumKey, expected: "\(checksum), that of the content",
@@ -141,7 +142,9 @@ extension Trainer {
     provenance: [String: String]
   ) throws {
     let identity = try identity(provenance)
-    let known = metadata.keys.filter { progress[$0] == nil && !["format", Self.checksumKey].contains($0) }
+    let known = metadata.keys.filter {
+      progress[$0] == nil && !["format", Self.checksumKey].contains($0)
+    }
     let differing = Set(identity.keys).union(known).filter {
       metadata[$0] != identity[$0]
         && !($0 == Self.lengthKey && !settings.schedule.dependsOnLength)
@@ -157,7 +160,8 @@ extension Trainer {
             ? " (the learning rate's schedule ends with the run, whose length cannot change)" : ""),
         found: list(metadata))
     }
-    func number<Number: LosslessStringConvertible>(_ key: String, _ type: Number.Type) throws(FileError)
+    func number<Number: LosslessStringConvertible>(_ key: String, _ type: Number.Type)
+      throws(FileError)
       -> Number
     {
       guard let number = metadata[key].flatMap({ Number($0) }) else {

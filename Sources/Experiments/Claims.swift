@@ -74,7 +74,9 @@ package final class ClaimFolder: Sendable {
     return "process \(content.owner.number) on \(content.hostName)"
   }
 
-  fileprivate func path(_ name: String, _ number: Int) -> String { "\(folder)/\(name).claim-\(number)" }
+  fileprivate func path(_ name: String, _ number: Int) -> String {
+    "\(folder)/\(name).claim-\(number)"
+  }
 
   /// The numbers of the claims on `name`, rising.
   private func numbers(_ name: String) throws(FileError) -> [Int] {

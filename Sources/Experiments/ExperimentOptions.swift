@@ -142,7 +142,8 @@ package struct ExperimentOptions: Sendable {
         || (found.count == 1 && !text.contains(",") && !(1...Self.mostSeeds).contains(found[0]))
       {
         problems.append(
-          "--seeds: expected how many (5, at most \(Self.mostSeeds)), or which (0,3,7), found \"\(text)\"")
+          "--seeds: expected how many (5), at most \(Self.mostSeeds), or which (0,3,7), found \"\(text)\""
+        )
       } else {
         seeds =
           text.contains(",")

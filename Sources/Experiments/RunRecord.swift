@@ -189,7 +189,8 @@ package struct RecordStore: Sendable {
   /// Writes the record, the whole file or nothing. Throws where the run has a finished one.
   package func write(_ record: RunRecord, of plan: Plan) throws(FileError) {
     let path = path(record.id)
-    if let run = plan.runs.first(where: { $0.id == record.id }), try finished(run, of: plan) != nil {
+    if let run = plan.runs.first(where: { $0.id == record.id }), try finished(run, of: plan) != nil
+    {
       throw FileError(
         file: path, expected: "no finished record yet", found: "one that another process wrote")
     }

@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Darwin)
   import Darwin
 #else
   import Glibc
 #endif
-import Synchronization
 
 /// A file under construction: written beside its final path and moved there only when complete.
 ///
@@ -93,7 +94,9 @@ public final class AtomicFile {
   public func commit() throws(FileError) {
     guard let target else {
       defer { descriptor = -1 }
-      guard close(descriptor) == 0 else { throw failure("a device or a pipe that can be written to") }
+      guard close(descriptor) == 0 else {
+        throw failure("a device or a pipe that can be written to")
+      }
       return
     }
     guard fsync(descriptor) == 0, close(descriptor) == 0 else {

@@ -89,7 +89,8 @@ public enum FileContents {
     for name in try names(inFolder: path) { try removeFolder("\(path)/\(name)") }
     guard rmdir(path) == 0 || errno == ENOENT else {
       throw FileError(
-        file: path, expected: "a folder that can be removed", found: String(cString: strerror(errno)))
+        file: path, expected: "a folder that can be removed",
+        found: String(cString: strerror(errno)))
     }
   }
 

@@ -297,7 +297,9 @@ import Testing
 }
 
 @Suite struct InterruptionTests {
-  @Test("An interrupted experiment ends with its step, and leaves its state and nothing that is half made")
+  @Test(
+    "An interrupted experiment ends with its step, and leaves its state and nothing that is half made"
+  )
   func interrupt() throws {
     let place = try Workplace()
     let process = newProcess(

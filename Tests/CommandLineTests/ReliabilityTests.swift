@@ -96,18 +96,21 @@ private func start(
     #expect(again.status == 0 && again.lines.isEmpty)
   }
 
-  @Test("A resumed run must be the same run", arguments: [
-    (["--objective", "sft"], "objective"), (["--objective", "krsl", "--beta", "-0.3"], "parameters"),
-    (["--objective", "krsl", "--alpha", "2"], "parameters"),
-    (["--objective", "krsl", "--alignment-unit", "step"], "parameters"),
-    (["--objective", "krsl", "--lora-alpha", "5"], "adapter alpha"),
-    (["--objective", "krsl", "--lora-init", "pissa"], "adapter start"),
-    (["--objective", "krsl", "--workers", "2"], "workers"),
-    (["--objective", "krsl", "--tuning", "full"], "tuning"),
-    (["--objective", "krsl", "--pairs", "other"], "sha256 examples"),
-    (["--objective", "krsl", "--weights", "weights"], "parameters"),
-    (["--objective", "krsl", "--model", "other model"], "sha256 model"),
-  ])
+  @Test(
+    "A resumed run must be the same run",
+    arguments: [
+      (["--objective", "sft"], "objective"),
+      (["--objective", "krsl", "--beta", "-0.3"], "parameters"),
+      (["--objective", "krsl", "--alpha", "2"], "parameters"),
+      (["--objective", "krsl", "--alignment-unit", "step"], "parameters"),
+      (["--objective", "krsl", "--lora-alpha", "5"], "adapter alpha"),
+      (["--objective", "krsl", "--lora-init", "pissa"], "adapter start"),
+      (["--objective", "krsl", "--workers", "2"], "workers"),
+      (["--objective", "krsl", "--tuning", "full"], "tuning"),
+      (["--objective", "krsl", "--pairs", "other"], "sha256 examples"),
+      (["--objective", "krsl", "--weights", "weights"], "parameters"),
+      (["--objective", "krsl", "--model", "other model"], "sha256 model"),
+    ])
   func otherRun(change: [String], location: String) throws {
     let place = try Workplace()
     let base = try arguments(place, "--steps", "2", "--output", place.path + "/out")
@@ -213,7 +216,8 @@ private func start(
       let output = "out-\(index)"
       let call = try shell(
         "set -o pipefail; $keystep \(line(output)) \(end)", in: place.path)
-      #expect(call.status == 1 && call.errors.contains("standard output: expected"), "\(call.errors)")
+      #expect(
+        call.status == 1 && call.errors.contains("standard output: expected"), "\(call.errors)")
       #expect(
         try place.contents("\(output)/adapter_model.safetensors")
           == place.contents("whole/adapter_model.safetensors"))
@@ -239,9 +243,10 @@ private func start(
 }
 
 @Suite struct ExperimentReliabilityTests {
-  private static let flags = SweepTorture.smallSweep + [
-    "--seeds", "1", "--beta", "-0.1", "--arms", "stage 1,KRSL", "--output", "out.csv",
-  ]
+  private static let flags =
+    SweepTorture.smallSweep + [
+      "--seeds", "1", "--beta", "-0.1", "--arms", "stage 1,KRSL", "--output", "out.csv",
+    ]
 
   @Test(
     "A signal ends an experiment with its state saved and a line that goes on from it",
@@ -264,7 +269,8 @@ private func start(
     let work = try #require(stages.first { $0.hasSuffix(".work") })
     #expect(stages.count == 2 && stages.contains("claims"))
     #expect(
-      FileManager.default.fileExists(atPath: "\(place.path)/runs/stages/\(work)/stage-1.safetensors"))
+      FileManager.default.fileExists(
+        atPath: "\(place.path)/runs/stages/\(work)/stage-1.safetensors"))
     #expect(!FileManager.default.fileExists(atPath: place.path + "/out.csv"))
   }
 
@@ -299,7 +305,9 @@ private func start(
     try body(place)
   }
 
-  @Test("A full disk is a clear error, what is finished stays, and the same call goes on when there is room")
+  @Test(
+    "A full disk is a clear error, what is finished stays, and the same call goes on when there is room"
+  )
   func fullDisk() throws {
     try withSmallDisk(100_000) { place in
       #expect(
@@ -311,7 +319,8 @@ private func start(
       #expect(before.count == 1)
       let csv = try place.text("out.csv")
       // All room is taken, but for less than a state needs.
-      #expect(try shell("dd if=/dev/zero of=filler bs=4k 2>/dev/null; true", in: place.path).status == 0)
+      #expect(
+        try shell("dd if=/dev/zero of=filler bs=4k 2>/dev/null; true", in: place.path).status == 0)
       let full = try runExecutable(executable("key-step-ratio"), Self.flags, in: place.path)
       #expect(full.status == 1 && full.errors.contains("No space left on device"), "\(full.errors)")
       #expect(!full.errors.contains("Fatal error"))
@@ -385,7 +394,8 @@ private func start(
     let model = try numberedModel(in: place.path)
     let file = try place.file(
       "pairs.jsonl",
-      #"{"prompt": "3", "chosen": "4", "rejected": "5", "id": "\u001b]0;t\u0007\u202e\u2028", "answer": "\u001b[2J"}"#)
+      #"{"prompt": "3", "chosen": "4", "rejected": "5", "id": "\u001b]0;t\u0007\u202e\u2028", "answer": "\u001b[2J"}"#
+    )
     let text = try keystep("align", "--tokenizer", model, "--pairs", file)
     #expect(text.status == 0 && text.output.contains("⟨U+1B⟩]0;t⟨U+7⟩⟨U+202E⟩⟨U+2028⟩"))
     #expect(text.output.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 })
@@ -396,7 +406,8 @@ private func start(
     #expect(
       try keystep("align", "--tokenizer", model, "--pairs", file, "--html", page).status == 0)
     let html = try place.text("page.html")
-    #expect(html.contains("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"))
+    #expect(
+      html.contains("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"))
     #expect(html.contains("⟨U+1B⟩[2J"))
     for scalar in ["\u{1B}", "\u{7}", "\u{202E}", "\u{2028}"] { #expect(!html.contains(scalar)) }
   }
@@ -434,7 +445,8 @@ private func start(
     let model = try numberedModel(in: place.path)
     let pairs = try place.pairs(somePairs)
     let page = try shell(
-      "$keystep align --tokenizer \(model) --pairs \(pairs) --html /dev/stdout | cat", in: place.path)
+      "$keystep align --tokenizer \(model) --pairs \(pairs) --html /dev/stdout | cat",
+      in: place.path)
     #expect(page.status == 0 && page.output.hasPrefix("<!DOCTYPE html>"))
     let link = try shell(
       "ln -s target.html link.html; $keystep align --tokenizer \(model) --pairs \(pairs) --html link.html; readlink link.html",

@@ -81,18 +81,24 @@ import Testing
     try whole.run()
     let damages: [(String, (Data) -> Data)] = [
       ("cut", { $0.prefix($0.count / 2) }), ("empty", { _ in Data() }),
-      ("one bit", { data in
-        var data = data
-        data[data.count - 5] ^= 1
-        return data
-      }),
-      ("the steps", { data in
-        var data = data
-        if let range = data.range(of: Data("\"steps\":\"4\"".utf8)) {
-          data.replaceSubrange(range, with: Data("\"steps\":\"3\"".utf8))
+      (
+        "one bit",
+        { data in
+          var data = data
+          data[data.count - 5] ^= 1
+          return data
         }
-        return data
-      }),
+      ),
+      (
+        "the steps",
+        { data in
+          var data = data
+          if let range = data.range(of: Data("\"steps\":\"4\"".utf8)) {
+            data.replaceSubrange(range, with: Data("\"steps\":\"3\"".utf8))
+          }
+          return data
+        }
+      ),
     ]
     for (name, damage) in damages {
       let folder = try TemporaryFolder()
@@ -118,7 +124,8 @@ import Testing
     }
   }
 
-  @Test("A finished run is continued for more steps or epochs, as if it had been longer from the start")
+  @Test(
+    "A finished run is continued for more steps or epochs, as if it had been longer from the start")
   func longer() throws {
     let folder = try TemporaryFolder()
     for (short, long) in [
@@ -239,7 +246,8 @@ import Testing
     return Trainer(trainer.decoder, objective, trainer.settings, workers: trainer.workers)
   }
 
-  @Test("A step without a finite loss is named with its example, and skipped where that is asked for")
+  @Test(
+    "A step without a finite loss is named with its example, and skipped where that is asked for")
   func skip() throws {
     let stopping = try spoiled(Settings())
     let error = #expect(throws: TrainingError.self) { try stopping.run() }
@@ -266,8 +274,10 @@ import Testing
       #expect(skipped.count == 3 && skipped.allSatisfy { $0.skipped?.examples == ["pair 3"] })
       #expect(trainer.totals.skippedSteps == 3 && trainer.totals.updates == 6)
       #expect(trainer.totals.lastLoss.isFinite && trainer.totals.meanGradientNorm.isFinite)
-      #expect(before.allSatisfy(\.isFinite))
-      for (report, factor) in zip(skipped, factors) { #expect(report.learningRate == 1e-2 * factor) }
+      #expect(!before.contains { !$0.isFinite })
+      for (report, factor) in zip(skipped, factors) {
+        #expect(report.learningRate == 1e-2 * factor)
+      }
       // It goes on as it was, the reduced rate included.
       let folder = try TemporaryFolder()
       let half = try spoiled(

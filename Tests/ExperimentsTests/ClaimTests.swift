@@ -51,7 +51,9 @@ import Testing
     }
   }
 
-  @Test("The claim of a process that has ended on this host is free at once, that of a living one never")
+  @Test(
+    "The claim of a process that has ended on this host is free at once, that of a living one never"
+  )
   func ended() throws {
     let folder = try TemporaryFolder()
     let clock = StillClock()
@@ -86,7 +88,8 @@ import Testing
     #expect(folder.names() == ["a.claim-2"])
     // Its number may be another process's by now.
     #expect(ProcessIdentity(host: host, number: getpid(), start: "1").hasEnded)
-    #expect(ProcessIdentity.current.isRunning && !Self.elsewhere.isRunning && !Self.elsewhere.hasEnded)
+    #expect(
+      ProcessIdentity.current.isRunning && !Self.elsewhere.isRunning && !Self.elsewhere.hasEnded)
   }
 
   @Test(

@@ -94,7 +94,8 @@ import Testing
       ])
   }
 
-  @Test("A stage whose files are damaged is set aside and made again", arguments: ["a", "SHA256SUMS"])
+  @Test(
+    "A stage whose files are damaged is set aside and made again", arguments: ["a", "SHA256SUMS"])
   func damaged(name: String) throws {
     let folder = try TemporaryFolder()
     func stage(_ content: String) throws -> String {

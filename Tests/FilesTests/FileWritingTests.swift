@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 @Suite struct FileWritingTests {
-  @Test("A symbolic link stays, and the file that it leads to is replaced, be it missing or in another folder")
+  @Test(
+    "A symbolic link stays, and the file that it leads to is replaced, be it missing or in another folder"
+  )
   func links() throws {
     let folder = try TemporaryFolder()
     try FileManager.default.createDirectory(
@@ -49,7 +51,9 @@ import Testing
     #expect(folder.names() == ["full", "pipe"])
   }
 
-  @Test("What an ended process of this host left of a file goes, what a living or a foreign one writes stays")
+  @Test(
+    "What an ended process of this host left of a file goes, what a living or a foreign one writes stays"
+  )
   func abandoned() throws {
     let folder = try TemporaryFolder()
     // A file under construction shows the form of the names.
@@ -112,7 +116,9 @@ import Testing
       }
       #expect(error?.location == "sha256")
     }
-    #expect(throws: FileError.self) { try JSONNode(checksummed: Array(text.utf8.dropLast(9)), file: "f") }
+    #expect(throws: FileError.self) {
+      try JSONNode(checksummed: Array(text.utf8.dropLast(9)), file: "f")
+    }
     #expect(throws: FileError.self) { try JSONNode(checksummed: Array("[]".utf8), file: "f") }
   }
 }

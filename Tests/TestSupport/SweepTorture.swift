@@ -90,7 +90,8 @@ package struct SweepTorture {
       running[victim] = try start(in: place)
     }
     look()
-    for process in running where process.terminationStatus != 0 || process.terminationReason != .exit {
+    for process in running
+    where process.terminationStatus != 0 || process.terminationReason != .exit {
       report.problems.append(
         "\(place): a process ended with status \(process.terminationStatus); see \(place)/log.txt")
     }
