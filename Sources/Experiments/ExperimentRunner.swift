@@ -286,6 +286,10 @@ struct Execution: Sendable {
       claim.release()
       progress.stopped(run.id)
       return claim.isLost ? .elsewhere : .interrupted
+    } catch let error as FileError where error.isLackOfRoom {
+      // No failure of the run, and others would come to the same after as much work.
+      progress.stopped(run.id)
+      throw error
     } catch {
       failure = "\(error)"
     }

@@ -150,7 +150,7 @@ public struct DistillationSetup: Sendable {
     "stage1_steps",
     "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
     "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
-    "max_grad_norm", "precision",
+    "max_grad_norm", "non_finite", "precision",
   ]
 
   /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
@@ -276,7 +276,8 @@ public struct DistillationSetup: Sendable {
       length: .steps(steps), batchSize: run.integer("batch_size"),
       clipNorm: clipNorm > 0 ? clipNorm : nil,
       // Each stage has its own order of the data.
-      seed: run.seed &* 2 &+ UInt64(stage))
+      seed: run.seed &* 2 &+ UInt64(stage),
+      nonFiniteStep: NonFiniteStep(rawValue: run.text("non_finite")) ?? .stop)
   }
 
   /// Trains `decoder` to the end, from the state of an earlier process where there is one. Throws `CancellationError`
@@ -304,6 +305,10 @@ public struct DistillationSetup: Sendable {
       }, shouldStop: { context.shouldStop })
     if trainer.nextStep < trainer.stepCount { throw CancellationError() }
     let totals = trainer.totals
+    let skipped =
+      totals.skippedSteps == 0
+      ? []
+      : [Metric(.skippedSteps(name), unit: .steps, value: Double(totals.skippedSteps))]
     return [
       Metric(.firstLoss(name), unit: .nats, value: totals.firstLoss),
       Metric(.lastLoss(name), unit: .nats, value: totals.lastLoss),
@@ -311,7 +316,7 @@ public struct DistillationSetup: Sendable {
       Metric(
         .speed(name), unit: .tokensPerSecond,
         value: Double(totals.usefulTokens) / max(totals.seconds, 1e-9)),
-    ] + before + sideNorms(trainer, name, "last")
+    ] + skipped + before + sideNorms(trainer, name, "last")
   }
 
   /// The gradient norms of tokens with positive and with negative weight, on 32 pairs (8 for a

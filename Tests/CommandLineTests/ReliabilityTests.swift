@@ -10,6 +10,8 @@ private func start(
   var none = sigset_t()
   sigemptyset(&none)
   pthread_sigmask(SIG_SETMASK, &none, nil)
+  // Nor is a signal to be ignored because these tests run in the background of a shell.
+  for number in [SIGINT, SIGTERM, SIGUSR1, SIGHUP] { resetIfIgnored(number) }
   let process = newProcess(path, arguments)
   process.currentDirectoryURL = URL(fileURLWithPath: folder)
   let errors = Pipe()
@@ -18,6 +20,13 @@ private func start(
   process.standardInput = FileHandle.nullDevice
   try process.run()
   return (process, errors)
+}
+
+private func resetIfIgnored(_ number: Int32) {
+  let before = signal(number, SIG_DFL)
+  if unsafeBitCast(before, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) {
+    signal(number, before)
+  }
 }
 
 @Suite struct TrainReliabilityTests {
@@ -222,6 +231,44 @@ private func start(
         try place.contents("\(output)/adapter_model.safetensors")
           == place.contents("whole/adapter_model.safetensors"))
     }
+  }
+
+  @Test("A terminal that ends does not interrupt what nohup started")
+  func ignoredSignal() throws {
+    let place = try Workplace()
+    let line = try arguments(
+      place, "--objective", "krsl", "--steps", "2000", "--output", place.path + "/out")
+    let output = Pipe()
+    let (process, _) = try start(
+      "/bin/bash",
+      ["-c", "trap '' HUP; exec \"$@\"", "bash", executable("keystep")] + line, in: place.path,
+      output: output)
+    let first = output.fileHandleForReading.availableData
+    kill(process.processIdentifier, SIGHUP)
+    let text = first + output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+    #expect(String(decoding: text, as: UTF8.self).contains("step 2000 of 2000: "))
+  }
+
+  @Test("Files that vanish while a student trains cost no training")
+  func vanished() throws {
+    let place = try Workplace()
+    let line = try arguments(
+      place, "--objective", "krsl", "--steps", "1000", "--output", place.path + "/out")
+    let output = Pipe()
+    let (process, errors) = try start(executable("keystep"), line, in: place.path, output: output)
+    _ = output.fileHandleForReading.availableData
+    try FileManager.default.moveItem(atPath: place.path + "/model", toPath: place.path + "/away")
+    _ = output.fileHandleForReading.readDataToEndOfFile()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 1)
+    #expect(text.contains("\(place.path)/out: expected a folder that"), "\(text)")
+    try FileManager.default.moveItem(atPath: place.path + "/away", toPath: place.path + "/model")
+    let rest = try run(line, "--resume")
+    #expect(rest.status == 0 && rest.lines.isEmpty, "\(rest.errors)")
+    #expect(names(place, "out").contains("tokenizer.json"))
   }
 
   @Test("Folders with spaces, quotes and other letters work, and so does a call without HOME")

@@ -55,7 +55,7 @@ import Testing
     if adapted {
       let other = try trainer(adapted, dropout: 0.2)
       let error = #expect(throws: FileError.self) { try other.restore(from: path) }
-      #expect(error?.location == "adapter dropout, dropout")
+      #expect(error?.location == "adapter dropout, beta, dropout, objective")
     }
   }
 
