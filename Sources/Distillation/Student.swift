@@ -32,7 +32,8 @@ public struct Student {
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
       { try Decoder(checkpoint, weights: weights) }, { try Tokenizer(path: tokenizerPath ?? path) })
-    try parts.0.parameters.checkFinite(file: path)
+    // Of a model in its file's types there are no such numbers in memory.
+    try parts.0.trainable.checkFinite(file: path)
     self.init(
       decoder: parts.0, tokenizer: parts.1, origin: path,
       includesSpecialTokens: includesSpecialTokens)
