@@ -161,6 +161,8 @@ public final class Trainer {
   package var rateFactor = 1.0
   /// How many steps before the next one had no finite loss or gradient.
   package var skippedInARow = 0
+  /// Computed once, since each saved state has it.
+  private(set) lazy var examplesChecksum = Self.checksum(of: objective.examples)
   private let gradients: ParameterStore
   private var order: (epoch: Int, indices: [Int])?
 

@@ -39,10 +39,10 @@ extension Trainer {
     return identity
   }
 
-  /// SHA-256 of the examples' tokens, weights and reference losses in their order.
-  private var examplesChecksum: String {
+  /// SHA-256 of the tokens, weights and reference losses of `examples` in their order.
+  static func checksum(of examples: [TrainingExample]) -> String {
     var hash = SHA256()
-    for example in objective.examples {
+    for example in examples {
       for segment in example.tree.segments {
         hash.update(
           Array("\(segment.parent ?? -1) \(segment.tokens.count) \(segment.tokens)\n".utf8))
