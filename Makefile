@@ -1,7 +1,7 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage fuzz interop format lint
+.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage fuzz torture interop format lint
 export NAME ARGS MODEL PAIRS
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
@@ -52,6 +52,11 @@ coverage: setup ## simulate how often 95 % intervals cover the true difference [
 fuzz: setup ## give every reader a million mutated files [ARGS="--reader gguf --seed 2"]
 	swift build -c release --product fuzz
 	.build/release/fuzz $$ARGS
+
+torture: setup ## kill a small sweep 100 times and compare it with an uninterrupted one [ARGS="KILLS PROCESSES SEED"]
+	KEYSTEP_WITHOUT_COMMAND=1 swift build -c release --product key-step-ratio
+	KEYSTEP_WITHOUT_COMMAND=1 swift build -c release --product torture
+	.build/release/torture $$ARGS
 
 format: ## format the Swift files in place
 	swift format -i -r $(SOURCES)

@@ -142,6 +142,10 @@ package.targets.append(
     ],
     path: "examples/train-a-student", packageAccess: false))
 
+package.targets.append(
+  .executableTarget(
+    name: "torture", dependencies: ["TestSupport"], path: "benchmarks/torture"))
+
 /// Everything that needs other packages: the command with its teachers behind endpoints, and the benchmarks. With
 /// `KEYSTEP_WITHOUT_COMMAND=1` a build neither fetches nor compiles them; experiments need none.
 if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {

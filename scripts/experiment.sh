@@ -26,7 +26,7 @@ if [ "$name" != all ]; then
 fi
 
 # An interrupted experiment ends by itself, after which the shell would go on with the next.
-trap 'printf "interrupted; the same call goes on from here\n"; exit 130' INT TERM
+trap 'printf "interrupted; the same call goes on from here\n"; exit 130' INT TERM HUP USR1
 failed=()
 for main in experiments/*/main.swift; do
   name=$(basename "$(dirname "$main")")

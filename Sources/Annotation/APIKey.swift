@@ -38,9 +38,11 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
 
   /// `message` without the key: every run of six of its characters or more is cut out, since who
   /// echoes a key may cut or escape it.
-  package func redacted(from message: String) -> String {
+  package func redacted(from message: String) -> String { redacted(from: message, shortest: 6) }
+
+  private func redacted(from message: String, shortest: Int) -> String {
     let (key, message) = (Array(text.utf8), Array(message.utf8))
-    let shortest = min(6, key.count)
+    let shortest = min(shortest, key.count)
     var result: [UInt8] = []
     var place = 0
     while place < message.count {
@@ -58,10 +60,10 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// A teacher's text without the key, should an endpoint put it there. Keys of fewer than 16
-  /// characters, which local servers are given, may be words of the text and stay.
+  /// A teacher's text without the key, should an endpoint put it there: every run of 16 of its characters or more is cut
+  /// out. Keys of fewer characters, which local servers are given, may be words of the text and stay.
   func redacted(fromText content: String) -> String {
-    text.utf8.count < 16 ? content : content.replacingOccurrences(of: text, with: "[redacted]")
+    text.utf8.count < 16 ? content : redacted(from: content, shortest: 16)
   }
 
   private static func isValid(_ text: String) -> Bool {

@@ -220,13 +220,10 @@ public struct PEFTAdapter: Hashable, Sendable {
     }
   }
 
-  /// Writes the adapter into `folder`, made where it is missing, so that PEFT loads it onto a
-  /// causal language model.
-  ///
-  /// Throws a `FileError`, and writes nothing, where `folder` holds the weights of a model. Transformers
-  /// would load the adapter's base model from there and this package the model alone; which of the two
-  /// is meant only the caller knows, and the weights may be the only copy.
-  public func write(to folder: String) throws {
+  /// Throws a `FileError` where `folder` holds the weights of a model. Transformers would load an adapter's base model
+  /// from there and this package the model alone; which of the two is meant only the caller knows, and the weights may
+  /// be the only copy.
+  package static func checkFolder(_ folder: String) throws {
     if FileContents.isFolder(folder),
       let weights = try Checkpoint.weightsOfModel(folder: folder).first
     {
@@ -234,6 +231,12 @@ public struct PEFTAdapter: Hashable, Sendable {
         file: weights, expected: "a folder without a model, for an adapter",
         found: "the weights of a model")
     }
+  }
+
+  /// Writes the adapter into `folder`, made where it is missing, so that PEFT loads it onto a
+  /// causal language model. Throws as `checkFolder` does, and writes nothing then.
+  public func write(to folder: String) throws {
+    try Self.checkFolder(folder)
     let json: JSONValue = .object([
       "peft_type": .string("LORA"),
       "task_type": .string("CAUSAL_LM"),

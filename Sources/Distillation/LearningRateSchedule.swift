@@ -9,6 +9,14 @@ public enum LearningRateSchedule: Sendable, Hashable, Codable {
   /// step.
   case cosine(warmUp: Int, floor: Double)
 
+  /// Whether a step's factor depends on how many steps there are in all. Where it does not, a run can be made longer.
+  public var dependsOnLength: Bool {
+    switch self {
+    case .constant, .exponentialPerEpoch: false
+    case .cosine: true
+    }
+  }
+
   /// The factor at `step`, counted from 0, of `stepCount`, in `epoch`, counted from 0.
   public func factor(step: Int, of stepCount: Int, epoch: Int) -> Double {
     switch self {

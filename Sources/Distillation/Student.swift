@@ -32,6 +32,8 @@ public struct Student {
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
       { try Decoder(checkpoint, weights: weights) }, { try Tokenizer(path: tokenizerPath ?? path) })
+    // Of a model in its file's types there are no such numbers in memory.
+    try parts.0.trainable.checkFinite(file: path)
     self.init(
       decoder: parts.0, tokenizer: parts.1, origin: path,
       includesSpecialTokens: includesSpecialTokens)
@@ -40,9 +42,10 @@ public struct Student {
   /// The same student with the adapter that PEFT or `write(to:)` left in `folder`.
   public func adapted(from folder: String) throws -> Student {
     var student = self
-    student.decoder = decoder.adapted(
-      by: try LowRankAdapter(
-        PEFTAdapter(folder: folder), for: decoder.configuration, file: folder))
+    let adapter = try LowRankAdapter(
+      PEFTAdapter(folder: folder), for: decoder.configuration, file: folder)
+    try adapter.parameters.checkFinite(file: folder)
+    student.decoder = decoder.adapted(by: adapter)
     return student
   }
 
@@ -50,6 +53,13 @@ public struct Student {
   /// configuration.
   public var stopTokens: Set<Int> {
     tokenizer.stopTokens.union(decoder.configuration.endsOfSequence)
+  }
+
+  /// Throws where what was trained could not be written to `folder`, which is made; what is in it stays as it was.
+  public func checkWritable(to folder: String) throws {
+    if decoder.adapter != nil { try PEFTAdapter.checkFolder(folder) }
+    let name = decoder.adapter == nil ? "model" : "adapter_model"
+    try AtomicFile.check("\(folder)/\(name).safetensors")
   }
 
   /// Writes what was trained, with the tokenizer's files: a PEFT adapter where there is one, else a
@@ -66,7 +76,11 @@ public struct Student {
       try decoder.write(to: folder)
       try writeGenerationConfiguration(to: folder)
     }
-    try tokenizer.write(to: folder)
+    do { try tokenizer.write(to: folder) } catch let error as CocoaError {
+      throw FileError(
+        file: folder, expected: "a folder that the tokenizer's files can be copied to",
+        found: error.localizedDescription)
+    }
   }
 
   private func writeGenerationConfiguration(to folder: String) throws {
@@ -108,5 +122,21 @@ public struct Student {
     return try ExampleTokenizer(
       tokenizer, maximumTokens: c.contextLength, vocabularySize: c.vocabularySize,
       includesSpecialTokens: includesSpecialTokens, modelEnds: c.endsOfSequence)
+  }
+}
+
+extension ParameterStore {
+  /// Throws a `FileError` that names the first tensor of `file` with a number that is not finite. Such a model answers
+  /// nothing, and its losses are no numbers.
+  fileprivate func checkFinite(file: String) throws(FileError) {
+    for slot in slots {
+      // The sum of products with zero is zero unless a factor is infinite or no number.
+      let sum = self[slot.name].reduce(Float(0)) { $0 + $1 * 0 }
+      guard sum != 0 else { continue }
+      let bad = self[slot.name].enumerated().first { !$0.element.isFinite }
+      throw FileError(
+        file: file, location: "tensor \(slot.name)", expected: "finite numbers",
+        found: "\(bad?.element ?? .nan) at \(bad?.offset ?? 0)")
+    }
   }
 }

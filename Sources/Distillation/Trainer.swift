@@ -23,11 +23,14 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
   public var seed: UInt64
   /// Whether each epoch draws a new order; else the examples come in theirs.
   public var shuffles: Bool
+  /// What happens at a step whose loss or gradient is not finite.
+  public var nonFiniteStep: NonFiniteStep
 
   public init(
     learningRate: Double, schedule: LearningRateSchedule = .constant,
     optimiser: AdamWSettings = AdamWSettings(), length: Length, batchSize: Int,
-    clipNorm: Double? = nil, seed: UInt64 = 0, shuffles: Bool = true
+    clipNorm: Double? = nil, seed: UInt64 = 0, shuffles: Bool = true,
+    nonFiniteStep: NonFiniteStep = .stop
   ) {
     self.learningRate = learningRate
     self.schedule = schedule
@@ -37,6 +40,7 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
     self.clipNorm = clipNorm
     self.seed = seed
     self.shuffles = shuffles
+    self.nonFiniteStep = nonFiniteStep
   }
 
   /// Stage 1 of the paper: supervised fine-tuning on right chains.
@@ -61,6 +65,20 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
   func stepsPerEpoch(exampleCount: Int) -> Int { (exampleCount + batchSize - 1) / batchSize }
 }
 
+/// What happens at a step whose loss or gradient is not finite.
+public enum NonFiniteStep: String, Sendable, Hashable, Codable, CaseIterable {
+  /// The run ends with an error.
+  case stop
+  /// The step changes nothing, and the next one is taken.
+  case skip
+  /// As `skip`, and the learning rate is half of what it was from then on.
+  case reduceRate = "reduce-rate"
+
+  /// How many such steps may follow each other. A run whose parameters give no finite loss any more would otherwise
+  /// go on to its end without learning.
+  static let mostInARow = 10
+}
+
 /// What happened in one step.
 public struct StepReport: Sendable {
   /// Counted from 0.
@@ -76,21 +94,52 @@ public struct StepReport: Sendable {
   public var seconds: Double
   /// Tokens of the step's sequences, each counted whole.
   public var usefulTokens: Int
+  /// Why the step changed no parameter; nil for one that did.
+  public var skipped: TrainingError?
+}
+
+/// What the steps of a run, since its beginning, amount to.
+public struct TrainingTotals: Sendable, Hashable {
+  public var firstLoss = 0.0
+  public var lastLoss = 0.0
+  public var gradientNormSum = 0.0
+  public var seconds = 0.0
+  public var usefulTokens = 0
+  /// The steps that changed parameters, and those that did not since their loss or gradient was not finite.
+  public var updates = 0
+  public var skippedSteps = 0
+
+  public var meanGradientNorm: Double { gradientNormSum / Double(max(1, updates)) }
+
+  mutating func add(_ report: StepReport) {
+    seconds += report.seconds
+    usefulTokens += report.usefulTokens
+    if report.skipped != nil {
+      skippedSteps += 1
+      return
+    }
+    if updates == 0 { firstLoss = report.loss }
+    lastLoss = report.loss
+    gradientNormSum += report.gradientNorm
+    updates += 1
+  }
 }
 
 /// A run that cannot go on.
-public struct TrainingError: Error, CustomStringConvertible, Equatable {
+public struct TrainingError: Error, CustomStringConvertible, Equatable, Sendable {
+  /// Counted from 0; messages count from 1, as the progress does.
   public var step: Int
-  /// What was not finite: the loss or the gradient.
+  /// What was not finite: the loss, the gradient or the parameters.
   public var quantity: String
   public var value: Double
-  /// The examples of the step, those with a loss that is not finite first.
+  /// The examples of the step whose own loss or gradient is not finite; all where each alone is finite.
   public var examples: [String]
 
   public var description: String {
     let names = examples.prefix(8).joined(separator: ", ")
     let rest = examples.count > 8 ? " and \(examples.count - 8) more" : ""
-    return "step \(step): the \(quantity) is \(value), examples \(names)\(rest)"
+    return "step \(step + 1): the \(quantity) is \(value)"
+      + (examples.isEmpty ? "" : ", examples \(names)\(rest)")
   }
 }
 
@@ -105,6 +154,15 @@ public final class Trainer {
   public let settings: TrainingSettings
   public let workers: Workers
   public let optimiser: AdamW
+  /// The steps taken so far; one more for each call of `step`.
+  public package(set) var nextStep = 0
+  public package(set) var totals = TrainingTotals()
+  /// What the learning rate is multiplied by beside the schedule: halved by each `NonFiniteStep.reduceRate`.
+  package var rateFactor = 1.0
+  /// How many steps before the next one had no finite loss or gradient.
+  package var skippedInARow = 0
+  /// Computed once, since each saved state has it.
+  private(set) lazy var examplesChecksum = Self.checksum(of: objective.examples)
   private let gradients: ParameterStore
   private var order: (epoch: Int, indices: [Int])?
 
@@ -122,8 +180,6 @@ public final class Trainer {
     gradients = decoder.trainable.zeros()
   }
 
-  /// The steps taken so far; one more for each call of `step`.
-  public var nextStep: Int { optimiser.stepCount }
   public var stepCount: Int { settings.stepCount(exampleCount: objective.examples.count) }
 
   /// The probability of dropout in the adapter's input: the adapter's own, unless the objective trains
@@ -132,18 +188,10 @@ public final class Trainer {
     objective.usesDropout ? decoder.adapter?.configuration.dropout ?? 0 : 0
   }
 
-  /// Takes the steps that are left, with a report after each. `shouldStop` is asked before each
-  /// step; a run that was stopped can be saved and gone on with.
-  ///
-  /// Throws a `TrainingError` where the loss or the gradient is not finite; the parameters are then
-  /// those before that step.
-  public func run(
-    report: (StepReport) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
-  ) throws {
-    while nextStep < stepCount, !shouldStop() { try report(step()) }
-  }
-
   /// Takes the next step.
+  ///
+  /// Throws a `TrainingError` where the loss or the gradient is not finite and `settings.nonFiniteStep` says stop, or
+  /// too many such steps follow each other; the parameters are then those before that step.
   public func step() throws -> StepReport {
     let start = ContinuousClock.now
     let step = nextStep
@@ -164,27 +212,61 @@ public final class Trainer {
     // The loss travels as a sum and a weight, the number of means, and is divided once.
     let weight = Double(means)
     let loss = losses.reduce(0) { $0 + $1.loss } / weight
-    func failure(_ quantity: String, _ value: Double) -> TrainingError {
-      let bad = zip(examples, losses).filter { !$1.loss.isFinite }.map(\.0.id)
-      return TrainingError(
-        step: step, quantity: quantity, value: value,
-        examples: bad.isEmpty ? examples.map(\.id) : bad)
-    }
-    guard loss.isFinite else { throw failure("loss", loss) }
-    let norm = workers.norm(of: gradients) / weight
-    guard norm.isFinite else { throw failure("gradient's norm", norm) }
-    // As torch.nn.utils.clip_grad_norm_ scales it.
-    let clip = settings.clipNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     let rate =
-      settings.learningRate
+      rateFactor * settings.learningRate
       * settings.schedule.factor(step: step, of: stepCount, epoch: epoch)
-    optimiser.step(
-      decoder.trainable, gradients: gradients, gradientScale: Float(clip / weight),
-      learningRate: Float(rate), workers: workers.count)
-    return StepReport(
+    let norm = loss.isFinite ? workers.norm(of: gradients) / weight : .nan
+    var failure: TrainingError?
+    if !loss.isFinite {
+      let bad = zip(examples, losses).filter { !$1.loss.isFinite }.map(\.0.id)
+      failure = TrainingError(step: step, quantity: "loss", value: loss, examples: bad)
+    } else if !norm.isFinite {
+      failure = TrainingError(
+        step: step, quantity: "gradient's norm", value: norm,
+        examples: nonFiniteGradients(trees).map { examples[$0].id })
+    }
+    if var failure {
+      if failure.examples.isEmpty { failure.examples = examples.map(\.id) }
+      skippedInARow += 1
+      guard settings.nonFiniteStep != .stop, skippedInARow <= NonFiniteStep.mostInARow else {
+        throw failure
+      }
+      if settings.nonFiniteStep == .reduceRate { rateFactor /= 2 }
+    } else {
+      skippedInARow = 0
+      // As torch.nn.utils.clip_grad_norm_ scales it.
+      let clip = settings.clipNorm.map { min(1, $0 / (norm + 1e-6)) } ?? 1
+      optimiser.step(
+        decoder.trainable, gradients: gradients, gradientScale: Float(clip / weight),
+        learningRate: Float(rate), workers: workers.count)
+    }
+    nextStep += 1
+    let report = StepReport(
       step: step, stepCount: stepCount, epoch: epoch, loss: loss, gradientNorm: norm,
       learningRate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
-      usefulTokens: examples.reduce(0) { $0 + $1.usefulTokens })
+      usefulTokens: examples.reduce(0) { $0 + $1.usefulTokens }, skipped: failure)
+    totals.add(report)
+    return report
+  }
+
+  /// The indices of `trees` whose gradients, each computed alone, are not finite.
+  private func nonFiniteGradients(_ trees: [PrefixTree]) -> [Int] {
+    trees.indices.filter { index in
+      _ = workers.losses(
+        of: [trees[index]], on: decoder, rule: objective.rule, dropout: dropout,
+        gradients: gradients)
+      return !workers.norm(of: gradients).isFinite
+    }
+  }
+
+  /// Throws a `TrainingError` where a parameter is not finite, which the loss of the next step would show.
+  public func checkParameters() throws {
+    let norm = workers.norm(of: decoder.trainable)
+    guard norm.isFinite else {
+      throw TrainingError(
+        step: nextStep - 1, quantity: "parameters' norm after the update", value: norm, examples: []
+      )
+    }
   }
 
   /// The examples of the epoch's batch `index`. The order of an epoch follows from the seed and the

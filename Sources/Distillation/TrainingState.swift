@@ -4,39 +4,45 @@ import Foundation
 import LanguageModel
 
 /// The state of a run between two steps, in one safetensors file: the trained tensors, the
-/// optimiser's moments, the steps taken and the settings.
+/// optimiser's moments, the steps taken, what they amount to, the settings, and a checksum of all.
 ///
 /// Data order and dropout follow from the seed and the step, so that a run that goes on from here
 /// takes the steps it would have taken, bit for bit.
 extension Trainer {
   private static let parts = ["parameter.", "first_moment.", "second_moment."]
+  private static let lengthKey = "setting length"
+  private static let checksumKey = "sha256 state"
 
   private var stores: [ParameterStore] {
     [decoder.trainable, optimiser.firstMoments, optimiser.secondMoments]
   }
 
-  /// What must be the same for a run to go on, by key: the caller's `provenance`, every setting, and a
-  /// checksum of the examples.
+  /// What must be the same for a run to go on, by key: the caller's `provenance`, every setting, the adapter, the
+  /// workers, and a checksum of the examples.
   private func identity(_ provenance: [String: String]) throws -> [String: String] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    let encoded = [UInt8](try encoder.encode(settings))
-    var identity = provenance
-    for (key, node) in try JSONNode(JSONValue(encoded, file: "settings"), file: "settings")
-      .members()
-    {
-      identity["setting \(key)"] = node.value.text()
+    func members(_ value: some Encodable, _ name: String) throws -> [(String, String)] {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      let node = JSONNode(
+        try JSONValue([UInt8](try encoder.encode(value)), file: name), file: name)
+      return try node.members().map { ("\(name) \($0.key)", $0.node.value.text()) }
     }
+    var identity = provenance
+    var parts = try members(settings, "setting")
+    if let adapter = decoder.adapter { parts += try members(adapter.configuration, "adapter") }
+    for (key, value) in parts { identity[key] = value }
     identity["dropout"] = "\(dropout)"
     identity["examplesPerMean"] = "\(objective.examplesPerMean)"
+    identity["workers"] = "\(workers.count)"
+    identity["precision"] = workers.precision.rawValue
     identity["sha256 examples"] = examplesChecksum
     return identity
   }
 
-  /// SHA-256 of the examples' tokens, weights and reference losses in their order.
-  private var examplesChecksum: String {
+  /// SHA-256 of the tokens, weights and reference losses of `examples` in their order.
+  static func checksum(of examples: [TrainingExample]) -> String {
     var hash = SHA256()
-    for example in objective.examples {
+    for example in examples {
       for segment in example.tree.segments {
         hash.update(
           Array("\(segment.parent ?? -1) \(segment.tokens.count) \(segment.tokens)\n".utf8))
@@ -48,36 +54,139 @@ extension Trainer {
     return hash.hexDigest()
   }
 
+  /// What changes from step to step beside the tensors, each number by its key.
+  private var progress: [String: String] {
+    [
+      "steps": "\(nextStep)", "optimiser_steps": "\(optimiser.stepCount)",
+      "rate_factor": "\(rateFactor)", "skipped_in_a_row": "\(skippedInARow)",
+      "first_loss": "\(totals.firstLoss)", "last_loss": "\(totals.lastLoss)",
+      "gradient_norm_sum": "\(totals.gradientNormSum)", "seconds": "\(totals.seconds)",
+      "useful_tokens": "\(totals.usefulTokens)", "updates": "\(totals.updates)",
+      "skipped_steps": "\(totals.skippedSteps)",
+    ]
+  }
+
   /// Writes the state to `path`, the whole file or nothing. `provenance` is what else the run depends
   /// on, by key: the objective with its parameters, the model, the data.
+  ///
+  /// Throws a `TrainingError` where a parameter is not finite, and leaves the file as it was.
   public func save(to path: String, provenance: [String: String] = [:]) throws {
+    try checkParameters()
+    var metadata = try identity(provenance).merging(progress) { own, _ in own }
+    let digests = try Self.digests { index in
+      var hash = SHA256()
+      for slot in self.stores[index].slots {
+        hash.update(UnsafeRawBufferPointer(UnsafeBufferPointer(self.stores[index][slot.name])))
+      }
+      return hash.hexDigest()
+    }
+    metadata[Self.checksumKey] = Self.checksum(metadata, digests)
     let tensors = zip(Self.parts, stores).flatMap { $1.sources(prefix: $0) }
-    let metadata = try identity(provenance).merging(["steps": String(nextStep)]) { own, _ in own }
     try SafetensorsFile.save(tensors, metadata: metadata, to: path)
+  }
+
+  /// The results of `digest` for the three parts of the state, computed side by side.
+  private static func digests(_ digest: @escaping (Int) throws -> String) throws -> [String] {
+    let results = DigestResults(count: parts.count)
+    try parallel(parts.count, sharing: (digest, results)) { index, shared in
+      shared.1.values[index] = try shared.0(index)
+    }
+    return Array(results.values)
+  }
+
+  /// The digest of the tensors' digests and of the metadata, but for what the writer of the file adds.
+  private static func checksum(_ metadata: [String: String], _ digests: [String]) -> String {
+    let lines = metadata.filter { $0.key != checksumKey && $0.key != "format" }
+      .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }
+    return SHA256.hex(of: lines.joined() + digests.joined(separator: "\n"))
+  }
+
+  /// The state at `path` with its tensors by name. Throws where the file cannot be read, or is not as it was written.
+  func intactState(_ path: String) throws -> (metadata: [String: String], [String: StoredTensor]) {
+    let file = try SafetensorsFile(path: path)
+    let tensors = Dictionary(
+      file.tensors.map { ($0.description.name, $0) }, uniquingKeysWith: { $1 })
+    let digests = try Self.digests { index in
+      var hash = SHA256()
+      for slot in self.stores[index].slots {
+        // One that is missing is an error of its own, later.
+        guard let tensor = tensors[Self.parts[index] + slot.name] else { continue }
+        tensor.values.withUnsafeBytes { hash.update($0) }
+      }
+      return hash.hexDigest()
+    }
+    let checksum = Self.checksum(file.metadata, digests)
+    // A state with other tensors is none that was damaged, but one of another run.
+    let names = Set(
+      zip(Self.parts, stores).flatMap { part, store in store.slots.map { part + $0.name } })
+    guard file.metadata[Self.checksumKey] == checksum || Set(tensors.keys) != names else {
+      throw FileError(
+        file: path, location: Self.checksumKey, expected: "\(checksum), that of the content",
+        found: file.metadata[Self.checksumKey] ?? "none")
+    }
+    return (file.metadata, tensors)
   }
 
   /// Goes on from the state at `path`. Throws a `FileError` if the file is damaged, or is of a run with
   /// another provenance, other settings, examples or tensors, and names all that differs; nothing is
   /// changed then.
+  ///
+  /// The length may differ where the schedule does not depend on it, so that a run can be made longer.
   public func restore(from path: String, provenance: [String: String] = [:]) throws {
-    let file = try SafetensorsFile(path: path)
+    let (metadata, tensors) = try intactState(path)
+    try restore(metadata, tensors, file: path, provenance: provenance)
+  }
+
+  func restore(
+    _ metadata: [String: String], _ stored: [String: StoredTensor], file path: String,
+    provenance: [String: String]
+  ) throws {
     let identity = try identity(provenance)
-    let differing = identity.keys.filter { file.metadata[$0] != identity[$0] }.sorted()
+    let known = metadata.keys.filter {
+      progress[$0] == nil && !["format", Self.checksumKey].contains($0)
+    }
+    let differing = Set(identity.keys).union(known).filter {
+      metadata[$0] != identity[$0]
+        && !($0 == Self.lengthKey && !settings.schedule.dependsOnLength)
+    }.sorted()
     if !differing.isEmpty {
       func list(_ values: [String: String]) -> String {
         differing.map { "\($0)=\(values[$0] ?? "none")" }.joined(separator: ", ")
       }
       throw FileError(
-        file: path, location: differing.joined(separator: ", "), expected: list(identity),
-        found: list(file.metadata))
+        file: path, location: differing.joined(separator: ", "),
+        expected: list(identity)
+          + (differing.contains(Self.lengthKey)
+            ? " (the learning rate's schedule ends with the run, whose length cannot change)" : ""),
+        found: list(metadata))
     }
-    guard let steps = file.metadata["steps"].flatMap({ Int($0) }), steps >= 0 else {
+    func number<Number: LosslessStringConvertible>(_ key: String, _ type: Number.Type)
+      throws(FileError)
+      -> Number
+    {
+      guard let number = metadata[key].flatMap({ Number($0) }) else {
+        throw FileError(
+          file: path, location: key, expected: "a number", found: metadata[key] ?? "none")
+      }
+      return number
+    }
+    let steps = try number("steps", Int.self)
+    guard (0...stepCount).contains(steps) else {
       throw FileError(
-        file: path, location: "steps", expected: "the number of steps taken",
-        found: file.metadata["steps"] ?? "none")
+        file: path, location: "steps", expected: "at most the \(stepCount) steps of this run",
+        found: "\(steps) steps taken")
     }
-    let stored = Dictionary(
-      uniqueKeysWithValues: file.tensors.map { ($0.description.name, $0) })
+    var totals = TrainingTotals()
+    totals.firstLoss = try number("first_loss", Double.self)
+    totals.lastLoss = try number("last_loss", Double.self)
+    totals.gradientNormSum = try number("gradient_norm_sum", Double.self)
+    totals.seconds = try number("seconds", Double.self)
+    totals.usefulTokens = try number("useful_tokens", Int.self)
+    totals.updates = try number("updates", Int.self)
+    totals.skippedSteps = try number("skipped_steps", Int.self)
+    let optimiserSteps = try number("optimiser_steps", Int.self)
+    let rateFactor = try number("rate_factor", Double.self)
+    let skippedInARow = try number("skipped_in_a_row", Int.self)
     let wanted = zip(Self.parts, stores).flatMap { prefix, store in
       store.slots.map { (prefix + $0.name, $0, store) }
     }
@@ -92,6 +201,25 @@ extension Trainer {
       if let tensor = stored[name] { _ = store[slot.name].update(fromContentsOf: tensor.values) }
     }
     for store in stores { store.didChange() }
-    optimiser.stepCount = steps
+    optimiser.stepCount = optimiserSteps
+    nextStep = steps
+    self.totals = totals
+    self.rateFactor = rateFactor
+    self.skippedInARow = skippedInARow
+  }
+}
+
+/// Texts that threads write, each to an index of its own.
+private final class DigestResults {
+  let values: UnsafeMutableBufferPointer<String>
+
+  init(count: Int) {
+    values = .allocate(capacity: count)
+    values.initialize(repeating: "")
+  }
+
+  deinit {
+    values.deinitialize()
+    values.deallocate()
   }
 }

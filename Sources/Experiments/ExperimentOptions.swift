@@ -29,6 +29,10 @@ package struct ExperimentOptions: Sendable {
   package var arms: [Arm]
   package var seeds: [Int]
   package var jobs: Int
+  /// The threads of each run.
+  package var workers: Int
+  /// How long a run trains before it saves its state.
+  package var savingInterval: Duration
   package var output: String
   package var isSmoke = false
   /// Whether the flags select the experiment's variant.
@@ -36,9 +40,15 @@ package struct ExperimentOptions: Sendable {
   /// The flags that say what is run, from which the same plan is made again.
   package var flags: [String]
 
+  static let workerRange = 1...256
+  private static let mostSeeds = 100_000
+
+  /// The flags that are no part of the plan.
+  private static let executionFlags: Set = ["--jobs", "--save-interval"]
+
   /// Reads `arguments`. Throws a `UsageError` that names all that is wrong with them.
   package init(_ arguments: [String], for experiment: Experiment, cores: Int) throws {
-    let own = ["--seeds", "--arms", "--jobs", "--output"]
+    let own = ["--seeds", "--arms", "--workers", "--jobs", "--save-interval", "--output"]
     let known = experiment.settings.map(\.flag) + own
     let switches = ["--smoke", "--dry-run", "--help"]
     let optional = experiment.settings.filter { $0.kind == .flag }.map(\.flag)
@@ -69,11 +79,10 @@ package struct ExperimentOptions: Sendable {
     var problems = missing + read.problems
     let given = read.values
     let flags = read.switches
-    // The number of jobs is not part of the plan.
     self.flags =
       (flags.contains("--smoke") ? ["--smoke"] : [])
       + known.compactMap { flag in
-        flag == "--jobs" ? nil : given[flag].map { "\(flag)=\($0)" }
+        Self.executionFlags.contains(flag) ? nil : given[flag].map { "\(flag)=\($0)" }
       }
     isSmoke = flags.contains("--smoke")
     if flags.contains("--dry-run") { action = .dryRun }
@@ -85,7 +94,8 @@ package struct ExperimentOptions: Sendable {
       }
     if isFromPlan, let flag = self.flags.first {
       problems.append(
-        "\(flag): the plan states what is run; expected no flag but --jobs after run or collect")
+        "\(flag): the plan states what is run; expected no flag but "
+          + "\(Self.executionFlags.sorted().joined(separator: " and ")) after run or collect")
     }
 
     let variantFlag = experiment.variant.flatMap { variant in
@@ -129,10 +139,11 @@ package struct ExperimentOptions: Sendable {
       let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
       let found = numbers.compactMap { $0 }
       if found.count < numbers.count || found.contains(where: { $0 < 0 })
-        || (found.count == 1 && !text.contains(",") && found[0] < 1)
+        || (found.count == 1 && !text.contains(",") && !(1...Self.mostSeeds).contains(found[0]))
       {
         problems.append(
-          "--seeds: expected how many (5), or which (0,3,7), found \"\(text)\"")
+          "--seeds: expected how many (5), at most \(Self.mostSeeds), or which (0,3,7), found \"\(text)\""
+        )
       } else {
         seeds =
           text.contains(",")
@@ -148,14 +159,17 @@ package struct ExperimentOptions: Sendable {
       }
       arms = experiment.arms.filter { names.contains($0.name) }
     }
-    jobs = cores
-    if let text = given["--jobs"] {
-      if let number = Int(text), (1...256).contains(number) {
-        jobs = number
-      } else {
-        problems.append("--jobs: expected a whole number from 1 to 256, found \"\(text)\"")
-      }
+    func number(_ flag: String, _ range: ClosedRange<Int>, default standard: Int) -> Int {
+      guard let text = given[flag] else { return standard }
+      if let number = Int(text), range.contains(number) { return number }
+      problems.append(
+        "\(flag): expected a whole number from \(range.lowerBound) to \(range.upperBound), "
+          + "found \"\(text)\"")
+      return standard
     }
+    workers = number("--workers", Self.workerRange, default: 1)
+    jobs = number("--jobs", 1...256, default: max(1, cores / workers))
+    savingInterval = .seconds(number("--save-interval", 0...1_000_000, default: 60))
     output =
       given["--output"]
       ?? "results/\(isSmoke ? "scratch/" : "")\(experiment.outputName(inVariant: isVariant)).csv"
@@ -194,7 +208,9 @@ package struct ExperimentOptions: Sendable {
       \(rows([
         ("--seeds", "how many seeds (5), or which (0,3,7); \(seeds)"),
         ("--arms", "only these arms"),
-        ("--jobs", "runs side by side; as many as there are cores"),
+        ("--workers", "threads of each run, which change its last digits; 1"),
+        ("--jobs", "runs side by side; as many as there are cores for them"),
+        ("--save-interval", "seconds of training between two saved states of a run; 60"),
         ("--output", "the CSV; results/\(experiment.outputName(inVariant: isVariant)).csv"),
         ("--smoke", "a run of a few seconds, to see that all works"),
         ("--dry-run", "print the plan and what of it is finished"),

@@ -1,13 +1,21 @@
 import Files
 import Foundation
 import Parameters
+import Synchronization
 
 extension Experiment {
   /// The whole of an experiment's executable: reads the flags, writes the plan, executes the runs
   /// that are missing, writes the CSV, prints a summary, and ends the process with status 0, 1 if a
   /// run failed, or 2 if the call made no sense.
   public func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
-    exit(run(arguments))
+    StandardStreams.prepare()
+    StandardStreams.ignoreBrokenPipes()
+    var status = run(arguments)
+    do { try StandardStreams.flush() } catch {
+      StandardError.line("\(name): \(error)")
+      status = max(status, 1)
+    }
+    exit(status)
   }
 
   /// `main` up to the end of the process: returns its exit status. The plan and the records go to
@@ -31,15 +39,20 @@ extension Experiment {
         print("Plan: \(place.plan)")
         return 0
       case .run(let id):
-        return try execute(id, jobs: options.jobs, place) ? 0 : 1
+        return try execute(id, options, place) ? 0 : 1
       case .collect:
         return try collect(Plan(path: place.plan), place) ? 0 : 1
       case .all:
         let (plan, prepared) = try planned(options, place)
         try plan.write(to: place.plan)
         try show(plan, prepared, options, place, isDetailed: false)
-        try execute(plan, prepared, on: LocalThreads(count: options.jobs), place)
-        return try collect(plan, place) ? 0 : 1
+        try AtomicFile.check(plan.output)
+        let isInterrupted = try execute(plan.runs, of: plan, prepared, options, place)
+        let isWhole = try collect(plan, place)
+        if isInterrupted {
+          StandardError.line("interrupted; to go on: \(ShellCommand.current)")
+        }
+        return isWhole ? 0 : 1
       }
     } catch let error as UsageError {
       StandardError.line("\(error)")
@@ -79,24 +92,39 @@ extension Experiment {
 
   // MARK: Run
 
-  /// Executes the runs of `plan` that are missing.
+  /// Executes those of `runs`, which are of `plan`, that are missing, and waits for those that other processes
+  /// execute. Returns whether it was interrupted.
   private func execute(
-    _ plan: Plan, _ prepared: Prepared, on executor: some Executor, _ place: Place
-  ) throws {
-    let finished = Set(try place.records.finished(plan).map(\.id))
-    let missing = plan.runs.filter { !finished.contains($0.id) }
-    guard !missing.isEmpty else { return }
+    _ runs: [PlannedRun], of plan: Plan, _ prepared: Prepared, _ options: ExperimentOptions,
+    _ place: Place
+  ) throws -> Bool {
+    var missing: [PlannedRun] = []
+    var failures: [String: RunRecord] = [:]
+    let claims = ClaimFolder(folder: place.claims)
+    for run in runs {
+      let record = try place.records.record(run, of: plan)
+      if record != nil, record?.failure == nil { place.removeLeftovers(run.id, claims) }
+      if record == nil || record?.failure != nil { missing.append(run) }
+      failures[run.id] = record
+    }
+    guard !missing.isEmpty else { return false }
+    // What cannot be written is found before any work is lost.
+    for folder in [place.records.folder, place.stages] { try AtomicFile.check(folder + "/check") }
     Interruption.watch()
+    let executor = LocalThreads(count: options.jobs)
     let progress = ProgressDisplay(
       "runs", total: missing.count, jobs: executor.jobs(for: missing.count),
-      sharedCount: plan.seeds.count)
-    let execution = Execution(plan: plan, prepared: prepared, place: place, progress: progress)
-    executor.execute(missing) { execution.execute($0, threads: $1) != .interrupted }
+      sharedCount: min(missing.count, plan.seeds.count))
+    let execution = Execution(
+      plan: plan, prepared: prepared, place: place, savingInterval: options.savingInterval,
+      claims: claims, failures: failures, progress: progress)
+    let isInterrupted = executor.execute(missing, execution.execute)
     progress.close()
+    return isInterrupted
   }
 
   /// Executes one run of the plan that is written; returns whether it is finished.
-  private func execute(_ id: String, jobs: Int, _ place: Place) throws -> Bool {
+  private func execute(_ id: String, _ options: ExperimentOptions, _ place: Place) throws -> Bool {
     let plan = try Plan(path: place.plan)
     guard let run = plan.runs.first(where: { $0.id == id }) else {
       throw FileError(
@@ -107,15 +135,13 @@ extension Experiment {
       print("\(id) \(run.label): finished before")
       return true
     }
-    let options = try ExperimentOptions(plan.flags, for: self, cores: jobs)
-    let (now, prepared) = try planned(options, place)
+    let planOptions = try ExperimentOptions(plan.flags, for: self, cores: AvailableCores.count)
+    let (now, prepared) = try planned(planOptions, place)
     try plan.check(now, file: place.plan)
-    Interruption.watch()
-    let progress = ProgressDisplay("runs", total: 1, sharedCount: 1)
-    let execution = Execution(plan: plan, prepared: prepared, place: place, progress: progress)
-    let outcome = execution.execute(run, threads: jobs)
-    progress.close()
-    return outcome == .finished
+    if try execute([run], of: plan, prepared, options, place) {
+      StandardError.line("interrupted; to go on: \(ShellCommand.current)")
+    }
+    return try place.records.finished(run, of: plan) != nil
   }
 
   // MARK: Collect
@@ -147,45 +173,123 @@ struct Place: Sendable {
   var plan: String { "\(root)/\(experiment)/plan.json" }
   var data: String { "\(root)/\(experiment)/data" }
   var records: RecordStore { RecordStore(folder: "\(root)/\(experiment)/records") }
+  var claims: String { "\(root)/\(experiment)/claims" }
   var stages: String { "\(root)/stages" }
+
+  /// Where the run goes on from after its process has ended.
+  func work(_ id: String) -> String { "\(root)/\(experiment)/work/\(id)" }
+
+  func removeWork(_ id: String) {
+    try? FileContents.removeFolder(work(id))
+    FileContents.removeIfEmpty(AtomicFile.folder(of: work(id)))
+  }
+
+  /// Removes what a process left that ended between writing the record of the run and tidying up.
+  func removeLeftovers(_ id: String, _ claims: ClaimFolder) {
+    guard FileContents.exists(work(id)) || claims.hasFiles(of: id),
+      let claim = try? claims.claim(id)
+    else { return }
+    removeWork(id)
+    claim.finish()
+  }
 }
 
 /// Executes single runs of a plan and writes their records.
 struct Execution: Sendable {
   let plan: Plan
   let prepared: Prepared
-  let records: RecordStore
+  let place: Place
+  let savingInterval: Duration
+  /// The records of earlier failures, by run: such a run is made again. One that failed since then failed in another
+  /// process.
+  let failures: [String: RunRecord]
   let progress: ProgressDisplay
+  private let records: RecordStore
+  private let claims: ClaimFolder
   private let stages: StageStore
   private let code = CodeVersion()
   private let machine: [String: String]
 
-  init(plan: Plan, prepared: Prepared, place: Place, progress: ProgressDisplay) {
-    self.plan = plan
-    self.prepared = prepared
-    self.progress = progress
+  init(
+    plan: Plan, prepared: Prepared, place: Place, savingInterval: Duration,
+    claims: ClaimFolder, failures: [String: RunRecord], progress: ProgressDisplay
+  ) {
+    (self.plan, self.prepared, self.place) = (plan, prepared, place)
+    (self.savingInterval, self.failures, self.progress) = (savingInterval, failures, progress)
     records = place.records
+    self.claims = claims
     stages = StageStore(folder: place.stages)
     machine = Machine.description().merging(prepared.machine) { $1 }
   }
 
-  enum Outcome { case finished, failed, interrupted }
+  enum Outcome {
+    case finished, failed, interrupted
+    /// Another process works on it.
+    case elsewhere
+    /// Its record cannot be written, nor could those of others.
+    case unwritable
+  }
 
   /// Executes `run` and writes its record. An interrupted run leaves no record, a failed one a record
   /// of the failure.
-  func execute(_ run: PlannedRun, threads: Int) -> Outcome {
+  func execute(_ run: PlannedRun) -> Outcome {
     if Interruption.isRequested { return .interrupted }
+    let claim: Claim
+    do {
+      guard let made = try claims.claim(run.id) else { return .elsewhere }
+      claim = made
+    } catch {
+      progress.failed(run.label, "\(error)")
+      return .unwritable
+    }
+    do {
+      // Another process may have finished it before the claim was free.
+      if let outcome = try outcomeElsewhere(run) {
+        place.removeWork(run.id)
+        claim.finish()
+        return outcome
+      }
+      return try execute(run, claim)
+    } catch {
+      claim.release()
+      progress.failed(run.label, "\(error)")
+      return .unwritable
+    }
+  }
+
+  /// What came of the run in another process since this one looked; nil where it is to be made.
+  private func outcomeElsewhere(_ run: PlannedRun) throws -> Outcome? {
+    guard let record = try records.record(run, of: plan) else { return nil }
+    if let before = failures[run.id], record.failure != nil, before.finished == record.finished,
+      before.seconds == record.seconds
+    {
+      return nil
+    }
+    progress.finishedElsewhere(run.label, failure: record.failure)
+    return record.failure == nil ? .finished : .failed
+  }
+
+  /// Throws where the record cannot be written.
+  private func execute(_ run: PlannedRun, _ claim: Claim) throws -> Outcome {
     progress.started(run.id, run.label)
     let start = ContinuousClock.now
+    let outputs = RunOutputs()
     var metrics: [Metric] = []
     var failure: String?
     do {
       metrics = try prepared.run(
         RunContext(
-          settings: run.settings, threads: threads, id: run.id, plan: plan, stages: stages,
-          progress: progress))
+          settings: run.settings, threads: plan.workers, savingInterval: savingInterval,
+          workFolder: place.work(run.id), id: run.id, plan: plan, stages: stages,
+          progress: progress, claim: claim, outputs: outputs))
     } catch is CancellationError {
-      return .interrupted
+      claim.release()
+      progress.stopped(run.id)
+      return claim.isLost ? .elsewhere : .interrupted
+    } catch let error as FileError where error.isLackOfRoom {
+      // No failure of the run, and others would come to the same after as much work.
+      progress.stopped(run.id)
+      throw error
     } catch {
       failure = "\(error)"
     }
@@ -194,12 +298,18 @@ struct Execution: Sendable {
       experiment: plan.experiment, id: run.id, provenance: plan.provenance(of: run.settings),
       settings: plan.columns.map { ($0, shown($0, run.settings)) }, arm: run.settings.arm,
       seed: run.settings.integer("seed"), commit: code.shortCitation, machine: machine,
-      seconds: seconds, finished: Date(), metrics: metrics, failure: failure)
-    do {
-      try records.write(record)
-    } catch {
-      failure = "its record cannot be written: \(error)"
+      seconds: seconds, finished: Date(), checksums: outputs.checksums, metrics: metrics,
+      failure: failure)
+    do { try claim.check() } catch {
+      progress.stopped(run.id)
+      return .elsewhere
     }
+    do { try records.write(record, of: plan) } catch {
+      progress.stopped(run.id)
+      throw error
+    }
+    if failure == nil { place.removeWork(run.id) }
+    claim.finish()
     progress.finished(run.id, seconds: seconds, failure: failure)
     return failure == nil ? .finished : .failed
   }
@@ -213,44 +323,88 @@ struct Execution: Sendable {
   }
 }
 
-/// What has runs executed: threads of this process, or a cluster's scheduler.
-protocol Executor {
-  /// How many runs of `count` are executed at once.
-  func jobs(for count: Int) -> Int
-
-  /// Calls `body` for each of `runs` with the number of threads that it may use, or has another
-  /// process call the experiment with `run ID`, and returns when all have ended. No further runs are
-  /// begun after `body` has returned false.
-  func execute(_ runs: [PlannedRun], _ body: @escaping @Sendable (PlannedRun, Int) -> Bool)
-}
-
-/// Threads of this process, `count` in all.
-struct LocalThreads: Executor {
+/// Executes runs on threads of this process, `count` in all. Other processes may do the same in the same folder; a
+/// cluster's jobs call the experiment with `run ID`.
+struct LocalThreads {
   let count: Int
 
+  /// How many of `count` runs are executed at once.
   func jobs(for count: Int) -> Int { max(1, min(self.count, count)) }
 
-  /// A run that is alone may use all threads; else each run has its own.
-  func execute(_ runs: [PlannedRun], _ body: @escaping @Sendable (PlannedRun, Int) -> Bool) {
-    let jobs = jobs(for: runs.count)
-    let threads = max(1, count / jobs)
-    let next = Counter()
-    DispatchQueue.concurrentPerform(iterations: jobs) { _ in
-      while let index = next.next(below: runs.count), body(runs[index], threads) {}
+  /// Calls `body` for each of `runs`, those that other processes work on again and again until they are finished, and
+  /// returns when all have ended. No further runs are begun after one was interrupted, which is returned, or its record
+  /// could not be written.
+  func execute(
+    _ runs: [PlannedRun], _ body: @escaping @Sendable (PlannedRun) -> Execution.Outcome
+  ) -> Bool {
+    let queue = RunQueue(runs)
+    DispatchQueue.concurrentPerform(iterations: jobs(for: runs.count)) { _ in
+      while let run = queue.next() { queue.ended(run, body(run)) }
+    }
+    return queue.isInterrupted
+  }
+}
+
+/// The runs that are left.
+private final class RunQueue: Sendable {
+  private struct State {
+    var pending: [PlannedRun]
+    var elsewhere: [PlannedRun] = []
+    var isStopped = false
+    var isInterrupted = false
+    var saysThatItWaits = false
+  }
+
+  private let state: Mutex<State>
+
+  /// The time between two looks at what other processes work on.
+  private static let pause = 0.5
+
+  init(_ runs: [PlannedRun]) { state = Mutex(State(pending: runs.reversed())) }
+
+  var isInterrupted: Bool { state.withLock { $0.isInterrupted } }
+
+  /// The next run to try; nil where none is left.
+  func next() -> PlannedRun? {
+    let (run, isElsewhere) = state.withLock { state -> (PlannedRun?, Bool) in
+      if state.isStopped { return (nil, false) }
+      if let run = state.pending.popLast() { return (run, false) }
+      guard !state.elsewhere.isEmpty else { return (nil, false) }
+      if !state.saysThatItWaits {
+        state.saysThatItWaits = true
+        StandardError.line(
+          "waiting for runs that other processes execute: \(state.elsewhere.count)")
+      }
+      return (state.elsewhere.removeFirst(), true)
+    }
+    if isElsewhere { Thread.sleep(forTimeInterval: Self.pause) }
+    return run
+  }
+
+  func ended(_ run: PlannedRun, _ outcome: Execution.Outcome) {
+    state.withLock { state in
+      switch outcome {
+      case .finished, .failed: break
+      case .elsewhere: state.elsewhere.append(run)
+      case .interrupted: (state.isStopped, state.isInterrupted) = (true, true)
+      case .unwritable: state.isStopped = true
+      }
     }
   }
 }
 
-/// Hands out the numbers from 0.
-private final class Counter: @unchecked Sendable {
-  private let lock = NSLock()
-  private var value = 0
+/// The call of this process as a line for a shell.
+package enum ShellCommand {
+  package static var current: String { line(CommandLine.arguments) }
 
-  func next(below limit: Int) -> Int? {
-    lock.withLock {
-      guard value < limit else { return nil }
-      value += 1
-      return value - 1
-    }
+  /// `words` as a line, quoted where that is needed.
+  package static func line(_ words: [String]) -> String {
+    words.map { word in
+      let isPlain = !word.isEmpty && word.utf8.allSatisfy { plainBytes.contains($0) }
+      return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
+    }.joined(separator: " ")
   }
+
+  private static let plainBytes = Set(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%".utf8)
 }

@@ -17,6 +17,7 @@ public enum MetricUnit: String, Sendable, CaseIterable {
   case nats
   case pairs
   case questions
+  case steps
   case tokensPerSecond = "tokens/s"
   case directions
   case ratio
@@ -54,6 +55,8 @@ extension MetricName {
   public static func meanGradientNorm(_ stage: String) -> MetricName {
     of(stage, "mean_gradient_norm")
   }
+  /// Steps of a stage that changed nothing, since their loss or gradient was not finite.
+  public static func skippedSteps(_ stage: String) -> MetricName { of(stage, "skipped_steps") }
   /// Tokens of the sequences that a stage trained on, each counted whole, per second.
   public static func speed(_ stage: String) -> MetricName { of(stage, "speed") }
   /// Norm of the gradient of the tokens with positive, and of those with negative weight; `when` is

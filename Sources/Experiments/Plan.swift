@@ -9,6 +9,8 @@ package struct Plan: Sendable {
   package var code: String
   /// Checksums and conditions, by key, as in `Provenance`.
   package var inputs: [String: String]
+  /// The threads of each run. How a sum is split over them changes its last bits.
+  package var workers: Int
   /// The settings in the order of the CSV's columns, and which of them are paths.
   package var columns: [String]
   package var files: Set<String>
@@ -19,16 +21,19 @@ package struct Plan: Sendable {
   package var output: String
   package var runs: [PlannedRun]
 
+  /// What all runs, and the stages that they share, depend on beside settings and code.
+  var conditions: [String: String] { inputs.merging(["workers": "\(workers)"]) { own, _ in own } }
+
   package func provenance(of settings: RunSettings) -> Provenance {
     Provenance(
-      of: "experiment \(experiment)", code: code, inputs: inputs,
+      of: "experiment \(experiment)", code: code, inputs: conditions,
       settings: settings.values.filter { !files.contains($0.key) })
   }
 
   /// Throws an error that names what differs from `other`, the plan that the same flags give now.
   func check(_ other: Plan, file: String) throws(FileError) {
     func shared(_ plan: Plan) -> Provenance {
-      Provenance(of: plan.experiment, code: plan.code, inputs: plan.inputs, settings: [:])
+      Provenance(of: plan.experiment, code: plan.code, inputs: plan.conditions, settings: [:])
     }
     try shared(self).check(
       shared(other), file: file, help: " (as planned; plan again to change it)")
@@ -70,7 +75,7 @@ extension Experiment {
   package func plan(_ options: ExperimentOptions, code: String, inputs: [String: String]) -> Plan {
     var plan = Plan(
       experiment: name, flags: options.flags, code: code, inputs: inputs,
-      columns: options.settings.map(\.name),
+      workers: options.workers, columns: options.settings.map(\.name),
       files: Set(options.settings.filter(\.isFile).map(\.name)), reference: reference,
       summary: summary, seeds: options.seeds, output: options.output, runs: [])
     let axes = plan.columns.filter { (options.values[$0]?.count ?? 0) > 1 }
@@ -91,7 +96,7 @@ extension Plan {
     let json = JSONValue.members(
       ("experiment", .string(experiment)), ("flags", .array(flags.map { .string($0) })),
       ("code", .string(code)), ("inputs", .object(inputs.mapValues { .string($0) })),
-      ("columns", .array(columns.map { .string($0) })),
+      ("workers", .integer(workers)), ("columns", .array(columns.map { .string($0) })),
       ("files", .array(files.sorted().map { .string($0) })),
       ("reference", .string(reference)), ("summary", .array(summary.map(\.json))),
       ("seeds", .array(seeds.map { .integer($0) })), ("output", .string(output)),
@@ -120,6 +125,10 @@ extension Plan {
     code = try node.string("code")
     inputs = [:]
     for (key, value) in try node.child("inputs").members() { inputs[key] = try value.string() }
+    workers = try node.integer("workers")
+    guard ExperimentOptions.workerRange.contains(workers) else {
+      throw node.error("workers", expected: "1 to \(ExperimentOptions.workerRange.upperBound)")
+    }
     columns = try strings("columns")
     files = Set(try strings("files"))
     reference = try node.string("reference")

@@ -81,6 +81,25 @@ package final class ProgressDisplay: Sendable {
     }
   }
 
+  /// Notes that work on a piece ended before it was done.
+  package func stopped(_ id: String) {
+    state.withLock { _ = $0.running.removeValue(forKey: id) }
+  }
+
+  /// Notes that another process did a piece, shown as `name`, or failed at it.
+  package func finishedElsewhere(_ name: String, failure: String? = nil) {
+    state.withLock { state in
+      state.done += 1
+      if let failure { line("\(name) FAILED in another process: \(failure)", isFinal: true) }
+      show(&state)
+    }
+  }
+
+  /// Shows why a piece, shown as `name`, could not be done.
+  package func failed(_ name: String, _ failure: String) {
+    state.withLock { _ in line("\(name) FAILED: \(failure)", isFinal: true) }
+  }
+
   /// Notes that so many pieces are done in all, those that failed included.
   package func finished(count: Int) {
     state.withLock { state in

@@ -1,15 +1,23 @@
 import Files
 import Foundation
+import Synchronization
 
 /// What one run has to work with.
 public struct RunContext: Sendable {
   public let settings: RunSettings
-  /// The threads it may use.
+  /// The threads it uses: `--workers`, a part of the run's provenance.
   public let threads: Int
+  /// How long it trains before it saves its state.
+  public let savingInterval: Duration
+  /// The folder, which may not exist yet, in which it keeps what it goes on from after its process has ended. It goes
+  /// when the run, or the stage, is finished.
+  public let workFolder: String
   let id: String
   let plan: Plan
   let stages: StageStore
   let progress: ProgressDisplay
+  let claim: Claim
+  let outputs: RunOutputs
 
   /// A part of the run whose result all runs of this code share that agree in what it reads.
   ///
@@ -19,21 +27,62 @@ public struct RunContext: Sendable {
   ///   - inputs: what it depends on beside settings and the plan's checksums, by key.
   public func stage(_ name: String, reads: Set<String>, inputs: [String: String] = [:]) -> Stage {
     let limited = settings.limited(to: reads)
-    let context = RunContext(
-      settings: limited, threads: threads, id: id, plan: plan, stages: stages, progress: progress)
     let known = limited.values.filter { !plan.files.contains($0.key) }
-    return Stage(
-      context: context,
-      provenance: Provenance(
-        of: name, code: plan.code, inputs: plan.inputs.merging(inputs) { $1 }, settings: known))
+    let provenance = Provenance(
+      of: name, code: plan.code, inputs: plan.conditions.merging(inputs) { $1 }, settings: known)
+    let context = RunContext(
+      settings: limited, threads: threads, savingInterval: savingInterval,
+      workFolder: stages.workFolder(provenance), id: id, plan: plan, stages: stages,
+      progress: progress, claim: claim, outputs: outputs)
+    return Stage(context: context, provenance: provenance)
   }
 
-  /// Reports how far the present part of the run is, and throws `CancellationError` if the
-  /// experiment was interrupted. Cheap; to be called at every step.
-  public func report(_ part: String, _ fraction: Double) throws {
-    if Interruption.isRequested { throw CancellationError() }
+  /// Whether the run is to save its state and end: the experiment was interrupted, or another process has taken over.
+  public var shouldStop: Bool { Interruption.isRequested || claim.isLost }
+
+  /// Shows how far the present part of the run is. Cheap; to be called at every step.
+  public func show(_ part: String, _ fraction: Double) {
     progress.update(id, "\(part) \(Int((100 * fraction).rounded())) %")
   }
+
+  /// The same; throws `CancellationError` if the run is to end.
+  public func report(_ part: String, _ fraction: Double) throws {
+    try checkStop()
+    show(part, fraction)
+  }
+
+  /// Throws `CancellationError` if the run is to end.
+  public func checkStop() throws {
+    if shouldStop { throw CancellationError() }
+  }
+
+  /// What `make` returns; a run that goes on after its process has ended reads it from the work folder. `part` is a
+  /// name that no other part of the run has.
+  public func metrics(of part: String, make: () throws -> [Metric]) throws -> [Metric] {
+    let path = "\(workFolder)/\(part.replacing(" ", with: "-")).json"
+    if FileContents.exists(path) {
+      do {
+        return try JSONNode(checksummedAt: path).elements("metrics").map { try Metric($0) }
+      } catch {
+        StandardError.line("\(error); this part of the run is made again")
+      }
+    }
+    let metrics = try make()
+    let json = JSONValue.members(("metrics", .array(metrics.map(\.json))))
+    try AtomicFile.write(json.withChecksum().text(isIndented: true) + "\n", to: path)
+    return metrics
+  }
+
+  /// Notes in the run's record the SHA-256 of something that it made and does not keep.
+  public func note(checksum: String, of name: String) { outputs.add(checksum, name) }
+}
+
+/// The checksums that a run notes for its record.
+final class RunOutputs: Sendable {
+  private let state = Mutex<[String: String]>([:])
+
+  func add(_ checksum: String, _ name: String) { state.withLock { $0[name] = checksum } }
+  var checksums: [String: String] { state.withLock { $0 } }
 }
 
 /// A part of a run that runs share.
@@ -50,6 +99,6 @@ public struct Stage: Sendable {
     defer {
       context.progress.shared(context.id, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
-    return try context.stages.stage(provenance, make: make)
+    return try context.stages.stage(provenance, wait: context.checkStop, make: make)
   }
 }

@@ -18,6 +18,8 @@ public struct RunRecord: Sendable {
   public var machine: [String: String]
   public var seconds: Double
   public var finished: Date
+  /// SHA-256 of what the run made and does not keep, such as the student's weights, by name.
+  public var checksums: [String: String]
   /// Empty if the run failed.
   public var metrics: [Metric]
   /// What went wrong; nil for a finished run.
@@ -39,6 +41,7 @@ extension RunRecord {
       ("commit", .string(commit)), ("machine", .object(machine.mapValues { .string($0) })),
       ("scoring", .string(Self.scoringRule)), ("seconds", .number(seconds)),
       ("finished", .string(finished.formatted(.iso8601))),
+      ("checksums", .object(checksums.mapValues { .string($0) })),
       ("failure", failure.map { .string($0) } ?? .null), ("metrics", .array(metrics.map(\.json))))
   }
 
@@ -62,6 +65,10 @@ extension RunRecord {
       throw node.error("finished", expected: "a date as 2026-01-31T12:00:00Z")
     }
     self.finished = finished
+    checksums = [:]
+    for (key, value) in try node.child("checksums").members() {
+      checksums[key] = try value.string()
+    }
     failure = try node.optionalString("failure")
     metrics = []
     for metric in try node.elements("metrics") { metrics.append(try Metric(metric)) }
@@ -130,25 +137,44 @@ extension MetricItems {
   }
 }
 
-/// The records of an experiment's runs, one JSON file each.
+/// The records of an experiment's runs, one JSON file each, which holds a checksum of itself.
 package struct RecordStore: Sendable {
   package let folder: String
 
   package init(folder: String) { self.folder = folder }
 
-  private func path(_ id: String) -> String { "\(folder)/\(id).json" }
+  package func path(_ id: String) -> String { "\(folder)/\(id).json" }
 
-  /// The record of `run` if it finished; nil if there is none, it failed, or it cannot be read: then
-  /// the run is made again.
+  /// The record of `run`, be it that of a failure; nil if there is none. One that is damaged is named on standard
+  /// error and set aside as `ID.json.damaged`.
   ///
-  /// Throws an error that names what differs if the record is of a run with another provenance.
-  package func finished(_ run: PlannedRun, of plan: Plan) throws(FileError) -> RunRecord? {
+  /// Throws an error that names what differs if the record is of a run with another provenance, or why the file cannot
+  /// be read.
+  package func record(_ run: PlannedRun, of plan: Plan) throws(FileError) -> RunRecord? {
     let path = path(run.id)
-    guard let node = try? JSONNode(path: path), let record = try? RunRecord(node) else {
+    guard FileContents.exists(path) else { return nil }
+    let bytes: [UInt8]
+    do { bytes = try FileContents.bytes(of: path) } catch {
+      // It may have been set aside in the meantime.
+      if !FileContents.exists(path) { return nil }
+      throw error
+    }
+    let record: RunRecord
+    do {
+      record = try RunRecord(JSONNode(checksummed: bytes, file: path))
+    } catch {
+      StandardError.line("\(error); the record is damaged and the run is made again")
+      rename(path, path + ".damaged")
       return nil
     }
     try plan.provenance(of: run.settings).check(record.provenance, file: path)
-    return record.failure == nil ? record : nil
+    return record
+  }
+
+  /// The record of `run` if it finished, as `record` reads it.
+  package func finished(_ run: PlannedRun, of plan: Plan) throws(FileError) -> RunRecord? {
+    let record = try record(run, of: plan)
+    return record?.failure == nil ? record : nil
   }
 
   /// The finished records of `plan`, in its order.
@@ -160,8 +186,14 @@ package struct RecordStore: Sendable {
     return records
   }
 
-  /// Writes the record, the whole file or nothing.
-  package func write(_ record: RunRecord) throws(FileError) {
-    try AtomicFile.write(record.json.text(isIndented: true) + "\n", to: path(record.id))
+  /// Writes the record, the whole file or nothing. Throws where the run has a finished one.
+  package func write(_ record: RunRecord, of plan: Plan) throws(FileError) {
+    let path = path(record.id)
+    if let run = plan.runs.first(where: { $0.id == record.id }), try finished(run, of: plan) != nil
+    {
+      throw FileError(
+        file: path, expected: "no finished record yet", found: "one that another process wrote")
+    }
+    try AtomicFile.write(record.json.withChecksum().text(isIndented: true) + "\n", to: path)
   }
 }

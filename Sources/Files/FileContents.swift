@@ -80,6 +80,23 @@ public enum FileContents {
     }
   }
 
+  /// Removes the folder at `path` with all that is in it, if there is one. Links in it are removed, not followed. Throws
+  /// where that fails.
+  package static func removeFolder(_ path: String) throws(FileError) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    guard status.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
+    for name in try names(inFolder: path) { try removeFolder("\(path)/\(name)") }
+    guard rmdir(path) == 0 || errno == ENOENT else {
+      throw FileError(
+        file: path, expected: "a folder that can be removed",
+        found: String(cString: strerror(errno)))
+    }
+  }
+
+  /// Removes the folder at `path` if there is nothing in it.
+  package static func removeIfEmpty(_ path: String) { rmdir(path) }
+
   static func unreadable(_ path: String) -> FileError {
     let reason = errno
     return FileError(

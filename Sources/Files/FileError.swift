@@ -1,3 +1,9 @@
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
 /// What is wrong with a file: which file, where in it, what was expected there and what was found.
 ///
 /// Every reader and writer of the package throws this one type, so that a message always has the
@@ -20,6 +26,11 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
   /// `file` holds none of the items of which it must hold at least one.
   public init(nothingIn file: String, expected: String) {
     self.init(file: file, expected: "at least one \(expected)", found: "none")
+  }
+
+  /// Whether a disk, or what its user may have of it, is full.
+  package var isLackOfRoom: Bool {
+    [ENOSPC, EDQUOT].contains { found == String(cString: strerror($0)) }
   }
 
   public var description: String {

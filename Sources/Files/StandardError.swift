@@ -15,5 +15,6 @@ package enum StandardError {
     }
   }
 
-  package static func line(_ text: String) { write("\(text)\n") }
+  /// A line; characters that control a terminal are named, since messages quote what files and endpoints say.
+  package static func line(_ text: String) { write("\(TerminalText.shown(text))\n") }
 }

@@ -153,34 +153,9 @@ public enum JSONLines {
       data += try encoder.encode(line)
       data.append(UInt8(ascii: "\n"))
     }
-    try write(data, to: path)
-  }
-
-  /// A pipe or a device takes the bytes as they come; a file takes its name when it is whole.
-  private static func write(_ data: Data, to path: String) throws {
-    do {
-      if path == "/dev/stdout" {
-        try FileHandle.standardOutput.write(contentsOf: data)
-      } else if isStream(path) {
-        guard let handle = FileHandle(forWritingAtPath: path) else {
-          throw CocoaError(.fileWriteNoPermission)
-        }
-        try handle.write(contentsOf: data)
-      } else {
-        try data.write(to: URL(fileURLWithPath: path), options: .atomic)
-      }
-    } catch {
-      throw FileError(
-        file: path, expected: "a file that can be written",
-        found: error.localizedDescription)
-    }
-  }
-
-  /// Whether `path` is one of the process's own descriptors, a pipe or a device.
-  private static func isStream(_ path: String) -> Bool {
-    if path.hasPrefix("/dev/") || path.hasPrefix("/proc/") { return true }
-    let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
-    return type == .typeUnknown || type == .typeCharacterSpecial
+    let file = try AtomicFile(path: path)
+    try file.write([UInt8](data))
+    try file.commit()
   }
 
   private static func identity(_ line: JSONNode) throws -> (id: String, task: String) {

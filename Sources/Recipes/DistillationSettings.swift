@@ -129,6 +129,11 @@ extension DistillationSetup {
     Setting(
       "max_grad_norm", .number(0...1_000_000), [.integer(1)],
       help: "norm to which larger gradients are scaled; 0 for no clipping"),
+    Setting(
+      "non_finite", .choice(NonFiniteStep.allCases.map(\.rawValue)),
+      [.text(NonFiniteStep.stop.rawValue)],
+      help: "at a step whose loss or gradient is not finite: stop the run, skip the step, or also "
+        + "halve the learning rate"),
   ]
 
   private static let secondStageSettings = [

@@ -150,7 +150,7 @@ public struct DistillationSetup: Sendable {
     "stage1_steps",
     "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
     "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
-    "max_grad_norm", "precision",
+    "max_grad_norm", "non_finite", "precision",
   ]
 
   /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
@@ -230,7 +230,9 @@ public struct DistillationSetup: Sendable {
       settings.length = .steps(run.integer("reference_steps"))
       let chains =
         reference == .positive ? training.chains : training.pairs.map(\.rejectedChain)
-      try train(copy, fineTuning(on: chains, run), settings, context, "reference")
+      try train(
+        copy, fineTuning(on: chains, run), settings, context, "reference",
+        state: reference == .positive ? "positive reference" : "negative reference")
       return copy
     }
     return try secondStage(
@@ -274,13 +276,16 @@ public struct DistillationSetup: Sendable {
       length: .steps(steps), batchSize: run.integer("batch_size"),
       clipNorm: clipNorm > 0 ? clipNorm : nil,
       // Each stage has its own order of the data.
-      seed: run.seed &* 2 &+ UInt64(stage))
+      seed: run.seed &* 2 &+ UInt64(stage),
+      nonFiniteStep: NonFiniteStep(rawValue: run.text("non_finite")) ?? .stop)
   }
 
+  /// Trains `decoder` to the end, from the state of an earlier process where there is one. Throws `CancellationError`
+  /// where the run is to stop, with its state saved under the name `state`, or `name`.
   @discardableResult
   private func train(
     _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, _ context: RunContext,
-    _ name: String
+    _ name: String, state: String? = nil
   ) throws -> [Metric] {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
     guard !objective.examples.isEmpty else {
@@ -289,23 +294,29 @@ public struct DistillationSetup: Sendable {
     let trainer = Trainer(
       decoder, objective, settings, workers: context.workers)
     let before = sideNorms(trainer, name, "first")
-    var reports: [StepReport] = []
-    try trainer.run(report: { report in
-      reports.append(report)
-      try context.report(name, Double(report.step + 1) / Double(report.stepCount))
-    })
-    let seconds = reports.reduce(0) { $0 + $1.seconds }
-    let tokens = reports.reduce(0) { $0 + $1.usefulTokens }
-    let norms = reports.map(\.gradientNorm)
+    let checkpoints = TrainingCheckpoints(
+      path: "\(context.workFolder)/\((state ?? name).replacing(" ", with: "-")).safetensors",
+      interval: .time(context.savingInterval))
+    _ = try trainer.restore(from: checkpoints)
+    try trainer.run(
+      saving: checkpoints,
+      report: { report in
+        context.show(name, Double(report.step + 1) / Double(report.stepCount))
+      }, shouldStop: { context.shouldStop })
+    if trainer.nextStep < trainer.stepCount { throw CancellationError() }
+    let totals = trainer.totals
+    let skipped =
+      totals.skippedSteps == 0
+      ? []
+      : [Metric(.skippedSteps(name), unit: .steps, value: Double(totals.skippedSteps))]
     return [
-      Metric(.firstLoss(name), unit: .nats, value: reports.first?.loss ?? 0),
-      Metric(.lastLoss(name), unit: .nats, value: reports.last?.loss ?? 0),
+      Metric(.firstLoss(name), unit: .nats, value: totals.firstLoss),
+      Metric(.lastLoss(name), unit: .nats, value: totals.lastLoss),
+      Metric(.meanGradientNorm(name), unit: .nats, value: totals.meanGradientNorm),
       Metric(
-        .meanGradientNorm(name), unit: .nats,
-        value: norms.reduce(0, +) / Double(max(1, norms.count))),
-      Metric(
-        .speed(name), unit: .tokensPerSecond, value: Double(tokens) / max(seconds, 1e-9)),
-    ] + before + sideNorms(trainer, name, "last")
+        .speed(name), unit: .tokensPerSecond,
+        value: Double(totals.usefulTokens) / max(totals.seconds, 1e-9)),
+    ] + skipped + before + sideNorms(trainer, name, "last")
   }
 
   /// The gradient norms of tokens with positive and with negative weight, on 32 pairs (8 for a
@@ -351,14 +362,24 @@ public struct DistillationSetup: Sendable {
     settings.batch = 64
     settings.matching = run["match"].flatMap { .init(rawValue: $0.description) }
     let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.workers)
+    context.note(checksum: Self.checksum(of: decoder), of: "student")
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
     for (index, split) in splits.enumerated() {
       try context.report("scoring", Double(index) / Double(splits.count))
-      let result = try evaluator.evaluate(split.questions, split.pairs, asking: asking)
-      metrics += Self.metrics(of: result, split: split.name)
+      metrics += try context.metrics(of: "scoring \(split.name)") {
+        let result = try evaluator.evaluate(split.questions, split.pairs, asking: asking)
+        return Self.metrics(of: result, split: split.name)
+      }
     }
     return metrics
+  }
+
+  /// SHA-256 of what was trained of `decoder`.
+  private static func checksum(of decoder: Decoder) -> String {
+    var hash = SHA256()
+    hash.update(UnsafeRawBufferPointer(UnsafeBufferPointer(decoder.trainable.buffer.floats)))
+    return hash.hexDigest()
   }
 
   /// The rows of the CSV that `result` gives.

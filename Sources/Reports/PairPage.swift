@@ -77,6 +77,7 @@ public struct PairPage {
       <head>
       <meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta http-equiv="Content-Security-Policy" content="\(Self.policy)">
       <meta name="color-scheme" content="light dark">
       <title>\(title): \(Self.escaped(source))</title>
       <style>
@@ -97,24 +98,30 @@ public struct PairPage {
       </main>
       <output id="token" aria-live="polite">Point at a token, or tab to a chain and press → for \
       what is known of it.</output>
-      <script>
-      \(Self.script)
-      </script>
+      <script>\(Self.script)</script>
       </body>
       </html>
 
       """
   }
 
+  /// Nothing is loaded, and no script runs but the page's own, whatever the texts in it hold.
+  ///
+  /// Source: Content Security Policy Level 3, 2.3.1 (hash sources).
+  private static let policy: String = {
+    let digits = Array(SHA256.hex(of: script).utf8)
+    let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+      UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
+    }
+    return "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"
+      + Data(bytes).base64EncodedString() + "'"
+  }()
+
   /// Writes the page, the whole file or nothing. Throws a `FileError` that names the file.
   public func write(to path: String) throws {
-    do {
-      try Data(html.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      throw FileError(
-        file: path, expected: "a file that can be written",
-        found: error.localizedDescription)
-    }
+    let file = try AtomicFile(path: path)
+    try file.write(html)
+    try file.commit()
   }
 
   private var legend: String {
@@ -310,7 +317,8 @@ public struct PairPage {
     return html
   }
 
-  /// `text` with the characters that mean something in HTML written so that they don't.
+  /// `text` with the characters that mean something in HTML, or control the direction of text, written so that they
+  /// don't.
   static func escaped(_ text: String) -> String {
     text.unicodeScalars.map { escaped($0) }.joined()
   }
@@ -322,7 +330,7 @@ public struct PairPage {
     case ">": "&gt;"
     case "\"": "&quot;"
     case "'": "&#39;"
-    default: String(scalar)
+    default: TerminalText.isControl(scalar) ? TerminalText.name(scalar) : String(scalar)
     }
   }
 

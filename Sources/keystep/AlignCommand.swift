@@ -1,6 +1,7 @@
 import ArgumentParser
 import Distillation
 import Evaluation
+import Files
 import Foundation
 import KeySteps
 import LanguageModel
@@ -118,7 +119,9 @@ struct AlignCommand: ParsableCommand {
             rejectedLogProbs: losses?[index].rejected.map { -$0.negativeLogLikelihood }))
       } else if html == nil {
         let percentage = (1000 * keys.fraction).rounded() / 10
-        print("pair \(index) (\(pair.id)): distance \(keys.distance), key tokens \(percentage) %")
+        print(
+          "pair \(index) (\(TerminalText.shown(pair.id))): distance \(keys.distance), key tokens \(percentage) %"
+        )
         print("  chosen  ", marked(pair.chosen, keys.chosen, colour: 32, tokenizer.tokenizer))
         print("  rejected", marked(pair.rejected, keys.rejected, colour: 31, tokenizer.tokenizer))
       }
@@ -141,7 +144,7 @@ struct AlignCommand: ParsableCommand {
       var end = start + 1
       while end < tokens.count, keys.contains(end) == keys.contains(start) { end += 1 }
       let whole = tokenizer.decode(Array(tokens[..<end]))
-      let text = whole.dropFirst(before).replacing("\n", with: "⏎")
+      let text = TerminalText.shown(String(whole.dropFirst(before)).replacing("\n", with: "⏎"))
       before = whole.count
       if !keys.contains(start) {
         result += text

@@ -27,12 +27,16 @@ struct QuestionOptions: ParsableArguments {
   @Option(help: "procedural: how many training questions are made up.")
   var questionsCount = 1000
 
+  /// As many as the setting of an experiment may say.
+  static let mostQuestions = 10_000_000
+
   func validate() throws {
     if questions.isEmpty != (format == nil) {
       throw ValidationError("--questions and --format must be given together")
     }
-    if questionsCount < 1 {
-      throw ValidationError("--questions-count must be at least 1, not \(questionsCount)")
+    if !(1...Self.mostQuestions).contains(questionsCount) {
+      throw ValidationError(
+        "--questions-count must be from 1 to \(Self.mostQuestions), not \(questionsCount)")
     }
   }
 

@@ -29,8 +29,9 @@ struct EditDataCommand: AsyncParsableCommand {
 
   func validate() throws {
     for (name, value) in [("validation", validation), ("test", test)] {
-      if let value, value < 0 {
-        throw ValidationError("--\(name) must be a number from 0 up, not \(value)")
+      if let value, !(0...QuestionOptions.mostQuestions).contains(value) {
+        throw ValidationError(
+          "--\(name) must be from 0 to \(QuestionOptions.mostQuestions), not \(value)")
       }
     }
   }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Distillation
 import Evaluation
+import Files
+import Foundation
 import LanguageModel
 import Reasoning
 
@@ -47,7 +49,8 @@ struct GenerateCommand: ParsableCommand {
             index: index, promptTokens: answer.response.prompt, tokens: answer.response.tokens,
             text: answer.text, reason: answer.response.reason.rawValue))
       } else {
-        print("\(prompts[index].text)\(answer.text)\n")
+        let text = "\(prompts[index].text)\(answer.text)\n"
+        print(isatty(STDOUT_FILENO) == 1 ? TerminalText.shown(text) : text)
       }
     }
   }

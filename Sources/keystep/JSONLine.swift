@@ -1,9 +1,13 @@
+import Files
 import Foundation
 
-/// Prints `value` as one line of JSON at once: keys in snake case and in alphabetical order.
+/// Prints `value` as one line of JSON at once: keys in snake case and in alphabetical order. A number that is not finite
+/// is the string `nan`, `inf` or `-inf`.
 func printJSONLine(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.keyEncodingStrategy = .convertToSnakeCase
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  try FileHandle.standardOutput.write(contentsOf: encoder.encode(value) + Data("\n".utf8))
+  encoder.nonConformingFloatEncodingStrategy = .convertToString(
+    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  try StandardStreams.print(encoder.encode(value) + Data("\n".utf8))
 }

@@ -22,6 +22,7 @@ struct KeyStepCommand: AsyncParsableCommand {
     ])
 
   static func main() async {
+    StandardStreams.prepare()
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
@@ -29,7 +30,7 @@ struct KeyStepCommand: AsyncParsableCommand {
       } else {
         try command.run()
       }
-      guard fflush(nil) == 0 else { throw POSIXError(POSIXError.Code(rawValue: errno) ?? .EIO) }
+      try StandardStreams.flush()
     } catch {
       let status = exitCode(for: error)
       if status == .success {

@@ -92,7 +92,9 @@ struct DecodingOptions: ParsableArguments {
   func validate() throws {
     var problems: [String] = []
     for (name, value) in [("batch", batch), ("max-new-tokens", maxNewTokens), ("top-k", topK ?? 1)]
-    where value < 1 { problems.append("--\(name) must be 1 or more, not \(value)") }
+    where !(1...1_000_000).contains(value) {
+      problems.append("--\(name) must be from 1 to 1000000, not \(value)")
+    }
     if !(temperature >= 0 && temperature.isFinite) {
       problems.append("--temperature must be a finite number, 0 or more, not \(temperature)")
     }

@@ -114,7 +114,9 @@ struct ScoreCommand: ParsableCommand {
             isCorrect: item.isCorrect))
       } else {
         let answer = item.answer.map { "\"\($0)\"" } ?? "none"
-        print("\(item.isCorrect ? "right" : "wrong") \(item.id): \(answer), gold \"\(item.gold)\"")
+        let line =
+          "\(item.isCorrect ? "right" : "wrong") \(item.id): \(answer), gold \"\(item.gold)\""
+        print(TerminalText.shown(line))
       }
     }
   }

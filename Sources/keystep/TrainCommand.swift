@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Distillation
+import Experiments
 import Files
 import Foundation
 import LanguageModel
@@ -114,10 +115,26 @@ struct TrainCommand: ParsableCommand {
       adapter is not written into a folder that holds a model.
       """)
   var output: String?
-  @Option(help: "Save the run's state in --output every so many steps, and when it ends.")
+  @Option(
+    help: """
+      Save the run's state in --output after so many seconds of training, or a hundred times what saving \
+      takes where that is longer, and when it ends (default: 60).
+      """)
+  var saveInterval: Int?
+  @Option(help: "Save it every so many steps; in place of --save-interval.")
   var saveEvery: Int?
-  @Flag(help: "Go on from the state in --output.")
+  @Flag(
+    help: """
+      Go on from the state in --output, bit for bit. A run that is finished goes on with more --steps or \
+      --epochs.
+      """)
   var resume = false
+  @Option(
+    help: """
+      What happens at a step whose loss or gradient is not finite: stop, skip it, or reduce-rate, which \
+      skips it and halves the learning rate.
+      """)
+  var nonFinite: NonFiniteStep = .stop
   @Flag(help: "Print a JSON line for each step.")
   var json = false
 
@@ -164,15 +181,24 @@ struct TrainCommand: ParsableCommand {
         problems.append("--lora-\(name): expected only without --adapter, which has its own")
       }
     }
-    if output == nil, saveEvery != nil || resume {
-      problems.append("--save-every and --resume need --output")
+    if output == nil, saveEvery != nil || saveInterval != nil || resume {
+      problems.append("--save-interval, --save-every and --resume need --output")
+    }
+    if saveEvery != nil, saveInterval != nil {
+      problems.append("give --save-interval or --save-every, not both")
+    }
+    if let saveInterval, !(0...1_000_000).contains(saveInterval) {
+      problems.append("--save-interval must be from 0 to 1000000, not \(saveInterval)")
     }
     if steps != nil, epochs != nil { problems.append("give --steps or --epochs, not both") }
-    for (name, value) in [
-      ("batch-size", batchSize), ("steps", steps), ("epochs", epochs), ("lora-rank", loraRank),
-      ("save-every", saveEvery),
+    for (name, value, most) in [
+      ("batch-size", batchSize, 1_000_000), ("steps", steps, 1_000_000_000),
+      ("epochs", epochs, 1_000_000), ("lora-rank", loraRank, 65_536),
+      ("save-every", saveEvery, 1_000_000_000),
     ] {
-      if let value, value < 1 { problems.append("--\(name) must be 1 or more, not \(value)") }
+      guard let value else { continue }
+      if value < 1 { problems.append("--\(name) must be 1 or more, not \(value)") }
+      if value > most { problems.append("--\(name) must be at most \(most), not \(value)") }
     }
     if let learningRate, !(learningRate >= 0 && learningRate.isFinite) {
       problems.append("--learning-rate must be a finite number, 0 or more, not \(learningRate)")
@@ -233,6 +259,7 @@ struct TrainCommand: ParsableCommand {
     settings.clipNorm = maxGradNorm
     settings.seed = seed
     settings.shuffles = shuffle
+    settings.nonFiniteStep = nonFinite
     return settings
   }
 
@@ -244,42 +271,88 @@ struct TrainCommand: ParsableCommand {
     guard !objective.examples.isEmpty else {
       throw FileError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
     }
+    guard objective.hasWeights else {
+      throw FileError(
+        file: weightsFile ?? pairs ?? chains ?? "",
+        expected: "an example with a token of a weight other than 0",
+        found: "none in \(objective.examples.count)"
+          + (self.objective.data == .pairs && weightsFile == nil
+            ? " (has each pair the same text as chosen and as rejected?)" : ""))
+    }
     let trainer = Trainer(
       student.decoder, objective, settings,
       workers: compute.team(recomputingActivations: gradientCheckpointing))
-    let state = output.map { $0 + "/training_state.safetensors" }
-    if resume, let state { try trainer.restore(from: state, provenance: provenance()) }
+    guard let output else { return try trainer.run(report: show) }
+    let checkpoints = try checkpoints(in: output)
     // A folder that cannot be written is found before any work is lost.
-    if let output { try student.write(to: output) }
-    try trainer.run { report in
-      if let saveEvery, let state, (report.step + 1).isMultiple(of: saveEvery) {
-        try trainer.save(to: state, provenance: provenance())
-      }
-      let rate = Double(report.usefulTokens) / report.seconds
-      if json {
-        try printJSONLine(
-          Line(
-            step: report.step, loss: report.loss, gradientNorm: report.gradientNorm,
-            learningRate: report.learningRate, seconds: report.seconds,
-            usefulTokens: report.usefulTokens, usefulTokensPerSecond: rate,
-            peakRssGib: peakResidentGiB()))
-      } else {
-        print(
-          "step \(report.step + 1) of \(report.stepCount): loss \(report.loss), "
-            + "gradient norm \(report.gradientNorm), \(Int(rate)) tokens/s")
-      }
+    try student.checkWritable(to: output)
+    if resume, try !trainer.restore(from: checkpoints) {
+      throw FileError(
+        file: checkpoints.path, expected: "the state of a run that was saved", found: "none")
     }
-    if let output { try student.write(to: output) }
-    if saveEvery != nil, let state { try trainer.save(to: state, provenance: provenance()) }
+    // What is printed is the lesser part of what this command leaves.
+    StandardStreams.ignoreBrokenPipes()
+    Interruption.watch()
+    var unprinted: (any Error)?
+    try trainer.run(
+      saving: checkpoints,
+      report: { report in
+        do { try show(report) } catch { unprinted = unprinted ?? error }
+      }, shouldStop: { Interruption.isRequested })
+    guard trainer.nextStep == trainer.stepCount else {
+      var words = CommandLine.arguments
+      if !resume { words.append("--resume") }
+      throw Interrupted(
+        description: """
+          interrupted after step \(trainer.nextStep) of \(trainer.stepCount); to go on: \
+          \(ShellCommand.line(words))
+          """)
+    }
+    // Once the state is saved, a folder that cannot take the student costs no training.
+    try trainer.save(to: checkpoints)
+    try student.write(to: output)
+    try FileContents.remove(checkpoints.previousPath)
+    if let unprinted { throw unprinted }
   }
 
-  /// What a resumed run must share beside settings and examples.
+  private struct Interrupted: Error, CustomStringConvertible { let description: String }
+
+  private func show(_ report: StepReport) throws {
+    if let failure = report.skipped { StandardError.line("\(failure); the step is skipped") }
+    let rate = Double(report.usefulTokens) / report.seconds
+    if json {
+      // JSON has no number for a loss that is not finite.
+      guard report.skipped == nil else { return }
+      try printJSONLine(
+        Line(
+          step: report.step, loss: report.loss, gradientNorm: report.gradientNorm,
+          learningRate: report.learningRate, seconds: report.seconds,
+          usefulTokens: report.usefulTokens, usefulTokensPerSecond: rate,
+          peakRssGib: peakResidentGiB()))
+    } else {
+      print(
+        "step \(report.step + 1) of \(report.stepCount): loss \(report.loss), "
+          + "gradient norm \(report.gradientNorm), \(Int(rate)) tokens/s")
+    }
+  }
+
+  private func checkpoints(in output: String) throws -> TrainingCheckpoints {
+    TrainingCheckpoints(
+      path: output + "/training_state.safetensors", provenance: try provenance(),
+      interval: saveEvery.map { .steps($0) } ?? .time(.seconds(saveInterval ?? 60)))
+  }
+
+  /// What a resumed run must share beside settings, adapter, workers and examples.
   private func provenance() throws -> [String: String] {
     let parameters = try values().values.sorted { $0.key < $1.key }
-    return [
-      "objective": objective.name, "precision": compute.precision.rawValue,
+    var provenance = [
+      "objective": objective.name,
       "parameters": parameters.map { "\($0.key)=\($0.value)" }.joined(separator: ", "),
+      "tuning": tuning.rawValue, "adapter start": (loraInit ?? .noise).rawValue,
     ]
+    if let model { provenance["sha256 model"] = try Checkpoint.checksum(at: model) }
+    provenance["preset"] = preset?.rawValue
+    return provenance
   }
 
   private func plainStudent(using generator: inout SeededGenerator) throws -> Student {
@@ -370,6 +443,7 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension StudentPreset: ExpressibleByArgument {}
+extension NonFiniteStep: ExpressibleByArgument {}
 extension ObjectiveEntry: ExpressibleByArgument {
   public init?(argument: String) { self.init(named: argument) }
   public var defaultValueDescription: String { name }

@@ -297,7 +297,9 @@ import Testing
 }
 
 @Suite struct InterruptionTests {
-  @Test("An interrupted experiment ends with its step, and leaves nothing that is half made")
+  @Test(
+    "An interrupted experiment ends with its step, and leaves its state and nothing that is half made"
+  )
   func interrupt() throws {
     let place = try Workplace()
     let process = newProcess(
@@ -321,8 +323,9 @@ import Testing
     #expect(process.terminationReason == .exit && process.terminationStatus == 1)
     #expect(!FileManager.default.fileExists(atPath: place.path + "/out.csv"))
     let runs = place.path + "/runs"
-    #expect(try FileManager.default.contentsOfDirectory(atPath: runs + "/stages").isEmpty)
+    let stages = try FileManager.default.contentsOfDirectory(atPath: runs + "/stages")
+    #expect(stages.count == 2 && stages.contains { $0.hasSuffix(".work") })
     let names = try FileManager.default.contentsOfDirectory(atPath: runs + "/key-step-ratio")
-    #expect(names.sorted() == ["data", "plan.json"])
+    #expect(names.sorted() == ["claims", "data", "plan.json", "records"])
   }
 }

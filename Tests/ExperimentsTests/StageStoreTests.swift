@@ -50,7 +50,7 @@ import Testing
         throw Mishap()
       }
     }
-    #expect(folder.names().isEmpty)
+    #expect(folder.names() == ["claims"])
     let path = try store.stage(key()) { path in
       let names = try FileManager.default.contentsOfDirectory(atPath: path)
       #expect(names.isEmpty)
@@ -79,8 +79,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try StageStore(folder: folder.path).stage(key()) { _ in }
     try FileManager.default.removeItem(atPath: path)
-    // As the process numbers of containers do, this one's came round again.
-    let partial = "\(path).partial-\(ProcessInfo.processInfo.processIdentifier)"
+    let partial = "\(path).partial-4711"
     try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
     try "half".write(toFile: partial + "/a", atomically: true, encoding: .utf8)
     let again = try StageStore(folder: folder.path).stage(key()) { making in
@@ -88,11 +87,42 @@ import Testing
       #expect(names.isEmpty)
       try "whole".write(toFile: making + "/b", atomically: true, encoding: .utf8)
     }
-    #expect(again == path)
+    #expect(again == path && folder.names() == [key().id])
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: path).sorted() == [
-        "b", "provenance.json",
+        "SHA256SUMS", "b", "provenance.json",
       ])
+  }
+
+  @Test(
+    "A stage whose files are damaged is set aside and made again", arguments: ["a", "SHA256SUMS"])
+  func damaged(name: String) throws {
+    let folder = try TemporaryFolder()
+    func stage(_ content: String) throws -> String {
+      try StageStore(folder: folder.path).stage(key()) { path in
+        try content.write(toFile: path + "/a", atomically: true, encoding: .utf8)
+      }
+    }
+    let path = try stage("first")
+    #expect(try stage("second") == path && folder.text("\(key().id)/a") == "first")
+    try folder.write("fir", to: "\(key().id)/\(name)")
+    #expect(try stage("third") == path && folder.text("\(key().id)/a") == "third")
+    #expect(folder.names() == [key().id, key().id + ".damaged"])
+    #expect(try folder.text("\(key().id).damaged/\(name)") == "fir")
+    // One that lacks a file.
+    try FileManager.default.removeItem(atPath: path + "/a")
+    #expect(try stage("fourth") == path && folder.text("\(key().id)/a") == "fourth")
+  }
+
+  @Test("The checksums of a stage are those of sha256sum")
+  func checksums() throws {
+    let folder = try TemporaryFolder()
+    _ = try StageStore(folder: folder.path).stage(key()) { path in
+      try "abc".write(toFile: path + "/a b", atomically: true, encoding: .utf8)
+    }
+    // FIPS 180-2, B.1.
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    #expect(try folder.text("\(key().id)/SHA256SUMS").hasPrefix("\(digest)  a b\n"))
   }
 
   @Test("A folder of another provenance is refused with what differs")

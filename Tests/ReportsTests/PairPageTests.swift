@@ -130,7 +130,7 @@ import Tokenizers
     #expect(!html.contains("<img") && !html.contains("<b>"))
     #expect(html.contains("&lt;pairs&gt; &amp; more"))
     #expect(html.contains("1 &lt; 2 &amp; &quot;so&quot;?<i>↵</i>\nA:"))
-    for reference in ["http", "src=", "url(", "@import", "<link"] {
+    for reference in ["http:", "https:", "src=", "url(", "@import", "<link"] {
       #expect(!html.contains(reference), "\(reference)")
     }
     // Tags that are opened are closed.

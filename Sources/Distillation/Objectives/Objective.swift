@@ -54,6 +54,13 @@ public struct Objective: Sendable {
     self.usesDropout = usesDropout
   }
 
+  /// Whether some token of an example has a weight, or a loss that is compared with a reference model's.
+  public var hasWeights: Bool {
+    examples.contains { example in
+      example.tree.segments.contains { $0.weights.contains { $0 != 0 } }
+    }
+  }
+
   /// The same trained with dropout off.
   var withoutDropout: Objective {
     var objective = self
