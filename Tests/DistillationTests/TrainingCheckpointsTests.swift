@@ -31,7 +31,7 @@ import Testing
     var decoder = try Decoder(Checkpoint(path: fixture("decoder/untied").path))
     if settings.adapted {
       decoder = decoder.adapted(
-        by: LowRankAdapter(
+        by: try LowRankAdapter(
           LowRankConfiguration(rank: 4, alpha: settings.alpha, dropout: 0.1),
           for: decoder.configuration, using: &generator))
     }

@@ -19,7 +19,7 @@ import Testing
       if: FileManager.default.fileExists(atPath: smolLM2),
       "models/SmolLM2-135M-Instruct.Q4_1.gguf is not here: run make student"))
   func smolLM2135M() throws {
-    try expectLogits(of: Self.smolLM2, "smollm2")
+    try expectLogits(of: Self.smolLM2, "smollm2", rowTolerance: 2e-3)
   }
 
   @Test(
@@ -28,10 +28,12 @@ import Testing
       if: FileManager.default.fileExists(atPath: gemma3),
       "models/gemma-3-270m.Q4_K_M.gguf is not here: run make student MODEL=gemma-3-270m"))
   func gemma3270M() throws {
-    try expectLogits(of: Self.gemma3, "gemma3-270m")
+    // llama.cpp looks GELU up in half precision. In single precision Transformers differs from it by up to
+    // 6e-3 in a row's norm, and by 6.4e-4 over all.
+    try expectLogits(of: Self.gemma3, "gemma3-270m", rowTolerance: 1e-2)
   }
 
-  private func expectLogits(of path: String, _ name: String) throws {
+  private func expectLogits(of path: String, _ name: String, rowTolerance: Double) throws {
     struct Prompts: Decodable {
       struct Prompt: Decodable { var ids: [Int] }
       var prompts: [Prompt]
@@ -61,9 +63,10 @@ import Testing
         let largest = values.max() ?? .nan
         #expect(values.firstIndex(of: largest) == Int(goldens["top1"][position]))
         let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        #expect(abs(norm - Double(goldens["norms"][position])) < 2e-3 * norm)
+        #expect(abs(norm - Double(goldens["norms"][position])) < rowTolerance * norm)
         let logSumExp = largest + log(values.reduce(0) { $0 + exp($1 - largest) })
-        #expect(abs(logSumExp - Double(goldens["logsumexp"][position])) < 2e-3 * abs(logSumExp))
+        #expect(
+          abs(logSumExp - Double(goldens["logsumexp"][position])) < rowTolerance * abs(logSumExp))
         if row + 1 < prompt.ids.count {
           let expected = logSumExp - values[prompt.ids[row + 1]]
           #expect(
