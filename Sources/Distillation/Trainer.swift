@@ -94,6 +94,8 @@ public struct StepReport: Sendable {
   public var seconds: Double
   /// Tokens of the step's sequences, each counted whole.
   public var usefulTokens: Int
+  /// -log p of the step's chosen and rejected responses, before its update.
+  public var likelihood: ResponseLikelihood
   /// Why the step changed no parameter; nil for one that did.
   public var skipped: TrainingError?
 }
@@ -108,6 +110,7 @@ public struct TrainingTotals: Sendable, Hashable {
   /// The steps that changed parameters, and those that did not since their loss or gradient was not finite.
   public var updates = 0
   public var skippedSteps = 0
+  public var chosen = ChosenTrend()
 
   public var meanGradientNorm: Double { gradientNormSum / Double(max(1, updates)) }
 
@@ -122,6 +125,7 @@ public struct TrainingTotals: Sendable, Hashable {
     lastLoss = report.loss
     gradientNormSum += report.gradientNorm
     updates += 1
+    if let value = report.likelihood.chosen { chosen.add(value, step: report.step) }
   }
 }
 
@@ -244,7 +248,8 @@ public final class Trainer {
     let report = StepReport(
       step: step, stepCount: stepCount, epoch: epoch, loss: loss, gradientNorm: norm,
       learningRate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
-      usefulTokens: examples.reduce(0) { $0 + $1.usefulTokens }, skipped: failure)
+      usefulTokens: examples.reduce(0) { $0 + $1.usefulTokens },
+      likelihood: ResponseLikelihood(examples, losses), skipped: failure)
     totals.add(report)
     return report
   }

@@ -62,7 +62,9 @@ extension Trainer {
       "first_loss": "\(totals.firstLoss)", "last_loss": "\(totals.lastLoss)",
       "gradient_norm_sum": "\(totals.gradientNormSum)", "seconds": "\(totals.seconds)",
       "useful_tokens": "\(totals.usefulTokens)", "updates": "\(totals.updates)",
-      "skipped_steps": "\(totals.skippedSteps)",
+      "skipped_steps": "\(totals.skippedSteps)", "chosen_steps": "\(totals.chosen.steps)",
+      "chosen_first_sum": "\(totals.chosen.firstSum)", "chosen_recent": "\(totals.chosen.recent)",
+      "chosen_collapse": "\(totals.chosen.collapse ?? -1)",
     ]
   }
 
@@ -184,6 +186,11 @@ extension Trainer {
     totals.usefulTokens = try number("useful_tokens", Int.self)
     totals.updates = try number("updates", Int.self)
     totals.skippedSteps = try number("skipped_steps", Int.self)
+    totals.chosen.steps = try number("chosen_steps", Int.self)
+    totals.chosen.firstSum = try number("chosen_first_sum", Double.self)
+    totals.chosen.recent = try number("chosen_recent", Double.self)
+    let collapse = try number("chosen_collapse", Int.self)
+    totals.chosen.collapse = collapse < 0 ? nil : collapse
     let optimiserSteps = try number("optimiser_steps", Int.self)
     let rateFactor = try number("rate_factor", Double.self)
     let skippedInARow = try number("skipped_in_a_row", Int.self)

@@ -55,6 +55,16 @@ extension MetricName {
   public static func meanGradientNorm(_ stage: String) -> MetricName {
     of(stage, "mean_gradient_norm")
   }
+  /// Mean -log p a token of the chosen responses' weighted tokens over a stage's first ten steps, and over about its
+  /// last ten.
+  public static func firstChosenNLL(_ stage: String) -> MetricName {
+    of(stage, "first_chosen_nll")
+  }
+  public static func lastChosenNLL(_ stage: String) -> MetricName { of(stage, "last_chosen_nll") }
+  /// The step, counted from 1, at which the chosen responses had become a nat a token less likely.
+  public static func chosenCollapse(_ stage: String) -> MetricName {
+    of(stage, "chosen_collapse_step")
+  }
   /// Steps of a stage that changed nothing, since their loss or gradient was not finite.
   public static func skippedSteps(_ stage: String) -> MetricName { of(stage, "skipped_steps") }
   /// Tokens of the sequences that a stage trained on, each counted whole, per second.

@@ -316,7 +316,22 @@ public struct DistillationSetup: Sendable {
       Metric(
         .speed(name), unit: .tokensPerSecond,
         value: Double(totals.usefulTokens) / max(totals.seconds, 1e-9)),
-    ] + skipped + before + sideNorms(trainer, name, "last")
+    ] + skipped + chosenTrend(trainer, name) + before + sideNorms(trainer, name, "last")
+  }
+
+  /// How -log p of the chosen responses moved, where others were to become less likely.
+  private func chosenTrend(_ trainer: Trainer, _ name: String) -> [Metric] {
+    let trend = trainer.totals.chosen
+    guard let first = trend.first,
+      trainer.objective.examples.contains(where: { !$0.rejectedSegments.isEmpty })
+    else { return [] }
+    return [
+      Metric(.firstChosenNLL(name), unit: .nats, value: first),
+      Metric(.lastChosenNLL(name), unit: .nats, value: trend.recent),
+    ]
+      + (trend.collapse.map {
+        [Metric(.chosenCollapse(name), unit: .steps, value: Double($0 + 1))]
+      } ?? [])
   }
 
   /// The gradient norms of tokens with positive and with negative weight, on 32 pairs (8 for a

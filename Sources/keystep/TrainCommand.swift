@@ -146,6 +146,8 @@ struct TrainCommand: ParsableCommand {
     var seconds: Double
     var usefulTokens: Int
     var usefulTokensPerSecond: Double
+    var chosenNll: Double?
+    var rejectedNll: Double?
     var peakRssGib: Double
   }
 
@@ -282,7 +284,11 @@ struct TrainCommand: ParsableCommand {
     let trainer = Trainer(
       student.decoder, objective, settings,
       workers: compute.team(recomputingActivations: gradientCheckpointing))
-    guard let output else { return try trainer.run(report: show) }
+    func report(_ step: StepReport) throws {
+      try show(step)
+      warn(of: trainer.totals.chosen, at: step)
+    }
+    guard let output else { return try trainer.run(report: report) }
     let checkpoints = try checkpoints(in: output)
     // A folder that cannot be written is found before any work is lost.
     try student.checkWritable(to: output)
@@ -296,8 +302,8 @@ struct TrainCommand: ParsableCommand {
     var unprinted: (any Error)?
     try trainer.run(
       saving: checkpoints,
-      report: { report in
-        do { try show(report) } catch { unprinted = unprinted ?? error }
+      report: { step in
+        do { try report(step) } catch { unprinted = unprinted ?? error }
       }, shouldStop: { Interruption.isRequested })
     guard trainer.nextStep == trainer.stepCount else {
       var words = CommandLine.arguments
@@ -317,6 +323,15 @@ struct TrainCommand: ParsableCommand {
 
   private struct Interrupted: Error, CustomStringConvertible { let description: String }
 
+  private func warn(of trend: ChosenTrend, at report: StepReport) {
+    guard trend.collapse == report.step, let first = trend.first else { return }
+    func nats(_ value: Double) -> String { String(format: "%.2f", value) }
+    StandardError.line(
+      "step \(report.step + 1): -log p of the chosen responses rose from \(nats(first)) to "
+        + "\(nats(trend.recent)) nats a token; a lower learning rate, or weaker negative weights or "
+        + "--guard, may keep them likely")
+  }
+
   private func show(_ report: StepReport) throws {
     if let failure = report.skipped { StandardError.line("\(failure); the step is skipped") }
     let rate = Double(report.usefulTokens) / report.seconds
@@ -328,6 +343,7 @@ struct TrainCommand: ParsableCommand {
           step: report.step, loss: report.loss, gradientNorm: report.gradientNorm,
           learningRate: report.learningRate, seconds: report.seconds,
           usefulTokens: report.usefulTokens, usefulTokensPerSecond: rate,
+          chosenNll: report.likelihood.chosen, rejectedNll: report.likelihood.rejected,
           peakRssGib: peakResidentGiB()))
     } else {
       print(

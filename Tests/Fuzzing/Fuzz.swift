@@ -45,8 +45,6 @@ struct Fuzz: ParsableCommand {
   }
 
   func run() throws {
-    // A campaign takes long: each line is written as it is printed.
-    setvbuf(stdout, nil, _IOLBF, 0)
     let readers = Reader.all.filter { reader == "all" || $0.name == reader }
     if let replay {
       return try read(readers[0], bytes: FileContents.bytes(of: replay), in: scratchFolder())
@@ -55,9 +53,14 @@ struct Fuzz: ParsableCommand {
     var failed = 0
     for reader in readers { failed += try campaign(reader) }
     if failed > 0 {
-      print("\(failed) failing inputs are in \(failures)/")
+      say("\(failed) failing inputs are in \(failures)/")
       throw ExitCode(1)
     }
+  }
+
+  /// Prints a line at once, into a pipe too: a campaign takes long.
+  private func say(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
   }
 
   // MARK: One process
@@ -132,15 +135,15 @@ struct Fuzz: ParsableCommand {
         atPath: failures, withIntermediateDirectories: true)
       let path = "\(failures)/\(reader.name)-\(seed)-\(number)"
       try Data(input(number, mutation, reader)).write(to: URL(fileURLWithPath: path))
-      print("\(reader.name): input \(number) \(reason ?? "ended the process"): \(path)")
+      say("\(reader.name): input \(number) \(reason ?? "ended the process"): \(path)")
       next = number + 1
       if failed == 20 {
-        print("\(reader.name): stopped after 20 failing inputs")
+        say("\(reader.name): stopped after 20 failing inputs")
         break
       }
     }
     let seconds = Date().timeIntervalSince(start)
-    print(
+    say(
       "\(reader.name): \(min(page.number, inputs)) inputs, \(failed) failures, "
         + String(format: "%.0f s, %.0f inputs/s", seconds, Double(page.number) / seconds))
     return failed

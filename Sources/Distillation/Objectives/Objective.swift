@@ -11,6 +11,8 @@ public struct TrainingExample: Sendable {
   /// The segments of each of its parts, such as rationale and answer: a part's weights are one weight
   /// over the number of its weighted tokens. Empty where the loss is no such mean.
   public var parts: [[Int]]
+  /// The segments of a response that is to become less likely.
+  public var rejectedSegments: Set<Int> = []
 
   public init(id: String, tree: PrefixTree, usefulTokens: Int, parts: [[Int]] = []) {
     self.id = id

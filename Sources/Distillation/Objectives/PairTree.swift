@@ -26,7 +26,7 @@ extension Objective {
     -> TrainingExample
   {
     let common = shared.count
-    return TrainingExample(
+    var example = TrainingExample(
       id: pair.id,
       tree: PrefixTree([
         Segment(
@@ -37,5 +37,7 @@ extension Objective {
         Segment(
           tokens: Array(pair.rejected[common...]), parent: 0, weights: Array(rejected[common...])),
       ]), usefulTokens: pair.tokenCount)
+    example.rejectedSegments = [rejectedSegment]
+    return example
   }
 }
