@@ -53,8 +53,8 @@ import Testing
       .keySteps(pairs, weights: KeyStepWeights(alpha: -1, beta: 0)), rate: 1e-2, steps: 60)
     while pushing.nextStep < pushing.stepCount { _ = try pushing.step() }
     let trend = pushing.totals.chosen
-    let step = try #require(trend.collapse)
-    #expect((19..<60).contains(step) && trend.recent > try #require(trend.first) + 1)
+    let (step, first) = (try #require(trend.collapse), try #require(trend.first))
+    #expect((19..<60).contains(step) && trend.recent > first + 1)
 
     let learning = try trainer(
       .chainsOfThought(
@@ -62,6 +62,7 @@ import Testing
       rate: 1e-2, steps: 60)
     while learning.nextStep < learning.stepCount { _ = try learning.step() }
     let falling = learning.totals.chosen
-    #expect(falling.collapse == nil && falling.recent < try #require(falling.first))
+    let start = try #require(falling.first)
+    #expect(falling.collapse == nil && falling.recent < start)
   }
 }
