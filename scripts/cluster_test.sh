@@ -20,9 +20,13 @@ fi
 scripts/setup.sh slurm
 
 name=key-step-ratio
-export KEYSTEP_WITHOUT_COMMAND=1
-swift build -c release --product "$name"
-program=$(swift build -c release --show-bin-path)/$name
+# PROGRAM names one that is built.
+if [ -z "${PROGRAM:-}" ]; then
+  export KEYSTEP_WITHOUT_COMMAND=1
+  swift build -c release --product "$name"
+  PROGRAM=$(swift build -c release --show-bin-path)/$name
+fi
+program=$(realpath "$PROGRAM")
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/keystep-slurm-XXXXXX")
 node=$(hostname -s)

@@ -58,6 +58,7 @@ for main in experiments/*/main.swift; do
   # The plan's line is "  66 runs (…", the last one "CSV: … (66 runs); records: …".
   planned=$(sed -n 's/^  \([0-9]*\) runs (.*/\1/p' "$log")
   finished=$(sed -n 's/^CSV: .*(\([0-9]*\) runs); records: .*/\1/p' "$log")
+  grep -q '^Submitted: ' "$log" && printf 'submitted, '
   printf '%s of %s runs, %d min %02d s' "${finished:-0}" "${planned:-?}" $((seconds / 60)) $((seconds % 60))
   if [ "$status" -eq 0 ]; then
     printf '\n'

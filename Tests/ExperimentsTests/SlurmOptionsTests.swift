@@ -114,7 +114,7 @@ import Testing
       (["run", "x", "--engine=slurm"], "--engine: the plan states what is run"),
       (
         ["status", "--seeds", "2"],
-        "--seeds: the plan states what is run; expected no flag after status"
+        "--seeds=2: the plan states what is run; expected no flag after status"
       ),
       (["stage"], "stage: expected the id of a run of the plan, found none"),
       (["--submission", "x"], "--submission: expected only after run, stage or collect"),
