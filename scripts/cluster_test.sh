@@ -4,6 +4,7 @@
 # usage: cluster_test.sh         disturbed: a task is killed, one is preempted, one is warned, the node is drained, the
 #                                controller restarted, a time limit reached; about ten minutes
 #        cluster_test.sh short   undisturbed; about a minute. Skipped where there is no Slurm and none can be installed
+#        cluster_test.sh measure time submissions and sweeps, which leaves results/scale.csv; about ten minutes
 #
 # The cluster is one node on this machine with two single-core tasks: slurmctld and slurmd without accounting, in a
 # scratch folder that goes at the end.
@@ -144,10 +145,78 @@ compare() {
   say "the same CSV as locally: $(($(wc -l <"$1/out.csv") - 1)) rows"
 }
 
+if [ "${1:-}" = measure ]; then
+  csv=$root/results/scale.csv
+  about="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1),$(nproc),$(slurmctld -V),$(git rev-parse HEAD)"
+  printf 'measure,engine,jobs,workers,runs,seconds,processor,cores,slurm,commit\n' >"$csv"
+  # row MEASURE ENGINE JOBS WORKERS RUNS SECONDS
+  row() {
+    local IFS=,
+    printf '%s,%s\n' "$*" "$about" | tee -a "$csv"
+  }
+  now() { date +%s.%N; }
+  since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.3f", b - a }'; }
+  cd "$scratch"
+
+  # Of a submission: what the plan takes, and all of it. The jobs are held and then cancelled.
+  for seeds in 5 50 500; do
+    flags=(--smoke --arms 'KRSL,random positions' --seeds "$seeds" --output out.csv --engine slurm)
+    mkdir "plan-$seeds"
+    cd "plan-$seeds"
+    from=$(now)
+    "$program" "${flags[@]}" --dry-run >/dev/null
+    row plan slurm '' 1 $((2 * seeds)) "$(since "$from")"
+    from=$(now)
+    "$program" "${flags[@]}" --slurm=--hold >/dev/null
+    row submit slurm '' 1 $((2 * seeds)) "$(since "$from")"
+    from=$(now)
+    "$program" status >/dev/null
+    row status slurm '' 1 $((2 * seeds)) "$(since "$from")"
+    scancel --quiet --user="$(id -un)"
+    cd ..
+    until_true 60 'an empty queue' queue_is_empty
+  done
+
+  # Tasks that do nothing: what the scheduler and the node take for each.
+  for jobs in 1 2; do
+    from=$(now)
+    sbatch --parsable --array="0-39%$jobs" --output=/dev/null --wrap true >/dev/null
+    until_true 300 'an empty queue' queue_is_empty
+    row nothing slurm "$jobs" 1 40 "$(since "$from")"
+  done
+
+  # The same sweep by threads of one process and by tasks, one and two at once.
+  for engine in local slurm local slurm; do
+    for jobs in 1 2; do
+      mkdir "sweep-$engine-$jobs"
+      cd "sweep-$engine-$jobs"
+      from=$(now)
+      "$program" --smoke --arms 'KRSL,random positions' --seeds 5 --stage1-steps 300 --stage2-steps 300 --output out.csv \
+        --engine "$engine" --jobs "$jobs" >log.txt 2>&1
+      until_true 900 'an empty queue' queue_is_empty
+      row sweep "$engine" "$jobs" 1 10 "$(since "$from")"
+      row 'sum of the runs' "$engine" "$jobs" 1 10 "$(cat runs/$name/records/* | awk -F: '/"seconds"/ { sum += $2 } END { print sum }')"
+      cd ..
+      rm -r "sweep-$engine-$jobs"
+    done
+  done
+
+  # One run with one worker and with two.
+  for workers in 1 2 1 2; do
+    mkdir "workers-$workers"
+    cd "workers-$workers"
+    "$program" --smoke --arms KRSL --seeds 1 --stage1-steps 300 --stage2-steps 300 --output out.csv --workers "$workers" >log.txt 2>&1
+    row run local 1 "$workers" 1 "$(cat runs/$name/records/* | awk -F: '/"seconds"/ { print $2 + 0 }')"
+    cd ..
+    rm -r "workers-$workers"
+  done
+  exit
+fi
+
 # Ten runs with five shared stages. Paths with spaces must work.
 sweep="$scratch/sweep with spaces" local="$scratch/local"
 mkdir "$sweep" "$local"
-flags=(--smoke --arms 'KRSL,random positions' --seeds 5 --stage2-steps "${STEPS:-$([ "${1:-}" = short ] && echo 4 || echo 150)}"
+flags=(--smoke --arms 'KRSL,random positions' --seeds 5 --stage2-steps "${STEPS:-$([ "${1:-}" = short ] && echo 4 || echo 250)}"
   --save-interval 1 --output out.csv)
 submit() { (cd "$sweep" && "$program" "${flags[@]}" --engine slurm --slurm="--time=60 --mem=0" "$@"); }
 status() { (cd "$sweep" && "$program" status); }
@@ -182,7 +251,6 @@ kill -KILL "$victim"
 say "killed a task's program, process $victim"
 
 until_true 120 'two tasks that run' running 2
-sleep 2
 preempted=$(sbatch --parsable --partition=urgent --cpus-per-task=1 --output=/dev/null --wrap 'sleep 3')
 say "submitted job $preempted with a higher priority"
 requeued() { squeue --noheader --array --format='%r' | grep -q BeginTime; }
@@ -192,10 +260,11 @@ say "preempted: $(squeue --noheader --array --format='%F_%K %r' | grep BeginTime
 until_true 120 'a task that runs' running 1
 sleep 2
 warned=$(tasks R | head -n 1)
-scancel --batch --signal=USR1 "$warned"
+# It asks again and again where the task has gone back to the queue before it has its answer.
+timeout 5 scancel --batch --signal=USR1 "$warned" 2>/dev/null || true
 say "sent the warning before a time limit to task $warned"
 
-until_true 120 'two tasks that run' running 2
+until_true 120 'a task that runs' running 1
 scontrol update "nodename=$node" state=drain reason=test
 until_true 300 'no task on the drained node' idle_of_runs
 sleep 5
