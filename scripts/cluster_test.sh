@@ -250,12 +250,13 @@ victim=$(sed -n 's/.*"process":\([0-9]*\).*/\1/p' "$sweep/runs/$name/claims/"*cl
 kill -KILL "$victim"
 say "killed a task's program, process $victim"
 
-until_true 120 'two tasks that run' running 2
-preempted=$(sbatch --parsable --partition=urgent --cpus-per-task=1 --output=/dev/null --wrap 'sleep 3')
-say "submitted job $preempted with a higher priority"
+# It needs both cores: whatever runs must go.
+until_true 120 'a task that runs' running 1
+preempting=$(sbatch --parsable --partition=urgent --cpus-per-task=2 --output=/dev/null --wrap 'sleep 3')
+say "submitted job $preempting with a higher priority"
 requeued() { squeue --noheader --array --format='%r' | grep -q BeginTime; }
 until_true 90 'a task that is requeued' requeued
-say "preempted: $(squeue --noheader --array --format='%F_%K %r' | grep BeginTime)"
+say "preempted: $(squeue --noheader --array --format='%F_%K %r' | awk '/BeginTime/ { printf "%s ", $1 }')"
 
 until_true 120 'a task that runs' running 1
 sleep 2

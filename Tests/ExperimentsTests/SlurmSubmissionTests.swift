@@ -13,9 +13,9 @@ import Testing
     run: @escaping @Sendable (RunContext) throws -> Void = { _ in }
   ) -> Experiment {
     toyExperiment(sharesStages: true) { context in
-      let stage_ = context.stage("stage", reads: ["seed"])
-      _ = try stage_.folder { folder in
-        try stage(stage_.context)
+      let shared = context.stage("stage", reads: ["seed"])
+      _ = try shared.folder { folder in
+        try stage(shared.context)
         try "made".write(toFile: folder + "/x", atomically: true, encoding: .utf8)
       }
       try run(context)
