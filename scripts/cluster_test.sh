@@ -191,7 +191,7 @@ if [ "${1:-}" = measure ]; then
       mkdir "sweep-$engine-$jobs"
       cd "sweep-$engine-$jobs"
       from=$(now)
-      "$program" --smoke --arms 'KRSL,random positions' --seeds 5 --stage1-steps 300 --stage2-steps 300 --output out.csv \
+      "$program" --smoke --arms 'KRSL,random positions' --seeds 5 --stage1-steps 150 --stage2-steps 150 --output out.csv \
         --engine "$engine" --jobs "$jobs" >log.txt 2>&1
       until_true 900 'an empty queue' queue_is_empty
       row sweep "$engine" "$jobs" 1 10 "$(since "$from")"
@@ -205,7 +205,7 @@ if [ "${1:-}" = measure ]; then
   for workers in 1 2 1 2; do
     mkdir "workers-$workers"
     cd "workers-$workers"
-    "$program" --smoke --arms KRSL --seeds 1 --stage1-steps 300 --stage2-steps 300 --output out.csv --workers "$workers" >log.txt 2>&1
+    "$program" --smoke --arms KRSL --seeds 1 --stage1-steps 150 --stage2-steps 150 --output out.csv --workers "$workers" >log.txt 2>&1
     row run local 1 "$workers" 1 "$(cat runs/$name/records/* | awk -F: '/"seconds"/ { print $2 + 0 }')"
     cd ..
     rm -r "workers-$workers"
@@ -301,8 +301,11 @@ mkdir "$sweep" "$local"
 flags=(--smoke --arms 'KRSL' --seeds 1 --stage2-steps "${LONG_STEPS:-2500}" --output out.csv)
 (cd "$sweep" && "$program" "${flags[@]}" --engine slurm --slurm='--time=3')
 (cd "$local" && "$program" "${flags[@]}" >log.txt 2>&1) || fail "$(tail "$local/log.txt")"
-say "the long run takes $(sed -n 's/.*"seconds": \([0-9]*\).*/\1/p' "$local/runs/$name/records/"*) s locally"
+seconds() { sed -n 's/.*"seconds": \([0-9]*\).*/\1/p' "$1/runs/$name/records/"*; }
+say "the long run takes $(seconds "$local") s locally"
 until_true 900 'an empty queue' queue_is_empty
 grep -h -e '^--' -e interrupted "$sweep/runs/$name"/slurm/*/log/runs-* | sed 's/^/        /'
 grep -q 'restarted [1-9]' "$sweep/runs/$name"/slurm/*/log/runs-* || fail 'expected a task that was restarted at its limit'
 compare "$sweep" "$local"
+[ "$(seconds "$sweep")" -lt "$(seconds "$local")" ] || fail 'expected that the last part of the run is shorter than the run'
+say "its last part took $(seconds "$sweep") s: it went on where it stopped"
