@@ -1,8 +1,8 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment list student notebooks bench bench-peers bench-7b coverage fuzz torture interop format lint
-export NAME ARGS MODEL PAIRS
+.PHONY: help setup build test experiment status cluster-test list student notebooks bench bench-peers bench-7b coverage fuzz torture interop format lint
+export NAME ARGS MODEL PAIRS ENGINE SLURM
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
 
@@ -19,8 +19,14 @@ build: setup ## build the command: .build/release/keystep
 test: setup ## build and run the tests
 	swift test -c release --disable-testable-imports --explicit-target-dependency-import-check error
 
-experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--seeds 5"] [MODEL=model PAIRS=pairs.jsonl]
+experiment: setup ## run an experiment, or all: NAME=key-step-ratio [ARGS="--seeds 5"] [MODEL=model PAIRS=pairs.jsonl] [ENGINE=slurm SLURM="--time=4:00:00"]
 	@scripts/experiment.sh
+
+status: ## print how far an experiment's runs are, and the time left: NAME=key-step-ratio, or all
+	@scripts/experiment.sh status
+
+cluster-test: setup ## start a Slurm of one node, disturb a sweep on it, and compare its CSV with a local one
+	@scripts/cluster_test.sh
 
 list: ## name the experiments and the question of each
 	@scripts/list.sh

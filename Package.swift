@@ -42,7 +42,7 @@ let package = Package(
     "Files", "Parameters", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints",
     "Tokenizers",
     "LanguageModel", "Reasoning", "Teachers", "Distillation", "Evaluation", "Experiments",
-    "Recipes", "Reports",
+    "Reports", "Recipes",
   ].map { .library(name: $0, targets: [$0]) },
   targets: [
     .systemLibrary(
@@ -79,17 +79,18 @@ let package = Package(
       ]),
     library("Experiments", ["Files", "Parameters", "Statistics"]),
     library(
-      "Recipes",
-      [
-        "Experiments", "Evaluation", "Teachers", "Distillation", "LanguageModel", "LinearAlgebra",
-        "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Statistics", "Files", "Parameters",
-        "Randomness",
-      ]),
-    library(
       "Reports",
       [
         "Experiments", "Evaluation", "Distillation", "LanguageModel", "Tokenizers", "Reasoning",
         "KeySteps", "Statistics", "Files", "Randomness",
+      ]),
+    library(
+      "Recipes",
+      [
+        "Experiments", "Reports", "Evaluation", "Teachers", "Distillation", "LanguageModel",
+        "LinearAlgebra",
+        "Checkpoints", "Tokenizers", "Reasoning", "KeySteps", "Statistics", "Files", "Parameters",
+        "Randomness",
       ]),
 
     .target(name: "TestSupport", dependencies: ["Randomness"], path: "Tests/TestSupport"),

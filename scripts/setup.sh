@@ -5,6 +5,7 @@
 #        setup.sh python    Python, with a virtual environment in .venv
 #        setup.sh peers     the same in .peers-venv, with the pinned packages of benchmarks/peers
 #        setup.sh interop   the same in .interop-venv, with those of benchmarks/interop
+#        setup.sh slurm     Slurm's daemons and commands, for a cluster of one node on this machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,6 +75,13 @@ try_onednn() {
   touch Sources/COneDNN/onednn.c
 }
 
+has_slurm() {
+  local program
+  for program in slurmctld slurmd sbatch squeue scontrol; do
+    command -v "$program" >/dev/null || return 1
+  done
+}
+
 has_venv() {
   python3 -c 'import ensurepip, venv' 2>/dev/null
 }
@@ -97,6 +105,10 @@ case "${1:-}" in
 python)
   make_venv .venv
   ;;
+slurm)
+  has_slurm || install "Slurm" slurmctld slurmd slurm-client
+  has_slurm || fail "Slurm: still no slurmctld, slurmd, sbatch, squeue and scontrol on the path"
+  ;;
 peers | interop)
   venv=.$1-venv
   make_venv "$venv"
@@ -114,7 +126,7 @@ peers | interop)
   done
   ;;
 *)
-  printf 'usage: setup.sh [python | peers | interop]\n' >&2
+  printf 'usage: setup.sh [python | peers | interop | slurm]\n' >&2
   exit 2
   ;;
 esac

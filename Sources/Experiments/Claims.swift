@@ -74,6 +74,53 @@ package final class ClaimFolder: Sendable {
     return "process \(content.owner.number) on \(content.hostName)"
   }
 
+  /// Who works on what: for each name that is claimed, the owner in words. The owner's process runs, or it is on another
+  /// host and wrote within `expiry`, by the clock of the file system alone.
+  package func working() -> [String: String] {
+    var last: [String: Int] = [:]
+    for found in (try? FileContents.names(inFolder: folder)) ?? [] {
+      guard let mark = found.ranges(of: ".claim-").last,
+        let number = Int(found[mark.upperBound...])
+      else { continue }
+      let name = String(found[..<mark.lowerBound])
+      last[name] = max(number, last[name] ?? 0)
+    }
+    guard !last.isEmpty else { return [:] }
+    let now = Self.time(inFolder: folder)
+    var working: [String: String] = [:]
+    for (name, number) in last {
+      let path = path(name, number)
+      guard let content = ClaimContent(at: path), content.isHeld, !content.owner.hasEnded else {
+        continue
+      }
+      let isLiving =
+        content.owner.isRunning
+        || Self.lastWrite(path).map { Double(now - $0) < expiry / .seconds(1) } ?? false
+      if isLiving { working[name] = "process \(content.owner.number) on \(content.hostName)" }
+    }
+    return working
+  }
+
+  /// The present time as the file system of `folder` has it, in seconds; that of this host where nothing can be written.
+  private static func time(inFolder folder: String) -> Int {
+    let path = "\(folder)/.time-\(UUID().uuidString)"
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { return Int(Date().timeIntervalSince1970) }
+    close(descriptor)
+    defer { unlink(path) }
+    return lastWrite(path) ?? Int(Date().timeIntervalSince1970)
+  }
+
+  private static func lastWrite(_ path: String) -> Int? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    #if canImport(Darwin)
+      return status.st_mtimespec.tv_sec
+    #else
+      return status.st_mtim.tv_sec
+    #endif
+  }
+
   fileprivate func path(_ name: String, _ number: Int) -> String {
     "\(folder)/\(name).claim-\(number)"
   }

@@ -5,13 +5,15 @@ import Foundation
 package struct CodeVersion: Sendable {
   /// The checked-out commit; `unknown` outside a repository.
   package let commit: String
-  /// The changes of tracked files since the commit, as a patch. Results are not code.
-  private let patch: String
+  package let isModified: Bool
+  /// Differs if tracked code does.
+  package let key: String
 
+  /// That of the repository in `folder`: its commit, and the changes of tracked files since then. Results are not code.
   package init(of folder: String = ".") {
     let head = Self.git(["rev-parse", "HEAD"], folder)?.trimmingCharacters(in: .newlines)
     commit = head ?? "unknown"
-    patch =
+    let patch =
       Self.git(
         [
           "diff", "--no-ext-diff", "--no-color", "--binary", "HEAD", "--", ":/",
@@ -19,27 +21,26 @@ package struct CodeVersion: Sendable {
         ],
         folder
       ) ?? ""
+    isModified = !patch.isEmpty
+    key = commit + (isModified ? "+\(SHA256.hex(of: patch))" : "")
   }
 
-  package var isModified: Bool { !patch.isEmpty }
+  /// The one with the key `key`: what a copy of a program was built from, wherever it runs.
+  init(key: String) {
+    let parts = key.split(separator: "+", maxSplits: 1)
+    commit = parts.first.map(String.init) ?? "unknown"
+    isModified = parts.count > 1
+    self.key = key
+  }
 
   /// The commit as results cite it, in full and with 12 digits.
   package var citation: String { commit + (isModified ? "+modified" : "") }
   package var shortCitation: String { commit.prefix(12) + (isModified ? "+modified" : "") }
 
-  /// Differs if tracked code does.
-  package var key: String { commit + (isModified ? "+\(SHA256.hex(of: patch))" : "") }
-
   private static func git(_ arguments: [String], _ folder: String) -> String? {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["git", "-C", folder] + arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    guard (try? process.run()) != nil else { return nil }
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
+    guard let outcome = try? ExternalCommand().run(["git", "-C", folder] + arguments),
+      outcome.status == 0
+    else { return nil }
+    return outcome.output
   }
 }

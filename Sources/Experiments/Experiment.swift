@@ -54,6 +54,8 @@ public struct Experiment: Sendable {
   public let example: String
   /// Called once, before the first run: reads data, and states what all runs depend on.
   public let prepare: @Sendable (PreparationContext) throws -> Prepared
+  /// Called with the path of the CSV that a cluster's collecting job wrote: writes what reads it.
+  public var report: (@Sendable (String) throws -> Void)?
 
   public init(
     name: String, question: String, arms: [Arm], reference: String, settings: [Setting],
@@ -92,18 +94,22 @@ public struct Prepared: Sendable {
   public var machine: [String: String]
   /// Lines to print before the runs start: what the data is, and the majority baselines.
   public var notes: [String]
+  /// Whether runs begin with a stage that they share (`RunContext.stage`). Such a stage can be made before the runs; to
+  /// find it, a run is called and ended where it asks for the stage, which must not take long.
+  public var sharesStages: Bool
   /// One run. It is called on several threads at once.
   public var run: @Sendable (RunContext) throws -> [Metric]
 
   public init(
     checksums: [String: String], conditions: [String: String] = [:],
-    machine: [String: String] = [:], notes: [String] = [],
+    machine: [String: String] = [:], notes: [String] = [], sharesStages: Bool = false,
     run: @escaping @Sendable (RunContext) throws -> [Metric]
   ) {
     self.checksums = checksums
     self.conditions = conditions
     self.machine = machine
     self.notes = notes
+    self.sharesStages = sharesStages
     self.run = run
   }
 

@@ -14,9 +14,13 @@ package struct ExperimentOptions: Sendable {
     case plan
     /// Execute one run of the plan.
     case run(String)
+    /// Make the shared stage that one run of the plan begins with.
+    case stage(String)
     /// Write the CSV of the plan's records.
     case collect
-    /// Print the plan.
+    /// Print how far the plan's runs are.
+    case status
+    /// Print the plan, or what would be submitted.
     case dryRun
     case help
   }
@@ -29,6 +33,12 @@ package struct ExperimentOptions: Sendable {
   package var arms: [Arm]
   package var seeds: [Int]
   package var jobs: Int
+  /// How many tasks of a submission may run at once; nil for as many as the scheduler lets.
+  package var taskLimit: Int?
+  /// What sbatch is asked for; nil where the runs are executed by this process.
+  package var slurm: SlurmOptions?
+  /// The folder of the submission whose plan is executed or collected; nil for the plan last written.
+  package var submission: String?
   /// The threads of each run.
   package var workers: Int
   /// How long a run trains before it saves its state.
@@ -44,11 +54,17 @@ package struct ExperimentOptions: Sendable {
   private static let mostSeeds = 100_000
 
   /// The flags that are no part of the plan.
-  private static let executionFlags: Set = ["--jobs", "--save-interval"]
+  private static let executionFlags: Set = [
+    "--jobs", "--save-interval", "--submission", "--engine", "--slurm", "--slurm-defaults",
+  ]
+
+  /// Those of them that may follow `run`, `stage` and `collect`.
+  private static let taskFlags = ["--jobs", "--save-interval", "--submission"]
 
   /// Reads `arguments`. Throws a `UsageError` that names all that is wrong with them.
   package init(_ arguments: [String], for experiment: Experiment, cores: Int) throws {
-    let own = ["--seeds", "--arms", "--workers", "--jobs", "--save-interval", "--output"]
+    let own =
+      ["--seeds", "--arms", "--workers", "--output"] + Self.executionFlags.sorted()
     let known = experiment.settings.map(\.flag) + own
     let switches = ["--smoke", "--dry-run", "--help"]
     let optional = experiment.settings.filter { $0.kind == .flag }.map(\.flag)
@@ -57,16 +73,19 @@ package struct ExperimentOptions: Sendable {
     switch rest.first {
     case "plan": action = .plan
     case "collect": action = .collect
+    case "status": action = .status
     case "run": action = .run("")
+    case "stage": action = .stage("")
     default: break
     }
     var missing: [String] = []
-    if action != .all { rest.removeFirst() }
-    if action == .run("") {
+    let step = action == .all ? "" : rest.removeFirst()
+    if action == .run("") || action == .stage("") {
       if let id = rest.first, !id.hasPrefix("--") {
-        action = .run(rest.removeFirst())
+        rest.removeFirst()
+        action = step == "run" ? .run(id) : .stage(id)
       } else {
-        missing.append("run: expected the id of a run of the plan, found none")
+        missing.append("\(step): expected the id of a run of the plan, found none")
       }
     }
     let read = FlagArguments(
@@ -87,15 +106,40 @@ package struct ExperimentOptions: Sendable {
     isSmoke = flags.contains("--smoke")
     if flags.contains("--dry-run") { action = .dryRun }
     if flags.contains("--help") { action = .help }
-    let isFromPlan =
+    let allowed: [String]? =
       switch action {
-      case .run, .collect: true
-      default: false
+      case .run, .stage, .collect: Self.taskFlags
+      case .status: []
+      default: nil
       }
-    if isFromPlan, let flag = self.flags.first {
-      problems.append(
-        "\(flag): the plan states what is run; expected no flag but "
-          + "\(Self.executionFlags.sorted().joined(separator: " and ")) after run or collect")
+    if let allowed {
+      let other =
+        self.flags.first
+        ?? Self.executionFlags.sorted().first { given[$0] != nil && !allowed.contains($0) }
+      if let other {
+        problems.append(
+          "\(other): the plan states what is run; expected "
+            + (allowed.isEmpty ? "no flag" : "no flag but \(allowed.joined(separator: ", "))")
+            + " after \(step)")
+      }
+    }
+    submission = given["--submission"]
+    if submission != nil, allowed?.contains("--submission") != true {
+      problems.append("--submission: expected only after run, stage or collect")
+    }
+    switch given["--engine"] {
+    case nil, "local":
+      for flag in ["--slurm", "--slurm-defaults"] where given[flag] != nil {
+        problems.append("\(flag): expected only with --engine slurm")
+      }
+    case "slurm":
+      do {
+        slurm = try SlurmOptions(
+          line: given["--slurm"] ?? "", defaults: given["--slurm-defaults"])
+      } catch { problems.append("\(error)") }
+      if action == .plan { problems.append("--engine: expected only without plan") }
+    case let engine?:
+      problems.append("--engine: expected local or slurm, found \"\(engine)\"")
     }
 
     let variantFlag = experiment.variant.flatMap { variant in
@@ -167,13 +211,28 @@ package struct ExperimentOptions: Sendable {
           + "found \"\(text)\"")
       return standard
     }
-    workers = number("--workers", Self.workerRange, default: 1)
-    jobs = number("--jobs", 1...256, default: max(1, cores / workers))
+    workers = number("--workers", Self.workerRange, default: slurm?.coresPerTask ?? 1)
+    if given["--workers"] == nil, workers > 1 { self.flags.append("--workers=\(workers)") }
+    jobs = number("--jobs", Self.jobRange(slurm), default: max(1, cores / workers))
+    if given["--jobs"] != nil { taskLimit = jobs }
+    if let cores = slurm?.coresPerTask, workers > cores {
+      problems.append(
+        "--workers: expected at most \(cores), the cores of a task (--cpus-per-task), found \(workers)"
+      )
+    }
     savingInterval = .seconds(number("--save-interval", 0...1_000_000, default: 60))
     output =
       given["--output"]
       ?? "results/\(isSmoke ? "scratch/" : "")\(experiment.outputName(inVariant: isVariant)).csv"
     if !problems.isEmpty, action != .help { throw UsageError(problems: problems) }
+  }
+
+  /// The plan that is executed or collected.
+  func planPath(_ place: Place) -> String { submission.map { $0 + "/plan.json" } ?? place.plan }
+
+  /// One process has fewer threads than a cluster has nodes.
+  private static func jobRange(_ slurm: SlurmOptions?) -> ClosedRange<Int> {
+    1...(slurm == nil ? 256 : 100_000)
   }
 
   /// What `--help` prints.
@@ -209,18 +268,27 @@ package struct ExperimentOptions: Sendable {
         ("--seeds", "how many seeds (5), or which (0,3,7); \(seeds)"),
         ("--arms", "only these arms"),
         ("--workers", "threads of each run, which change its last digits; 1"),
-        ("--jobs", "runs side by side; as many as there are cores for them"),
+        ("--jobs", "runs side by side; as many as there are cores for them, or as the cluster lets"),
         ("--save-interval", "seconds of training between two saved states of a run; 60"),
         ("--output", "the CSV; results/\(experiment.outputName(inVariant: isVariant)).csv"),
         ("--smoke", "a run of a few seconds, to see that all works"),
-        ("--dry-run", "print the plan and what of it is finished"),
+        ("--dry-run", "print the plan and what of it is finished, or what would be submitted"),
       ]))
 
-      Steps; without one of these words all three are done
+      On a cluster; docs/slurm.md says more
+      \(rows([
+        ("--engine", "local, or slurm: submit what is missing as job arrays; local"),
+        ("--slurm", "options of sbatch: --slurm=\"--partition=p --time=4:00:00 --cpus-per-task=4\""),
+        ("--slurm-defaults", "a file of such options; \(SlurmOptions.defaultsFile), where it exists"),
+      ]))
+
+      Steps; without one of these words plan, run and collect are done
       \(rows([
         ("plan", "write runs/\(experiment.name)/plan.json, a list of the runs with their ids"),
         ("run ID", "execute one run of the plan"),
+        ("stage ID", "make the stage that this run begins with, where runs share it"),
         ("collect", "write the CSV and the summary of the plan's finished runs"),
+        ("status", "print which runs are done, running, waiting or failed, and the time left"),
       ]))
 
       Example: \(experiment.example)

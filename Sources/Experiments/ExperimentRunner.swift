@@ -18,15 +18,29 @@ extension Experiment {
     exit(status)
   }
 
+  /// The exit status of `run` and `stage` where they were interrupted and the same call goes on: sysexits.h's
+  /// EX_TEMPFAIL.
+  static let interruptedStatus: Int32 = 75
+
   /// `main` up to the end of the process: returns its exit status. The plan and the records go to
-  /// `<folder>/<name>`, what runs share, those of other experiments too, to `<folder>/stages`.
-  package func run(_ arguments: [String], folder: String = "runs") -> Int32 {
+  /// `<folder>/<name>`, what runs share, those of other experiments too, to `<folder>/stages`. Slurm's commands are
+  /// those on `searchPath`; nil for the environment's PATH.
+  package func run(
+    _ arguments: [String], folder: String = "runs", searchPath: String? = nil
+  ) -> Int32 {
     do {
       let options = try ExperimentOptions(arguments, for: self, cores: AvailableCores.count)
       let place = Place(root: folder, experiment: name)
+      let searchPath = searchPath ?? ExternalCommand().searchPath
+      let slurm = SlurmCommands(ExternalCommand(searchPath: searchPath))
       switch options.action {
       case .help:
         print(options.help(self))
+        return 0
+      case .all where options.slurm != nil, .dryRun where options.slurm != nil:
+        return try submit(options, place, slurm) ? 0 : 1
+      case .status:
+        print(try SweepStatus(name, root: folder, searchPath: searchPath).text)
         return 0
       case .dryRun:
         let (plan, prepared) = try planned(options, place)
@@ -39,9 +53,14 @@ extension Experiment {
         print("Plan: \(place.plan)")
         return 0
       case .run(let id):
-        return try execute(id, options, place) ? 0 : 1
+        return try execute(id, options, place)
+      case .stage(let id):
+        return try makeStage(id, options, place)
       case .collect:
-        return try collect(Plan(path: place.plan), place) ? 0 : 1
+        let plan = try Plan(path: options.planPath(place))
+        let isWhole = try collect(plan, place)
+        if options.submission != nil { try report?(plan.output) }
+        return isWhole ? 0 : 1
       case .all:
         let (plan, prepared) = try planned(options, place)
         try plan.write(to: place.plan)
@@ -65,14 +84,17 @@ extension Experiment {
 
   // MARK: Plan
 
-  private func planned(_ options: ExperimentOptions, _ place: Place) throws -> (Plan, Prepared) {
+  /// The plan of the flags, and what its runs share; `code` is what it is made of.
+  func planned(
+    _ options: ExperimentOptions, _ place: Place, code: CodeVersion = CodeVersion()
+  ) throws -> (Plan, Prepared) {
     let fixed = options.values.compactMapValues { $0.count == 1 ? $0[0] : nil }
     let prepared = try prepare(
       PreparationContext(settings: RunSettings(fixed), folder: place.data))
-    return (plan(options, code: CodeVersion().key, inputs: prepared.inputs), prepared)
+    return (plan(options, code: code.key, inputs: prepared.inputs), prepared)
   }
 
-  private func show(
+  func show(
     _ plan: Plan, _ prepared: Prepared, _ options: ExperimentOptions, _ place: Place,
     isDetailed: Bool
   ) throws {
@@ -82,8 +104,8 @@ extension Experiment {
     print(
       "  \(plan.runs.count) runs (\(options.arms.count) arms, seeds "
         + "\(plan.seeds.map(String.init).joined(separator: ","))), "
-        + "\(plan.runs.count { finished.contains($0.id) }) finished before, "
-        + "\(options.jobs) side by side")
+        + "\(plan.runs.count { finished.contains($0.id) }) finished before"
+        + (options.slurm == nil ? ", \(options.jobs) side by side" : ""))
     guard isDetailed else { return }
     for run in plan.runs {
       print("  \(finished.contains(run.id) ? "finished" : "to run  ") \(run.id)  \(run.label)")
@@ -100,7 +122,7 @@ extension Experiment {
   ) throws -> Bool {
     var missing: [PlannedRun] = []
     var failures: [String: RunRecord] = [:]
-    let claims = ClaimFolder(folder: place.claims)
+    let claims = place.claimFolder
     for run in runs {
       let record = try place.records.record(run, of: plan)
       if record != nil, record?.failure == nil { place.removeLeftovers(run.id, claims) }
@@ -108,8 +130,7 @@ extension Experiment {
       failures[run.id] = record
     }
     guard !missing.isEmpty else { return false }
-    // What cannot be written is found before any work is lost.
-    for folder in [place.records.folder, place.stages] { try AtomicFile.check(folder + "/check") }
+    try checkFolders(place)
     Interruption.watch()
     let executor = LocalThreads(count: options.jobs)
     let progress = ProgressDisplay(
@@ -117,40 +138,97 @@ extension Experiment {
       sharedCount: min(missing.count, plan.seeds.count))
     let execution = Execution(
       plan: plan, prepared: prepared, place: place, savingInterval: options.savingInterval,
-      claims: claims, failures: failures, progress: progress)
+      claims: claims, failures: failures, progress: progress,
+      needsStage: options.submission != nil)
     let isInterrupted = executor.execute(missing, execution.execute)
     progress.close()
     return isInterrupted
   }
 
-  /// Executes one run of the plan that is written; returns whether it is finished.
-  private func execute(_ id: String, _ options: ExperimentOptions, _ place: Place) throws -> Bool {
-    let plan = try Plan(path: place.plan)
+  /// Throws where nothing can be written, before any work is lost.
+  private func checkFolders(_ place: Place) throws {
+    for folder in [place.records.folder, place.stages] { try AtomicFile.check(folder + "/check") }
+  }
+
+  /// The plan of a call that executes a part of it, and the run with the id `id`. Throws where there is none.
+  private func plannedRun(_ id: String, _ options: ExperimentOptions, _ place: Place) throws
+    -> (Plan, PlannedRun)
+  {
+    let path = options.planPath(place)
+    let plan = try Plan(path: path)
     guard let run = plan.runs.first(where: { $0.id == id }) else {
       throw FileError(
-        file: place.plan, location: "runs", expected: "a run with the id \(id)",
+        file: path, location: "runs", expected: "a run with the id \(id)",
         found: "\(plan.runs.count) others, such as \(plan.runs.first?.id ?? "none")")
     }
+    return (plan, run)
+  }
+
+  /// What the runs of `plan` share, now. Throws where it is not what it was when the plan was made. A submission's
+  /// program is a copy, so that its code is the plan's.
+  private func prepared(for plan: Plan, _ options: ExperimentOptions, _ place: Place) throws
+    -> Prepared
+  {
+    let planOptions = try ExperimentOptions(plan.flags, for: self, cores: AvailableCores.count)
+    let code = options.submission == nil ? CodeVersion() : CodeVersion(key: plan.code)
+    let (now, prepared) = try planned(planOptions, place, code: code)
+    try plan.check(now, file: options.planPath(place))
+    return prepared
+  }
+
+  /// Executes one run of the plan that is written; returns the exit status.
+  private func execute(_ id: String, _ options: ExperimentOptions, _ place: Place) throws -> Int32 {
+    let (plan, run) = try plannedRun(id, options, place)
     if try place.records.finished(run, of: plan) != nil {
       print("\(id) \(run.label): finished before")
-      return true
+      return 0
     }
-    let planOptions = try ExperimentOptions(plan.flags, for: self, cores: AvailableCores.count)
-    let (now, prepared) = try planned(planOptions, place)
-    try plan.check(now, file: place.plan)
-    if try execute([run], of: plan, prepared, options, place) {
-      StandardError.line("interrupted; to go on: \(ShellCommand.current)")
+    let prepared = try prepared(for: plan, options, place)
+    let isInterrupted = try execute([run], of: plan, prepared, options, place)
+    if try place.records.finished(run, of: plan) != nil { return 0 }
+    return isInterrupted ? interrupted() : 1
+  }
+
+  private func interrupted() -> Int32 {
+    StandardError.line("interrupted; to go on: \(ShellCommand.current)")
+    return Self.interruptedStatus
+  }
+
+  /// Makes the shared stage with which one run of the plan begins; returns the exit status.
+  private func makeStage(_ id: String, _ options: ExperimentOptions, _ place: Place) throws -> Int32
+  {
+    let (plan, run) = try plannedRun(id, options, place)
+    let prepared = try prepared(for: plan, options, place)
+    guard prepared.sharesStages else {
+      throw FileError(
+        file: options.planPath(place), location: id, expected: "a run that shares a stage",
+        found: "one of an experiment without such stages")
     }
-    return try place.records.finished(run, of: plan) != nil
+    try checkFolders(place)
+    Interruption.watch()
+    let progress = ProgressDisplay("stages", total: 1)
+    let execution = Execution(
+      plan: plan, prepared: prepared, place: place, savingInterval: options.savingInterval,
+      claims: place.claimFolder, failures: [:], progress: progress, needsStage: false)
+    do {
+      guard let stage = try execution.makeStage(run) else {
+        print("\(id) \(run.label): begins with no shared stage")
+        return 0
+      }
+      print("\(id) \(run.label): made its stage \(stage)")
+      return 0
+    } catch is CancellationError {
+      return interrupted()
+    }
   }
 
   // MARK: Collect
 
   /// Writes the CSV of the records of `plan` and prints a summary; returns whether all are there.
-  private func collect(_ plan: Plan, _ place: Place) throws -> Bool {
+  func collect(_ plan: Plan, _ place: Place) throws -> Bool {
     let records = try place.records.finished(plan)
     if records.isEmpty {
-      StandardError.line("\(name): no run of \(place.plan) is finished")
+      StandardError.line("\(name): no run of the plan is finished")
       return false
     }
     try AtomicFile.write(CSV.text(ResultFile.rows(of: records)), to: plan.output)
@@ -174,7 +252,10 @@ struct Place: Sendable {
   var data: String { "\(root)/\(experiment)/data" }
   var records: RecordStore { RecordStore(folder: "\(root)/\(experiment)/records") }
   var claims: String { "\(root)/\(experiment)/claims" }
+  var claimFolder: ClaimFolder { ClaimFolder(folder: claims) }
   var stages: String { "\(root)/stages" }
+  /// What was handed to a cluster.
+  var submissions: String { "\(root)/\(experiment)/slurm" }
 
   /// Where the run goes on from after its process has ended.
   func work(_ id: String) -> String { "\(root)/\(experiment)/work/\(id)" }
@@ -207,17 +288,24 @@ struct Execution: Sendable {
   private let records: RecordStore
   private let claims: ClaimFolder
   private let stages: StageStore
-  private let code = CodeVersion()
+  private let code: CodeVersion
+  /// Whether a run fails at once where the shared stage with which it begins is missing: another job had to make it, and
+  /// all runs of a stage that cannot be made would otherwise try.
+  private let needsStage: Bool
   private let machine: [String: String]
 
   init(
     plan: Plan, prepared: Prepared, place: Place, savingInterval: Duration,
-    claims: ClaimFolder, failures: [String: RunRecord], progress: ProgressDisplay
+    claims: ClaimFolder, failures: [String: RunRecord], progress: ProgressDisplay,
+    needsStage: Bool
   ) {
     (self.plan, self.prepared, self.place) = (plan, prepared, place)
     (self.savingInterval, self.failures, self.progress) = (savingInterval, failures, progress)
     records = place.records
     self.claims = claims
+    self.needsStage = needsStage
+    // The one that the plan was made of: whoever executes it has checked that it is the present one.
+    code = CodeVersion(key: plan.code)
     stages = StageStore(folder: place.stages)
     machine = Machine.description().merging(prepared.machine) { $1 }
   }
@@ -277,11 +365,8 @@ struct Execution: Sendable {
     var metrics: [Metric] = []
     var failure: String?
     do {
-      metrics = try prepared.run(
-        RunContext(
-          settings: run.settings, threads: plan.workers, savingInterval: savingInterval,
-          workFolder: place.work(run.id), id: run.id, plan: plan, stages: stages,
-          progress: progress, claim: claim, outputs: outputs))
+      if needsStage, let stage = run.stage, !stages.isMade(stage) { throw missing(stage) }
+      metrics = try prepared.run(context(run, claim, outputs, .whole))
     } catch is CancellationError {
       claim.release()
       progress.stopped(run.id)
@@ -312,6 +397,41 @@ struct Execution: Sendable {
     claim.finish()
     progress.finished(run.id, seconds: seconds, failure: failure)
     return failure == nil ? .finished : .failed
+  }
+
+  private func context(
+    _ run: PlannedRun, _ claim: Claim?, _ outputs: RunOutputs, _ extent: RunContext.Extent
+  ) -> RunContext {
+    RunContext(
+      settings: run.settings, threads: plan.workers, savingInterval: savingInterval,
+      workFolder: place.work(run.id), id: run.id, plan: plan, stages: stages,
+      progress: progress, claim: claim, outputs: outputs, extent: extent)
+  }
+
+  private func missing(_ stage: String) -> FileError {
+    FileError(
+      file: "\(place.stages)/\(stage)", expected: "the stage that an earlier job was to make",
+      found: stages.failure(of: stage).map { "that it failed: \($0)" }
+        ?? "none; status shows the end of its log")
+  }
+
+  /// Makes the shared stage with which `run` begins, if that is missing, and returns its id; nil where the run begins
+  /// with none. Throws `CancellationError` where it was interrupted.
+  func makeStage(_ run: PlannedRun) throws -> String? {
+    progress.started(run.id, run.label)
+    return try stage(of: run, .firstStage)
+  }
+
+  /// The id of the shared stage with which `run` begins; nil where there is none, or the run fails before.
+  func firstStage(of run: PlannedRun) -> String? { try? stage(of: run, .beforeFirstStage) }
+
+  private func stage(of run: PlannedRun, _ extent: RunContext.Extent) throws -> String? {
+    do {
+      _ = try prepared.run(context(run, nil, RunOutputs(), extent))
+      return nil
+    } catch let reached as StageReached {
+      return reached.id
+    }
   }
 
   /// A setting as records have it: of a path the last part.

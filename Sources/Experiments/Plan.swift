@@ -47,6 +47,8 @@ package struct PlannedRun: Sendable {
   package var settings: RunSettings
   /// The arm, the values of the axes, and the seed.
   package var label: String
+  /// The id of the shared stage that it begins with; nil where there is none, or nothing has asked for it yet.
+  package var stage: String?
 }
 
 extension Experiment {
@@ -106,6 +108,7 @@ extension Plan {
           runs.map { run in
             .members(
               ("id", .string(run.id)), ("label", .string(run.label)),
+              ("stage", run.stage.map { .string($0) } ?? .null),
               ("settings", .object(run.settings.values.mapValues(\.json))))
           })
       ))
@@ -143,7 +146,9 @@ extension Plan {
         throw run.child("settings").error(name, expected: "the run's \(name)")
       }
       runs.append(
-        PlannedRun(id: try run.string("id"), settings: settings, label: try run.string("label")))
+        PlannedRun(
+          id: try run.string("id"), settings: settings, label: try run.string("label"),
+          stage: try run.optionalString("stage")))
     }
   }
 }

@@ -139,7 +139,7 @@ package final class ProgressDisplay: Sendable {
     write(isTerminal ? "\r\u{1B}[K\(text)\(isFinal ? "\n" : "")" : text + "\n")
   }
 
-  private static func clock(_ seconds: Double) -> String {
+  static func clock(_ seconds: Double) -> String {
     let whole = seconds < 1e9 ? Int(seconds.rounded(.up)) : 1_000_000_000
     if whole < 60 { return "\(whole) s" }
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }

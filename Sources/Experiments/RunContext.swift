@@ -16,8 +16,19 @@ public struct RunContext: Sendable {
   let plan: Plan
   let stages: StageStore
   let progress: ProgressDisplay
-  let claim: Claim
+  /// That on the run; nil where a stage alone is made.
+  let claim: Claim?
   let outputs: RunOutputs
+  var extent = Extent.whole
+
+  /// How much of a run is executed.
+  enum Extent {
+    case whole
+    /// Its first shared stage alone.
+    case firstStage
+    /// What comes before that stage.
+    case beforeFirstStage
+  }
 
   /// A part of the run whose result all runs of this code share that agree in what it reads.
   ///
@@ -34,11 +45,13 @@ public struct RunContext: Sendable {
       settings: limited, threads: threads, savingInterval: savingInterval,
       workFolder: stages.workFolder(provenance), id: id, plan: plan, stages: stages,
       progress: progress, claim: claim, outputs: outputs)
-    return Stage(context: context, provenance: provenance)
+    return Stage(context: context, provenance: provenance, extent: extent)
   }
 
   /// Whether the run is to save its state and end: the experiment was interrupted, or another process has taken over.
-  public var shouldStop: Bool { Interruption.isRequested || claim.isLost }
+  public var shouldStop: Bool {
+    Interruption.isRequested || claim?.isLost == true || extent == .beforeFirstStage
+  }
 
   /// Shows how far the present part of the run is. Cheap; to be called at every step.
   public func show(_ part: String, _ fraction: Double) {
@@ -90,15 +103,29 @@ public struct Stage: Sendable {
   /// That of the run, limited to the settings that the stage reads.
   public let context: RunContext
   public let provenance: Provenance
+  let extent: RunContext.Extent
 
   public var settings: RunSettings { context.settings }
 
   /// The stage's folder; `make` fills an empty one if no run has done so before.
   public func folder(make: (String) throws -> Void) throws -> String {
+    if extent == .beforeFirstStage { throw StageReached(id: provenance.id) }
+    let folder = try made(make)
+    if extent == .firstStage { throw StageReached(id: provenance.id) }
+    return folder
+  }
+
+  private func made(_ make: (String) throws -> Void) throws -> String {
     let start = ContinuousClock.now
     defer {
       context.progress.shared(context.id, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
     return try context.stages.stage(provenance, wait: context.checkStop, make: make)
   }
+}
+
+/// Ends a run of which no more is to be executed.
+struct StageReached: Error {
+  /// The stage's.
+  let id: String
 }

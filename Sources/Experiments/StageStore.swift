@@ -7,7 +7,7 @@ import Foundation
 /// interrupted is gone on with. Only the process that has the claim on `ID` writes there.
 package final class StageStore: @unchecked Sendable {
   private let folder: String
-  private let claims: ClaimFolder
+  let claims: ClaimFolder
   private let pause: Duration
   private let condition = NSCondition()
   private var beingMade: Set<String> = []
@@ -58,7 +58,9 @@ package final class StageStore: @unchecked Sendable {
         do {
           // Another process may have made it before the claim was free.
           if try !isWhole(provenance) { try fill(provenance, claim, make) }
+          try FileContents.remove(failurePath(name))
         } catch {
+          if !(error is CancellationError), !claim.isLost { note("\(error)", of: name) }
           claim.release()
           throw error
         }
@@ -74,6 +76,22 @@ package final class StageStore: @unchecked Sendable {
   package func workFolder(_ provenance: Provenance) -> String { path(provenance.id) + ".work" }
 
   private func path(_ name: String) -> String { "\(folder)/\(name)" }
+
+  /// Whether the stage with this id is there; its files are not read.
+  func isMade(_ id: String) -> Bool { FileContents.exists("\(path(id))/\(Self.provenanceFile)") }
+
+  /// Why the stage with this id could not be made the last time; nil where nothing is known of it.
+  func failure(of id: String) -> String? {
+    try? JSONNode(checksummedAt: failurePath(id)).string("failure")
+  }
+
+  private func failurePath(_ id: String) -> String { path(id) + ".failure.json" }
+
+  /// The stage is missing either way, so that a note that cannot be written is no error of its own.
+  private func note(_ failure: String, of id: String) {
+    let json = JSONValue.members(("failure", .string(failure)))
+    try? AtomicFile.write(json.withChecksum().text() + "\n", to: failurePath(id))
+  }
 
   private func fill(_ provenance: Provenance, _ claim: Claim, _ make: (String) throws -> Void)
     throws

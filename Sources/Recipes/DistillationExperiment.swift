@@ -1,6 +1,7 @@
 import Experiments
 import LanguageModel
 import LinearAlgebra
+import Reports
 
 extension Experiment {
   /// An experiment on the data and the student of `DistillationSetup`; `run` is one run of it.
@@ -22,6 +23,13 @@ extension Experiment {
     ) { context in
       let setup = try DistillationSetup(context)
       return setup.prepared(notes: notes(setup), run: run)
+    }
+    report = { path in
+      // Of an unfinished sweep the reference may be missing.
+      let arms = Set(try ResultFile(path: path).runs.map(\.arm))
+      let written = try Report(path: path, reference: arms.contains(reference) ? reference : nil)
+        .write(beside: path)
+      print("Report: \(written.joined(separator: ", "))")
     }
   }
 }

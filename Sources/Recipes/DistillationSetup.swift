@@ -75,7 +75,8 @@ public struct DistillationSetup: Sendable {
       checksums: checksums,
       conditions: ["special_tokens": data.tokenizer.specialTokens],
       machine: Machine.blas,
-      notes: self.notes + notes
+      notes: self.notes + notes,
+      sharesStages: true
     ) { try run(self, $0) }
   }
 

@@ -19,6 +19,45 @@ package struct Report: Sendable {
       + Self.findings(comparisons)
   }
 
+  /// A reference that no run of the CSV has.
+  package struct UnknownArm: Error, CustomStringConvertible {
+    let arms: [String]
+    let found: String
+    package var description: String {
+      "--reference: expected one of the arms \(arms.joined(separator: ", ")), found \(found)"
+    }
+  }
+
+  /// That of the CSV at `path`, against the arm `reference`, or the usual one where that is nil. Throws
+  /// `UnknownArm` where no arm is called so.
+  package init(path: String, reference: String? = nil, resamples: Int = 10_000, seed: UInt64 = 0)
+    throws
+  {
+    let file = try ResultFile(path: path)
+    let arms = file.runs.map(\.arm).reduce(into: [String]()) {
+      if !$0.contains($1) { $0.append($1) }
+    }
+    let name = reference ?? ResultPoints.defaultReference(arms) ?? ""
+    guard arms.contains(name) else {
+      throw UnknownArm(arms: arms, found: name)
+    }
+    try self.init(Comparisons(file, reference: name, resamples: resamples, seed: seed))
+  }
+
+  /// Writes `NAME.report.md` and `NAME.comparisons.csv` of the CSV `NAME.csv` at `path` beside it, or into `folder`, and
+  /// returns their paths.
+  @discardableResult
+  package func write(beside path: String, folder: String? = nil) throws -> [String] {
+    let url = URL(fileURLWithPath: path).deletingPathExtension()
+    let place = folder.map { URL(fileURLWithPath: $0) } ?? url.deletingLastPathComponent()
+    let paths = ["report.md", "comparisons.csv"].map {
+      place.appendingPathComponent("\(url.lastPathComponent).\($0)").relativePath
+    }
+    try AtomicFile.write(markdown, to: paths[0])
+    try AtomicFile.write(csv, to: paths[1])
+    return paths
+  }
+
   /// For the terminal.
   package var text: String { blocks.map(\.text).joined(separator: "\n\n") }
 

@@ -43,30 +43,19 @@ struct ReportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let file = try ResultFile(path: path())
-    let arms = file.runs.map(\.arm).reduce(into: [String]()) {
-      if !$0.contains($1) { $0.append($1) }
+    let path = try path()
+    let report: Report
+    do {
+      report = try Report(path: path, reference: reference, resamples: resamples, seed: seed)
+    } catch let error as Report.UnknownArm {
+      throw ValidationError("\(error)")
     }
-    let name = reference ?? ResultPoints.defaultReference(arms) ?? ""
-    guard arms.contains(name) else {
-      throw ValidationError(
-        "--reference: expected one of the arms \(arms.joined(separator: ", ")), found \(name)")
-    }
-    let report = try Report(
-      Comparisons(file, reference: name, resamples: resamples, seed: seed))
-    let url = URL(fileURLWithPath: file.path).deletingPathExtension()
-    let folder =
-      outputFolder.map { URL(fileURLWithPath: $0) } ?? url.deletingLastPathComponent()
-    let outputs = ["report.md", "comparisons.csv"].map {
-      folder.appendingPathComponent("\(url.lastPathComponent).\($0)")
-    }
-    try AtomicFile.write(report.markdown, to: outputs[0].path)
-    try AtomicFile.write(report.csv, to: outputs[1].path)
+    let written = try report.write(beside: path, folder: outputFolder)
     if json {
       for object in report.objects { print(object.text()) }
     } else {
       print(report.text)
-      print("\nWritten: \(outputs.map(\.relativePath).joined(separator: ", "))")
+      print("\nWritten: \(written.joined(separator: ", "))")
     }
   }
 

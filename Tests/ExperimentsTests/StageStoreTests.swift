@@ -50,7 +50,7 @@ import Testing
         throw Mishap()
       }
     }
-    #expect(folder.names() == ["claims"])
+    #expect(folder.names() == ["\(key().id).failure.json", "claims"])
     let path = try store.stage(key()) { path in
       let names = try FileManager.default.contentsOfDirectory(atPath: path)
       #expect(names.isEmpty)

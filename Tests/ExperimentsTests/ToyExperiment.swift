@@ -2,7 +2,7 @@ import Experiments
 
 /// An experiment whose runs take no time: two arms, the second of which has no `rate`.
 func toyExperiment(
-  checksums: [String: String] = [:],
+  checksums: [String: String] = [:], sharesStages: Bool = false,
   run: @escaping @Sendable (RunContext) throws -> [Metric] = { _ in
     [Metric(.score, unit: .fraction, value: 0.5)]
   }
@@ -27,7 +27,7 @@ func toyExperiment(
   ) { _ in
     Prepared(
       checksums: checksums, conditions: ["precision": "double"], machine: ["blas": "toy"],
-      notes: ["a note"], run: run)
+      notes: ["a note"], sharesStages: sharesStages, run: run)
   }
 }
 
