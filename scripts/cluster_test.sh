@@ -18,7 +18,14 @@ if [ "${1:-}" = short ] && ! command -v slurmctld >/dev/null &&
   printf 'skipped: Slurm is not installed, and only root could install it (slurmctld, slurmd, slurm-client)\n'
   exit 0
 fi
-scripts/setup.sh slurm
+if [ "${1:-}" = short ]; then
+  scripts/setup.sh slurm || {
+    printf 'skipped: Slurm could not be installed\n'
+    exit 0
+  }
+else
+  scripts/setup.sh slurm
+fi
 
 name=key-step-ratio
 # PROGRAM names one that is built.
@@ -44,10 +51,15 @@ finish() {
   for daemon in "${daemons[@]}"; do kill "$daemon" 2>/dev/null || true; done
   for daemon in "${daemons[@]}"; do wait "$daemon" 2>/dev/null || true; done
   if [ "$status" -ne 0 ]; then
-    printf 'FAILED; the end of the logs:\n'
+    if [ "${may_start:-true}" = true ]; then
+      printf 'FAILED; the end of the logs:\n'
+    else
+      printf 'skipped: a Slurm of one node does not start here; the end of the logs:\n'
+    fi
     tail -n 5 "$scratch"/*.log "$scratch"/sweep*/runs/*/slurm/*/log/* 2>/dev/null | cut -c 1-300 || true
   fi
   rm -rf "$scratch"
+  [ "${may_start:-true}" = true ] || exit 0
   exit "$status"
 }
 trap finish EXIT
@@ -126,10 +138,15 @@ controller_answers() { scontrol ping 2>/dev/null | grep -q 'is UP'; }
 node_is_idle() { sinfo --noheader --format=%t 2>/dev/null | grep -q '^idle$'; }
 queue_is_empty() { [ -z "$(squeue --noheader)" ]; }
 
+# A container may not let the daemons run. That says nothing about a submission, so the short part is then skipped.
+may_start=true
+[ "${1:-}" != short ] || may_start=false
+
 start_controller
 slurmd -D -N "$node" -f "$SLURM_CONF" </dev/null >>"$scratch/slurmd.out.log" 2>&1 &
 daemons+=("$!")
 until_true 30 'a node that is idle' node_is_idle
+may_start=true
 say "$(slurmctld -V): one node, two cores"
 
 # compare SWEEP LOCAL: the rows of two CSVs, but for times and speeds.
