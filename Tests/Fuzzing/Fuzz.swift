@@ -121,7 +121,7 @@ struct Fuzz: ParsableCommand {
     let start = Date()
     let mutation = try mutation(reader)
     let progress = NSTemporaryDirectory() + "keystep-fuzz-\(reader.name)-\(getpid())"
-    FileManager.default.createFile(atPath: progress, contents: Data(count: 8))
+    _ = FileManager.default.createFile(atPath: progress, contents: Data(count: 8))
     defer { try? FileManager.default.removeItem(atPath: progress) }
     let page = try ProgressPage(path: progress)
     var (next, failed) = (0, 0)
