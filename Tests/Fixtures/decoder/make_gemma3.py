@@ -16,21 +16,12 @@ import llama_cpp
 import numpy
 from safetensors.numpy import save_file
 
+import make_smollm2
+
 SEED = 20240530
 FOLDER = Path(__file__).resolve().parent
-PROMPTS = [
-    "Q: A baker sells 14 loaves in the morning and twice as many in the afternoon. How many loaves is that?\nA:",
-    "Q: Is every square a rectangle?\nA: Yes, because a square has four right angles,",
-    "The river rises in the hills above the town and reaches the sea after some two hundred kilometres.",
-    "Task Description:\nCount the objects.\nQ:I have a flute, two drums and a piano. How many instruments do I have?\n\nA:",
-    "def area(width, height):\n    \"\"\"The area of a rectangle.\"\"\"\n    return width * height\n\n\ndef perimeter(",
-    "not ( True and False ) is True ; True or ( not True ) is",
-    "Three friends stand in a row. Mara is left of Jon, and Jon is left of Piet. So the one in the middle is",
-    "1, 1, 2, 3, 5, 8, 13, 21,",
-    "Le chat dort sur la chaise, et le chien ",
-    # Longer than the sliding window of 512 tokens.
-    " ".join(f"{n} times {n} is {n * n}." for n in range(2, 70)),
-]
+# The last one is longer than the sliding window of 512 tokens.
+PROMPTS = make_smollm2.PROMPTS[:9] + [" ".join(f"{n} times {n} is {n * n}." for n in range(2, 70))]
 
 
 def expand(source, target):

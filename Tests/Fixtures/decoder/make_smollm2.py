@@ -53,4 +53,5 @@ def main():
     print(f"{len(logits)} positions, smallest margin of the top-1 {margin:.4f}")
 
 
-main()
+if __name__ == "__main__":
+    main()
