@@ -104,9 +104,11 @@ import Testing
 
   @Test("A task beyond the list is an error")
   func beyond() throws {
-    let process = try start("exit 0", StubSlurm(), index: 3)
+    // Its folder, which holds the script, lasts as long as the stub.
+    let stub = try StubSlurm()
+    let process = try start("exit 0", stub, index: 3)
     process.waitUntilExit()
-    #expect(process.terminationStatus == 1)
+    #expect(process.terminationStatus == 1 && stub.requests().isEmpty)
   }
 
   /// Saves its state for a while when it is signalled, and ends with `status`.
