@@ -66,12 +66,7 @@ package final class ClaimFolder: Sendable {
 
   /// Who has the claim on `name`, in words; nil where nobody has.
   package func holder(of name: String) throws(FileError) -> String? {
-    guard let last = try numbers(name).last else { return nil }
-    let path = path(name, last)
-    guard let content = ClaimContent(at: path), content.isHeld, !content.owner.hasEnded else {
-      return nil
-    }
-    return "process \(content.owner.number) on \(content.hostName)"
+    try numbers(name).last.flatMap { ClaimContent(at: path(name, $0))?.holder }
   }
 
   /// Who works on what: for each name that is claimed, the owner in words. The owner's process runs, or it is on another
@@ -90,13 +85,11 @@ package final class ClaimFolder: Sendable {
     var working: [String: String] = [:]
     for (name, number) in last {
       let path = path(name, number)
-      guard let content = ClaimContent(at: path), content.isHeld, !content.owner.hasEnded else {
-        continue
-      }
+      guard let content = ClaimContent(at: path), let holder = content.holder else { continue }
       let isLiving =
         content.owner.isRunning
         || Self.lastWrite(path).map { Double(now - $0) < expiry / .seconds(1) } ?? false
-      if isLiving { working[name] = "process \(content.owner.number) on \(content.hostName)" }
+      if isLiving { working[name] = holder }
     }
     return working
   }
@@ -347,6 +340,11 @@ private struct ClaimContent {
     hostName = name
     isHeld = state != "free"
     beat = 0
+  }
+
+  /// Who has the claim, in words; nil where it was given up or its process has ended on this host.
+  var holder: String? {
+    isHeld && !owner.hasEnded ? "process \(owner.number) on \(hostName)" : nil
   }
 
   /// Writes and flushes the line; returns whether that worked.

@@ -36,3 +36,19 @@ package enum ShellWords {
     return words
   }
 }
+
+/// The call of this process as a line for a shell.
+package enum ShellCommand {
+  package static var current: String { line(CommandLine.arguments) }
+
+  /// `words` as a line, quoted where that is needed.
+  package static func line(_ words: [String]) -> String {
+    words.map { word in
+      let isPlain = !word.isEmpty && word.utf8.allSatisfy { plainBytes.contains($0) }
+      return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
+    }.joined(separator: " ")
+  }
+
+  private static let plainBytes = Set(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%".utf8)
+}
