@@ -30,19 +30,20 @@ struct AttentionBlock {
     func group(_ members: [ProjectionName]) -> ProjectionGroup {
       ProjectionGroup(members, layer: index, of: c, weights, adapter)
     }
-    func norm(_ name: NormName) -> RMSNorm? {
-      c.architecture.family.weight(name, layer: index).map { RMSNorm($0, weights, c) }
-    }
     configuration = c
-    self.norm = norm(.attention)
+    norm = RMSNorm(.attention, layer: index, weights, c)
     query = group([.query])
     keyValue = group([.key, .value])
-    queryNorm = norm(.query).map { HeadNorm($0, heads: c.headCount, c) }
-    keyNorm = norm(.key).map { HeadNorm($0, heads: c.keyValueHeadCount, c) }
+    queryNorm = RMSNorm(.query, layer: index, weights, c).map {
+      HeadNorm($0, heads: c.headCount, c)
+    }
+    keyNorm = RMSNorm(.key, layer: index, weights, c).map {
+      HeadNorm($0, heads: c.keyValueHeadCount, c)
+    }
     self.rotary = rotary
     attention = Attention(layer: index, c)
     output = group([.output])
-    join = ResidualJoin(norm(.postAttention), c)
+    join = ResidualJoin(RMSNorm(.postAttention, layer: index, weights, c), c)
   }
 
   /// What the backward needs of the forward.

@@ -18,14 +18,11 @@ struct FeedForwardBlock {
   init(
     _ index: Int, _ c: ModelConfiguration, _ weights: WeightStorage, _ adapter: LowRankAdapter?
   ) {
-    func norm(_ name: NormName) -> RMSNorm? {
-      c.architecture.family.weight(name, layer: index).map { RMSNorm($0, weights, c) }
-    }
     configuration = c
-    self.norm = norm(.feedForward)
+    norm = RMSNorm(.feedForward, layer: index, weights, c)
     gateUp = ProjectionGroup([.gate, .up], layer: index, of: c, weights, adapter)
     down = ProjectionGroup([.down], layer: index, of: c, weights, adapter)
-    join = ResidualJoin(norm(.postFeedForward), c)
+    join = ResidualJoin(RMSNorm(.postFeedForward, layer: index, weights, c), c)
   }
 
   /// What the backward needs of the forward.

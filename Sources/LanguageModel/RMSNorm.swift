@@ -17,6 +17,12 @@ struct RMSNorm {
     offset = c.architecture.family.normOffset
   }
 
+  /// That of layer `index`; nil where the family has no such norm.
+  init?(_ name: NormName, layer index: Int, _ weights: WeightStorage, _ c: ModelConfiguration) {
+    guard let weight = c.architecture.family.weight(name, layer: index) else { return nil }
+    self.init(weight, weights, c)
+  }
+
   /// Writes y[R, N], which may be x; returns 1 / √(mean(x²) + ε) [1, R] for the backward.
   func forward(_ x: MatrixView, into y: MatrixView, _ pass: PassContext) -> MatrixView {
     let inverseRMS = pass.kept.matrix(1, x.rows)
