@@ -52,7 +52,7 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var ropeTheta: Double
   /// Nil: the frequencies are used as they are.
   public var ropeScaling: RopeScaling?
-  /// The positions that the rotary embedding has, in tokens.
+  /// The most tokens of a sequence.
   public var maximumPositions: Int
   /// The tokens that one sees in a layer with sliding-window attention, itself included. Nil: none.
   public var slidingWindow: Int?
@@ -82,9 +82,6 @@ public struct ModelConfiguration: Codable, Hashable, Sendable {
   public var beginningOfSequence: Int?
   /// Every token id that ends a sequence; the first is the one that training appends.
   public var endsOfSequence: [Int]
-
-  /// The most tokens of a sequence.
-  public var contextLength: Int { maximumPositions }
 
   /// The token id that training appends to a response.
   public var endOfSequence: Int? { endsOfSequence.first }

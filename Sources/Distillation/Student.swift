@@ -120,7 +120,7 @@ public struct Student {
   public func exampleTokenizer() throws -> ExampleTokenizer {
     let c = decoder.configuration
     return try ExampleTokenizer(
-      tokenizer, maximumTokens: c.contextLength, vocabularySize: c.vocabularySize,
+      tokenizer, maximumTokens: c.maximumPositions, vocabularySize: c.vocabularySize,
       includesSpecialTokens: includesSpecialTokens, modelEnds: c.endsOfSequence)
   }
 }

@@ -33,7 +33,7 @@ extension Generator {
       let sequences = indices.map {
         (index: $0, tokens: responses[$0].prompt + responses[$0].tokens)
       }
-      .filter { $0.tokens.count <= decoder.configuration.contextLength }
+      .filter { $0.tokens.count <= decoder.configuration.maximumPositions }
       let found = generate(
         sequences.map(\.tokens), on: decoder, settings, seed: seed,
         streams: sequences.map { "\($0.index)\(stream)" })

@@ -139,7 +139,7 @@ private struct BatchDecoding {
     self.decoder = decoder
     self.settings = settings
     self.capacity = capacity
-    context = decoder.configuration.contextLength
+    context = decoder.configuration.maximumPositions
     self.waiting = waiting.reversed()
   }
 
