@@ -101,7 +101,7 @@ extension GGUFFile {
         "split.count", expected: "a model in one file (llama-gguf-split --merge joins several)")
     }
     for key in ["attention.scale", "logit_scale", "embedding_scale", "residual_scale"]
-    where family.architecture != .granite && keys[key] != nil {
+    where !family.hasMultipliers && keys[key] != nil {
       throw keys.error(
         key, expected: "no such key: a \(family.architecture.rawValue) has no such scale")
     }

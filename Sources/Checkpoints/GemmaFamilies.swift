@@ -16,7 +16,7 @@ extension ModelFamily {
     activation: ("hidden_activation", .geluTanh),
     normOffset: 1,
     slidingWindow: .always(absent: 4096),
-    slides: { layer, c in c.slidingWindow != nil && !everyLayer(2, of: c).contains(layer) },
+    slides: { layer, c in c.slidingWindow != nil && layersBetween(2, of: c).contains(layer) },
     biasKeys: ["attention_bias": [.query, .key, .value, .output]],
     readOwn: { json, c in
       try readGemma(json, &c)
@@ -46,7 +46,7 @@ extension ModelFamily {
     activation: ("hidden_activation", .geluTanh),
     normOffset: 1,
     slidingWindow: .always(absent: 4096),
-    slides: { layer, c in c.slidingWindow != nil && !everyLayer(6, of: c).contains(layer) },
+    slides: { layer, c in c.slidingWindow != nil && layersBetween(6, of: c).contains(layer) },
     biasKeys: ["attention_bias": [.query, .key, .value, .output]],
     readOwn: { json, c in
       try readGemma(json, &c)
@@ -59,8 +59,7 @@ extension ModelFamily {
         throw json.error("sliding_window_pattern", expected: "a positive number")
       }
       if json["layer_types"] == nil, c.slidingWindow != nil {
-        let full = everyLayer(interval, of: c)
-        c.slidingLayers = (0..<c.layerCount).filter { !full.contains($0) }
+        c.slidingLayers = layersBetween(interval, of: c)
       }
       let local = try json.object("rope_parameters")?.object("sliding_attention")
       if let local, try local.string("rope_type", absent: "default") != "default" {
@@ -139,8 +138,7 @@ extension ModelFamily {
     guard interval > 0 else {
       throw keys.error("attention.sliding_window_pattern", expected: "a positive number")
     }
-    let full = everyLayer(interval, of: c)
-    c.slidingLayers = (0..<c.layerCount).filter { !full.contains($0) }
+    c.slidingLayers = layersBetween(interval, of: c)
   }
 }
 

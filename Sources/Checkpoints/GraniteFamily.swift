@@ -11,7 +11,7 @@ extension ModelFamily {
     embedding: llama.embedding, finalNorm: llama.finalNorm, output: llama.output,
     layer: llama.layer,
     defaults: Defaults(mayOmitKeyValueHeads: true),
-    slidingWindow: .none,
+    hasMultipliers: true, slidingWindow: .none,
     biasKeys: llama.biasKeys,
     readOwn: { json, c in
       c.embeddingMultiplier = Float(try json.number("embedding_multiplier", absent: 1))

@@ -154,6 +154,8 @@ public struct ModelFamily: Sendable {
   var activation = (key: "hidden_act", function: Activation.silu)
   /// What is added to a norm's stored weight before it multiplies; in a GGUF it is already.
   package var normOffset: Float = 0
+  /// Whether a GGUF may have the scales of Granite.
+  var hasMultipliers = false
   let slidingWindow: SlidingWindowKeys
   /// Which layers use the window where `config.json` does not say so, by index.
   var slides: @Sendable (_ layer: Int, ModelConfiguration) -> Bool = { _, c in
@@ -167,6 +169,16 @@ public struct ModelFamily: Sendable {
   var ownKeys: @Sendable (ModelConfiguration) -> [String: JSONValue] = { _ in [:] }
   /// Reads keys of a GGUF beside those that all families have.
   var readOwnGGUF: @Sendable (GGUFKeys, inout ModelConfiguration) throws -> Void = { _, _ in }
+
+  /// The last layer of each `interval`.
+  static func everyLayer(_ interval: Int, of c: ModelConfiguration) -> [Int] {
+    (0..<c.layerCount).filter { ($0 + 1).isMultiple(of: interval) }
+  }
+
+  /// The layers but the last of each `interval`.
+  static func layersBetween(_ interval: Int, of c: ModelConfiguration) -> [Int] {
+    (0..<c.layerCount).filter { !($0 + 1).isMultiple(of: interval) }
+  }
 
   /// The projections of a layer, in the order of `ProjectionName.allCases`.
   public var projections: [ProjectionName] {

@@ -42,9 +42,4 @@ extension ModelFamily {
       ]
     },
     readOwnGGUF: { _, c in c.layersWithoutRope = everyLayer(4, of: c) })
-
-  /// The last layer of each `interval`.
-  static func everyLayer(_ interval: Int, of c: ModelConfiguration) -> [Int] {
-    (0..<c.layerCount).filter { ($0 + 1).isMultiple(of: interval) }
-  }
 }
