@@ -23,7 +23,8 @@ func experiment(_ name: String) -> Target {
   .executableTarget(
     name: name,
     dependencies: [
-      "Distillation", "Experiments", "Files", "KeySteps", "Parameters", "Recipes", "Reasoning",
+      "Distillation", "Evaluation", "Experiments", "Files", "KeySteps", "Parameters", "Randomness",
+      "Recipes", "Reasoning", "Tokenizers",
     ],
     path: "experiments/\(name)",
     exclude: ["README.md"])
@@ -31,8 +32,9 @@ func experiment(_ name: String) -> Target {
 
 /// The folders under `experiments/`.
 let experiments = [
-  "adapter-spectrum", "alignment-granularity", "baselines", "components", "data-size",
-  "key-step-ratio", "mistake-kinds", "negative-forms", "student-size", "token-rules",
+  "adapter-spectrum", "alignment-granularity", "baselines", "components", "data-size", "dose",
+  "key-step-ratio", "key-token-validity", "mistake-kinds", "mistake-or-consequence",
+  "negative-forms", "student-size", "token-rules",
 ]
 
 let package = Package(
@@ -114,8 +116,8 @@ let package = Package(
     tests(
       "Evaluation",
       [
-        "Checkpoints", "Distillation", "LanguageModel", "LinearAlgebra", "Randomness", "Reasoning",
-        "Statistics",
+        "Checkpoints", "Distillation", "KeySteps", "LanguageModel", "LinearAlgebra", "Randomness",
+        "Reasoning", "Statistics", "Tokenizers",
       ]),
     tests("Experiments", ["Files", "Parameters", "Statistics"]),
     tests(

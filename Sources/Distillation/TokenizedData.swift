@@ -263,6 +263,19 @@ public struct ExampleTokenizer: Sendable {
 }
 
 extension ExampleTokenizer {
+  /// Where each token of a response with the text `text` ends, as UTF-8 offsets in it.
+  public func textEnds(of tokens: [Int], in text: String) -> [Int] {
+    let lengths = zip(tokens, tokenizer.bytes(of: tokens)).map { token, bytes in
+      token == endOfSequence ? 0 : bytes.count
+    }
+    // A tokenizer that marks a word's start drops the space before the first one.
+    var end = text.utf8.count - lengths.reduce(0, +)
+    return lengths.map { length in
+      end += length
+      return end
+    }
+  }
+
   /// Where the units of a response begin, as indices of its tokens, rising from 0.
   ///
   /// A word begins with white space, or after it. A sentence ends with a word that ends in `.`, `!`,

@@ -161,6 +161,8 @@ public final class Trainer {
   /// The steps taken so far; one more for each call of `step`.
   public package(set) var nextStep = 0
   public package(set) var totals = TrainingTotals()
+  /// The steps taken so far, one by one.
+  public internal(set) var curve = LearningCurve()
   /// What the learning rate is multiplied by beside the schedule: halved by each `NonFiniteStep.reduceRate`.
   package var rateFactor = 1.0
   /// How many steps before the next one had no finite loss or gradient.
@@ -251,8 +253,12 @@ public final class Trainer {
       usefulTokens: examples.reduce(0) { $0 + $1.usefulTokens },
       likelihood: ResponseLikelihood(examples, losses), skipped: failure)
     totals.add(report)
+    curve.add(report)
     return report
   }
+
+  /// Notes on the learning curve what was measured after the last step.
+  public func note(_ measured: [(name: String, value: Double)]) { curve.add(measured) }
 
   /// The indices of `trees` whose gradients, each computed alone, are not finite.
   private func nonFiniteGradients(_ trees: [PrefixTree]) -> [Int] {

@@ -23,21 +23,29 @@ public struct TrainingCheckpoints: Sendable {
 
   /// The state's file.
   public var path: String
+  /// The learning curve's file, which is written with each state and at the end of the run.
+  public var curvePath: String
   /// What else the run depends on, by key.
   public var provenance: [String: String]
   public var interval: Interval
 
   public init(
-    path: String, provenance: [String: String] = [:], interval: Interval = .time(.seconds(60))
+    path: String, curvePath: String? = nil, provenance: [String: String] = [:],
+    interval: Interval = .time(.seconds(60))
   ) {
     (self.path, self.provenance, self.interval) = (path, provenance, interval)
+    self.curvePath = curvePath ?? Self.stem(of: path) + ".steps.csv"
   }
 
   /// The file of the state before the last one: `training_state.previous.safetensors`.
   package var previousPath: String {
+    let stem = Self.stem(of: path)
+    return stem + ".previous" + path.dropFirst(stem.count)
+  }
+
+  private static func stem(of path: String) -> String {
     let ending = ".safetensors"
-    return path.hasSuffix(ending)
-      ? path.dropLast(ending.count) + ".previous" + ending : path + ".previous"
+    return path.hasSuffix(ending) ? String(path.dropLast(ending.count)) : path
   }
 }
 
@@ -99,6 +107,10 @@ extension Trainer {
       timer?.saved(in: .now - start, now: .now)
     }
     try checkParameters()
+    guard let checkpoints else { return }
+    do { try AtomicFile.write(curve.csv, to: checkpoints.curvePath) } catch {
+      StandardError.line("\(error); the learning curve is lost")
+    }
   }
 
   /// Saves the state; the one that was there is kept as the one before.
@@ -110,6 +122,8 @@ extension Trainer {
         rename(checkpoints.path, checkpoints.previousPath)
       }
     }
+    // First, so that the curve that is found has the steps of the state that is found, and maybe later ones.
+    try AtomicFile.write(curve.csv, to: checkpoints.curvePath)
     try save(to: checkpoints.path, provenance: checkpoints.provenance)
   }
 
@@ -128,6 +142,12 @@ extension Trainer {
         continue
       }
       try restore(state.metadata, state.1, file: path, provenance: checkpoints.provenance)
+      do {
+        curve = try LearningCurve(path: checkpoints.curvePath)
+        curve.removeSteps(after: nextStep)
+      } catch {
+        StandardError.line("\(error); the learning curve begins after step \(nextStep)")
+      }
       if path != checkpoints.path {
         StandardError.line("\(path): going on from this earlier state, after step \(nextStep)")
       }

@@ -3,7 +3,7 @@ import Foundation
 
 /// The code that runs, as git has it.
 package struct CodeVersion: Sendable {
-  /// The checked-out commit; `unknown` outside a repository.
+  /// The checked-out commit; outside a repository `program-` and the SHA-256 of the program.
   package let commit: String
   package let isModified: Bool
   /// Differs if tracked code does.
@@ -12,7 +12,7 @@ package struct CodeVersion: Sendable {
   /// That of the repository in `folder`: its commit, and the changes of tracked files since then. Results are not code.
   package init(of folder: String = ".") {
     let head = Self.git(["rev-parse", "HEAD"], folder)?.trimmingCharacters(in: .newlines)
-    commit = head ?? "unknown"
+    commit = head ?? Self.program
     let patch =
       Self.git(
         [
@@ -24,6 +24,12 @@ package struct CodeVersion: Sendable {
     isModified = !patch.isEmpty
     key = commit + (isModified ? "+\(SHA256.hex(of: patch))" : "")
   }
+
+  /// What stands for the commit where there is none.
+  private static let program: String = {
+    let path = Bundle.main.executablePath ?? CommandLine.arguments[0]
+    return "program-" + ((try? SHA256.hex(ofFileAt: path)) ?? "unknown")
+  }()
 
   /// The one with the key `key`: what a copy of a program was built from, wherever it runs.
   init(key: String) {

@@ -232,6 +232,8 @@ extension Experiment {
       return false
     }
     try AtomicFile.write(CSV.text(ResultFile.rows(of: records)), to: plan.output)
+    let curves = try MeanCurves.rows(of: records) { place.curve($0) }
+    if let curves { try AtomicFile.write(CSV.text(curves), to: plan.curves) }
     print("\n" + (try Summary(ResultFile(path: plan.output), plan).text))
     if records.count < plan.runs.count {
       print(
@@ -251,6 +253,8 @@ struct Place: Sendable {
   var plan: String { "\(root)/\(experiment)/plan.json" }
   var data: String { "\(root)/\(experiment)/data" }
   var records: RecordStore { RecordStore(folder: "\(root)/\(experiment)/records") }
+  /// A run's learning curve.
+  func curve(_ id: String) -> String { "\(root)/\(experiment)/steps/\(id).csv" }
   var claims: String { "\(root)/\(experiment)/claims" }
   var claimFolder: ClaimFolder { ClaimFolder(folder: claims) }
   var stages: String { "\(root)/stages" }
@@ -389,7 +393,13 @@ struct Execution: Sendable {
       progress.stopped(run.id)
       return .elsewhere
     }
-    do { try records.write(record, of: plan) } catch {
+    do {
+      let curves = outputs.curves
+      if failure == nil, !curves.isEmpty {
+        try AtomicFile.write(CSV.text(StageCurve.joined(curves)), to: place.curve(run.id))
+      }
+      try records.write(record, of: plan)
+    } catch {
       progress.stopped(run.id)
       throw error
     }

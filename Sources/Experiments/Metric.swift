@@ -46,7 +46,8 @@ public struct Metric: Sendable, Hashable {
   }
 
   public init(
-    split: String, _ name: MetricName, group: String = "", unit: MetricUnit, _ estimate: Estimate,
+    split: String = "", _ name: MetricName, group: String = "", unit: MetricUnit,
+    _ estimate: Estimate,
     items: MetricItems? = nil
   ) {
     self.init(split: split, name, group: group, unit: unit, value: estimate.value)

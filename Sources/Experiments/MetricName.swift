@@ -81,6 +81,27 @@ extension MetricName {
   public static let stage2Pairs = of("stage 2", "pairs")
   public static let stage2KeyTokens = of("stage 2", "key_tokens")
 
+  // MARK: Key tokens and marked mistakes, of the pairs' rejected responses
+
+  /// Key tokens of all tokens.
+  public static let keyTokens = MetricName("key_tokens")
+  /// Of the key tokens those before, in and after the step in which the mistake is marked.
+  public static let keyTokensBeforeMistake = MetricName("key_tokens_before_mistake")
+  public static let keyTokensInMistake = MetricName("key_tokens_in_mistake")
+  public static let keyTokensAfterMistake = MetricName("key_tokens_after_mistake")
+  /// The same of all tokens: what key tokens at random places would have.
+  public static let tokensBeforeMistake = MetricName("tokens_before_mistake")
+  public static let tokensInMistake = MetricName("tokens_in_mistake")
+  public static let tokensAfterMistake = MetricName("tokens_after_mistake")
+  /// Of the marked steps' tokens those that are key tokens.
+  public static let mistakeTokensFound = MetricName("mistake_tokens_found")
+  /// Fraction of the pairs with a key token in the marked step, and of those whose first key token stands there.
+  public static let mistakeRecall = MetricName("mistake_recall")
+  public static let firstRunInMistake = MetricName("first_run_in_mistake")
+
+  /// Fraction of the rejected responses' tokens that stage 2 pushes down.
+  public static let rejectedTokens = of("stage 2", "rejected_tokens")
+
   private static func of(_ stage: String, _ name: String) -> MetricName {
     MetricName("\(stage.replacing(" ", with: ""))_\(name)")
   }

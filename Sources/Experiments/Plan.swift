@@ -19,6 +19,10 @@ package struct Plan: Sendable {
   package var seeds: [Int]
   /// The CSV.
   package var output: String
+  /// The path of the sweep's learning curves: `NAME.steps.csv`.
+  package var curves: String {
+    (output.hasSuffix(".csv") ? String(output.dropLast(4)) : output) + ".steps.csv"
+  }
   package var runs: [PlannedRun]
 
   /// What all runs, and the stages that they share, depend on beside settings and code.

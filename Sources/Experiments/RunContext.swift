@@ -86,16 +86,24 @@ public struct RunContext: Sendable {
     return metrics
   }
 
+  /// Keeps the learning curve of one stage of the run: a header, whose first column is `step`, and a row of numbers for
+  /// each step; a field may be empty.
+  public func keep(curve: [[String]], of stage: String) { outputs.add(curve: curve, stage) }
+
   /// Notes in the run's record the SHA-256 of something that it made and does not keep.
   public func note(checksum: String, of name: String) { outputs.add(checksum, name) }
 }
 
-/// The checksums that a run notes for its record.
+/// What a run leaves beside its metrics: the checksums that it notes for its record, and its learning curves.
 final class RunOutputs: Sendable {
-  private let state = Mutex<[String: String]>([:])
+  private let state = Mutex<(checksums: [String: String], curves: [StageCurve])>(([:], []))
 
-  func add(_ checksum: String, _ name: String) { state.withLock { $0[name] = checksum } }
-  var checksums: [String: String] { state.withLock { $0 } }
+  func add(_ checksum: String, _ name: String) { state.withLock { $0.checksums[name] = checksum } }
+  func add(curve: [[String]], _ stage: String) {
+    state.withLock { $0.curves.append(StageCurve(stage: stage, rows: curve)) }
+  }
+  var checksums: [String: String] { state.withLock { $0.checksums } }
+  var curves: [StageCurve] { state.withLock { $0.curves } }
 }
 
 /// A part of a run that runs share.

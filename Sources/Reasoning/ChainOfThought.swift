@@ -67,6 +67,8 @@ public struct Mistake: Hashable, Codable, Sendable {
   public var kind: Kind
   /// The step it is made in, counted from 0; nil where unknown.
   public var step: Int?
+  /// Where that step stands in the chain's text, as UTF-8 offsets; nil where unknown.
+  public var range: Range<Int>?
 
   /// The kinds of mistake the paper tells apart.
   public enum Kind: String, Codable, Sendable, CaseIterable {
@@ -79,9 +81,10 @@ public struct Mistake: Hashable, Codable, Sendable {
     case unknown
   }
 
-  public init(kind: Kind, step: Int? = nil) {
+  public init(kind: Kind, step: Int? = nil, range: Range<Int>? = nil) {
     self.kind = kind
     self.step = step
+    self.range = range
   }
 }
 

@@ -40,14 +40,20 @@ public struct ProceduralProblem: Sendable {
   public func chain(of steps: [ReasoningStep], origin: ChainOfThought.Origin) -> ChainOfThought {
     precondition(steps.last?.next.answer != nil, "the steps of \(question.id) reach no answer")
     let answer = steps.last?.next.answer ?? ""
-    let mistake = steps.firstIndex { $0.mistake != nil }
+    let separator = " ; "
+    let mistake = steps.firstIndex { $0.mistake != nil }.flatMap { index in
+      steps[index].mistake.map { kind in
+        let start = steps[..<index].reduce(1) { $0 + $1.text.utf8.count + separator.utf8.count }
+        return Mistake(
+          kind: kind, step: index, range: start..<(start + steps[index].text.utf8.count))
+      }
+    }
     return ChainOfThought(
       questionID: question.id, task: question.task, prompt: question.prompt,
       text: " "
-        + (steps.map(\.text) + ["\(AnswerRule.procedural.cue)\(answer)"]).joined(separator: " ; "),
-      answer: answer, isCorrect: answer == question.answer, origin: origin,
-      mistake: mistake.flatMap { step in steps[step].mistake.map { Mistake(kind: $0, step: step) } }
-    )
+        + (steps.map(\.text) + ["\(AnswerRule.procedural.cue)\(answer)"])
+        .joined(separator: separator),
+      answer: answer, isCorrect: answer == question.answer, origin: origin, mistake: mistake)
   }
 
   private static func steps(from start: any ReasoningState) -> [ReasoningStep] {

@@ -35,13 +35,13 @@ extension DistillationSetup {
   /// stage 1 alone.
   public func runAdapter(_ context: RunContext) throws -> [Metric] {
     let run = context.settings
-    let first = try firstStage(context, on: data.training.chains)
+    let first = try firstStage(context, on: training(run).chains)
     guard let objective = ObjectiveEntry(named: run.arm) else {
       return try measure(first, context)
     }
     let merged = first.merged()
     let student = try adapted(merged, run)
-    let training = try secondStage(student, objective, on: data.training, context)
+    let training = try secondStage(student, objective, on: training(run), context)
     return training + (try learned(by: student, on: merged, after: first, run))
       + (try measure(student, context))
   }

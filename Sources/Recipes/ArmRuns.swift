@@ -21,7 +21,7 @@ extension DistillationSetup {
     if let stage = arm.stages.dropFirst().first {
       student = try secondStudent(after: student, context.settings)
       metrics = try secondStage(
-        student, stage.objective, on: stage.data(data.training), context)
+        student, stage.objective, on: stage.data(training(context.settings)), context)
     }
     return metrics + (try measure(student, context, asking: arm.decoding))
   }

@@ -45,6 +45,33 @@ extension DistillationSetup {
       "train_questions", count, [.integer(4000)], smoke: [.integer(64)],
       availability: .fromScratch, isAxis: false, help: "questions that the teacher answers"),
     Setting(
+      "training_sets", .integer(1...10_000), [.integer(1)], availability: .fromScratch,
+      isAxis: false,
+      help:
+        "sets of such questions with the teacher's chains, which seeds take in turn; the tests are the same"
+    ),
+    Setting(
+      "tasks", .names(ProceduralTask.allCases.map(\.rawValue)), [.text("arithmetic+boolean")],
+      availability: .fromScratch, isAxis: false, help: "kinds of problems, which take turns"),
+    Setting(
+      "problem_steps", .names(problemSteps), [.text("2+3+4")], availability: .fromScratch,
+      isAxis: false, help: "steps of a problem, each equally often"),
+    Setting(
+      "out_of_domain_steps", .names(problemSteps), [.text("5")], availability: .fromScratch,
+      isAxis: false, help: "the same of problems out of domain"),
+    Setting(
+      "held_out_operators", .names(heldOutOperators), [], availability: .fromScratch,
+      isAxis: false,
+      help: "operators of problems out of domain alone, one at least in each of a task that has any"
+    ),
+    Setting(
+      "teacher_accuracy", .number(0...1), [.number(0.7)], availability: .fromScratch,
+      isAxis: false, help: "how often the teacher's first answer is right"),
+    Setting(
+      "teacher_step_accuracy", .number(0...1), [.integer(1)], availability: .fromScratch,
+      isAxis: false,
+      help: "a factor of that for each step of the problem, so that longer ones are harder"),
+    Setting(
       "validation_questions", count, [.integer(200)], smoke: [.integer(16)],
       availability: .fromScratch, isAxis: false, help: "questions on which settings are chosen"),
     Setting(
@@ -76,6 +103,12 @@ extension DistillationSetup {
       availability: .pretrained, help: "projections that the adapter is on"),
   ]
 
+  private static let problemSteps = (1...12).map(String.init)
+
+  /// Those that may be held out: all but `+`, which joins names.
+  private static let heldOutOperators = ProceduralTask.allCases.flatMap(\.operators)
+    .filter { $0 != "+" }
+
   /// The query and value projections, as in EDIT.
   static let defaultTargets = SettingValue.text(
     [ProjectionName.query, .value].map(\.rawValue).joined(separator: "+"))
@@ -101,6 +134,9 @@ extension DistillationSetup {
     Setting(
       "stage2_steps", count, [.integer(60)], smoke: [.integer(2)], variant: [.integer(20)],
       help: "of the second stage"),
+    Setting(
+      "stage2_epochs", .number(0...10_000), [],
+      help: "length of the second stage in epochs of the dual pairs, in place of its steps"),
     Setting(
       "match", .choice([matchingByTask] + AnswerRule.Matching.allCases.map(\.rawValue)),
       [.text(matchingByTask)],
@@ -146,6 +182,11 @@ extension DistillationSetup {
       "weight_decay", .number(0...1), [.integer(0)],
       help: "AdamW's weight decay in the second stage"),
     Setting(
+      "validation_interval", count, [.integer(0)],
+      help:
+        "steps of the second stage after which validation is scored for the learning curve; 0 for never"
+    ),
+    Setting(
       secondAdapterSetting, .choice(SecondStageAdapter.allCases.map(\.rawValue)),
       [.text(SecondStageAdapter.continued.rawValue)], availability: .pretrained,
       help: "continue trains stage 1's adapter further; fresh a new one on the weights with it "
@@ -159,4 +200,15 @@ extension DistillationSetup {
   }
 
   static let secondAdapterSetting = "stage2_adapter"
+}
+
+extension [Setting] {
+  /// The same with procedural problems on which stage 1 scores 40 to 80 %, so that a second stage can help as well as
+  /// harm: fewer training questions, a length that training leaves out, and another training set for each of three
+  /// seeds.
+  public func withHarderProblems() -> [Setting] {
+    with("train_questions", [.integer(1000)]).with("training_sets", [.integer(3)])
+      .with("tasks", [.text("arithmetic+navigation")])
+      .with("problem_steps", [.text("2+4")]).with("out_of_domain_steps", [.text("3")])
+  }
 }

@@ -54,13 +54,26 @@ public struct DistillationSetup: Sendable {
       pretrained = nil
       modelChecksum = [:]
       data = try ExperimentData(
-        procedural: .init(
-          trainQuestions: settings.integer("train_questions"),
-          validationQuestions: settings.integer("validation_questions"),
-          testQuestions: settings.integer("test_questions"),
-          outOfDomainQuestions: settings.integer("test_questions"),
-          seed: UInt64(settings.integer("data_seed"))), folder: context.folder)
+        procedural: Self.problems(settings), trainingSets: settings.integer("training_sets"),
+        folder: context.folder)
     }
+  }
+
+  /// The procedural problems that `settings` ask for.
+  private static func problems(_ settings: RunSettings) -> ProceduralData.Settings {
+    .init(
+      tasks: settings.names("tasks").compactMap(ProceduralTask.init),
+      trainQuestions: settings.integer("train_questions"),
+      validationQuestions: settings.integer("validation_questions"),
+      testQuestions: settings.integer("test_questions"),
+      outOfDomainQuestions: settings.integer("test_questions"),
+      steps: settings.names("problem_steps").compactMap { Int($0) },
+      outOfDomainSteps: settings.names("out_of_domain_steps").compactMap { Int($0) },
+      heldOutOperators: Set(
+        settings["held_out_operators"] == nil ? [] : settings.names("held_out_operators")),
+      teacherAccuracy: settings.number("teacher_accuracy"),
+      teacherStepAccuracy: settings.number("teacher_step_accuracy"),
+      seed: UInt64(settings.integer("data_seed")))
   }
 
   /// SHA-256 of data and model.
@@ -93,17 +106,22 @@ public struct DistillationSetup: Sendable {
         + percent(MajorityBaseline.overall(baselines)) + byTask
         + (test.goldAnswerNote.map { "; \($0)" } ?? "")
     }
-    let training = data.training
+    let training = data.trainingSets[0]
     let share =
       training.pairs.map { $0.keyTokens().fraction }.reduce(0, +)
       / Double(max(1, training.pairs.count))
     return [
-      "training: \(training.correct.count) correct chains, \(training.rectified.count) rectified, "
+      (data.trainingSets.count > 1
+        ? "the first of \(data.trainingSets.count) training sets: " : "training: ")
+        + "\(training.correct.count) correct chains, \(training.rectified.count) rectified, "
         + "\(training.pairs.count) dual pairs with \(percent(share)) key tokens"
     ] + tests
   }
 
   // MARK: Stages
+
+  /// What the student of `run` learns from.
+  public func training(_ run: RunSettings) -> TrainingData { data.training(seed: run.seed) }
 
   /// The student before any training; from scratch, that of the run's `preset` where it has one.
   func untrained(_ run: RunSettings) throws -> Decoder {
@@ -156,7 +174,8 @@ public struct DistillationSetup: Sendable {
 
   /// The settings of a second stage's training, which an arm of stage 1 alone does not have.
   static let secondStageTrainingSettings: Set = [
-    "stage2_steps", "learning_rate", "schedule", "weight_decay", secondAdapterSetting,
+    "stage2_steps", "stage2_epochs", "learning_rate", "schedule", "weight_decay",
+    "validation_interval", secondAdapterSetting,
   ]
 
   /// The student after supervised fine-tuning on `chains`, trained once for all runs with these
@@ -171,7 +190,7 @@ public struct DistillationSetup: Sendable {
 
   /// Supervised fine-tuning on `chains`, as the run's settings say.
   private func fineTuning(on chains: [TokenizedChain], _ run: RunSettings) throws -> Objective {
-    var training = data.training
+    var training = training(run)
     (training.correct, training.rectified, training.pairs) = (chains, [], [])
     return try ObjectiveEntry.chains.objective(training, run.values) {
       preconditionFailure("fine-tuning on chains compares with no model")
@@ -181,7 +200,7 @@ public struct DistillationSetup: Sendable {
   /// The student after the first stage of `arm`, shared as that on chains.
   public func firstStage(_ context: RunContext, of arm: TrainingArm) throws -> Decoder {
     let stage = arm.stages[0]
-    let training = stage.data(data.training)
+    let training = stage.data(self.training(context.settings))
     if stage.objective == .chains { return try firstStage(context, on: training.chains) }
     let parameters = stage.objective.parameters
     return try firstStage(
@@ -207,11 +226,17 @@ public struct DistillationSetup: Sendable {
     let stage = context.stage(
       "stage 1", reads: Self.firstStageSettings.union(parameters), inputs: inputs)
     let decoder = try untrained(stage.settings)
+    let name = "stage 1"
     let folder = try stage.folder { folder in
-      try train(
+      let trained = try train(
         decoder, objective(stage.context), settings(for: decoder, stage.settings, stage: 1),
-        stage.context, "stage 1")
+        stage.context, name)
       try write(decoder, to: folder)
+      try AtomicFile.write(trained.curve.csv, to: folder + "/steps.csv")
+    }
+    // A run with a second stage has the learning curve of that one.
+    if context.settings["learning_rate"] == nil {
+      context.keep(curve: try LearningCurve(path: folder + "/steps.csv").table, of: name)
     }
     return try read(decoder, from: folder)
   }
@@ -231,9 +256,9 @@ public struct DistillationSetup: Sendable {
       settings.length = .steps(run.integer("reference_steps"))
       let chains =
         reference == .positive ? training.chains : training.pairs.map(\.rejectedChain)
-      try train(
-        copy, fineTuning(on: chains, run), settings, context, "reference",
-        state: reference == .positive ? "positive reference" : "negative reference")
+      let name = "\(reference.rawValue) reference"
+      let trained = try train(copy, fineTuning(on: chains, run), settings, context, name)
+      context.keep(curve: trained.curve.table, of: name)
       return copy
     }
     return try secondStage(
@@ -249,13 +274,32 @@ public struct DistillationSetup: Sendable {
   public func secondStage(_ decoder: Decoder, _ objective: Objective, _ context: RunContext) throws
     -> [Metric]
   {
-    try train(
-      decoder, objective, settings(for: decoder, context.settings, stage: 2), context, "stage 2")
+    let run = context.settings
+    let evaluator = evaluator(of: decoder, run, context.workers)
+    let interval = run.integer("validation_interval")
+    let trained = try train(
+      decoder, objective, settings(for: decoder, run, stage: 2), context, "stage 2"
+    ) { step in
+      guard interval > 0, step.isMultiple(of: interval) else { return [] }
+      let result = try evaluator.evaluate(data.validation.questions, data.validation.pairs)
+      return Self.metrics(of: result, split: data.validation.name)
+        .filter { $0.key.group.isEmpty && $0.key.name != .majorityBaseline }
+        .map { (name: "validation_\($0.key.name)", value: $0.value) }
+    }
+    context.keep(curve: trained.curve.table, of: "stage 2")
+    return trained.metrics
+  }
+
+  /// The steps of the second stage: an epoch is one of the dual pairs, whatever the objective's examples are.
+  private func secondStageSteps(_ run: RunSettings) -> Int {
+    guard run["stage2_epochs"] != nil else { return run.integer("stage2_steps") }
+    let pairs = run.number("stage2_epochs") * Double(training(run).pairs.count)
+    return max(1, Int((pairs / Double(run.integer("batch_size"))).rounded()))
   }
 
   private func settings(for decoder: Decoder, _ run: RunSettings, stage: Int) -> TrainingSettings {
     let isFirst = stage == 1
-    let steps = run.integer(isFirst ? "stage1_steps" : "stage2_steps")
+    let steps = isFirst ? run.integer("stage1_steps") : secondStageSteps(run)
     let schedule: LearningRateSchedule =
       switch run.text(isFirst ? "stage1_schedule" : "schedule") {
       case "cosine":
@@ -281,28 +325,31 @@ public struct DistillationSetup: Sendable {
       nonFiniteStep: NonFiniteStep(rawValue: run.text("non_finite")) ?? .stop)
   }
 
-  /// Trains `decoder` to the end, from the state of an earlier process where there is one. Throws `CancellationError`
-  /// where the run is to stop, with its state saved under the name `state`, or `name`.
-  @discardableResult
+  /// Trains `decoder` to the end, from the state of an earlier process where there is one. `measure` returns what is to
+  /// be noted on the learning curve after a step, counted from 1. Throws `CancellationError` where the run is to stop,
+  /// with its state saved under `name`.
   private func train(
     _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, _ context: RunContext,
-    _ name: String, state: String? = nil
-  ) throws -> [Metric] {
-    guard settings.stepCount(exampleCount: objective.examples.count) > 0 else { return [] }
+    _ name: String, measure: (Int) throws -> [(name: String, value: Double)] = { _ in [] }
+  ) throws -> (metrics: [Metric], curve: LearningCurve) {
+    guard settings.stepCount(exampleCount: objective.examples.count) > 0 else {
+      return ([], LearningCurve())
+    }
     guard !objective.examples.isEmpty else {
-      throw FileError(nothingIn: data.training.file, expected: "example to train \(name) on")
+      throw FileError(nothingIn: data.trainingSets[0].file, expected: "example to train \(name) on")
     }
     let trainer = Trainer(
       decoder, objective, settings, workers: context.workers)
     let before = sideNorms(trainer, name, "first")
     let checkpoints = TrainingCheckpoints(
-      path: "\(context.workFolder)/\((state ?? name).replacing(" ", with: "-")).safetensors",
+      path: "\(context.workFolder)/\(name.replacing(" ", with: "-")).safetensors",
       interval: .time(context.savingInterval))
     _ = try trainer.restore(from: checkpoints)
     try trainer.run(
       saving: checkpoints,
       report: { report in
         context.show(name, Double(report.step + 1) / Double(report.stepCount))
+        trainer.note(try measure(report.step + 1))
       }, shouldStop: { context.shouldStop })
     if trainer.nextStep < trainer.stepCount { throw CancellationError() }
     let totals = trainer.totals
@@ -310,14 +357,16 @@ public struct DistillationSetup: Sendable {
       totals.skippedSteps == 0
       ? []
       : [Metric(.skippedSteps(name), unit: .steps, value: Double(totals.skippedSteps))]
-    return [
-      Metric(.firstLoss(name), unit: .nats, value: totals.firstLoss),
-      Metric(.lastLoss(name), unit: .nats, value: totals.lastLoss),
-      Metric(.meanGradientNorm(name), unit: .nats, value: totals.meanGradientNorm),
-      Metric(
-        .speed(name), unit: .tokensPerSecond,
-        value: Double(totals.usefulTokens) / max(totals.seconds, 1e-9)),
-    ] + skipped + chosenTrend(trainer, name) + before + sideNorms(trainer, name, "last")
+    let metrics =
+      [
+        Metric(.firstLoss(name), unit: .nats, value: totals.firstLoss),
+        Metric(.lastLoss(name), unit: .nats, value: totals.lastLoss),
+        Metric(.meanGradientNorm(name), unit: .nats, value: totals.meanGradientNorm),
+        Metric(
+          .speed(name), unit: .tokensPerSecond,
+          value: Double(totals.usefulTokens) / max(totals.seconds, 1e-9)),
+      ] + skipped + chosenTrend(trainer, name) + before + sideNorms(trainer, name, "last")
+    return (metrics, trainer.curve)
   }
 
   /// How -log p of the chosen responses moved, where others were to become less likely.
@@ -371,13 +420,7 @@ public struct DistillationSetup: Sendable {
   public func measure(
     _ decoder: Decoder, _ context: RunContext, asking: Evaluator.Asking? = nil
   ) throws -> [Metric] {
-    let run = context.settings
-    var settings = EvaluationSettings()
-    settings.maximumNewTokens = run.integer("max_new_tokens")
-    settings.seed = run.seed
-    settings.batch = 64
-    settings.matching = run["match"].flatMap { .init(rawValue: $0.description) }
-    let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: context.workers)
+    let evaluator = evaluator(of: decoder, context.settings, context.workers)
     context.note(checksum: Self.checksum(of: decoder), of: "student")
     let splits = [data.validation] + data.tests
     var metrics: [Metric] = []
@@ -389,6 +432,15 @@ public struct DistillationSetup: Sendable {
       }
     }
     return metrics
+  }
+
+  private func evaluator(of decoder: Decoder, _ run: RunSettings, _ workers: Workers) -> Evaluator {
+    var settings = EvaluationSettings()
+    settings.maximumNewTokens = run.integer("max_new_tokens")
+    settings.seed = run.seed
+    settings.batch = 64
+    settings.matching = run["match"].flatMap { .init(rawValue: $0.description) }
+    return Evaluator(decoder, data.tokenizer, settings, workers: workers)
   }
 
   /// SHA-256 of what was trained of `decoder`.

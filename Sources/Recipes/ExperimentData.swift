@@ -33,8 +33,8 @@ public struct ExperimentData: Sendable {
     }
   }
 
-  /// What students learn from.
-  public var training: TrainingData
+  /// What students learn from; there is one at least.
+  public var trainingSets: [TrainingData]
   /// What hyperparameters are chosen on.
   public var validation: Test
   /// What is scored once for each finished run.
@@ -45,12 +45,25 @@ public struct ExperimentData: Sendable {
 }
 
 extension ExperimentData {
-  /// Procedural problems with a simulated teacher's chains, and the word-level tokenizer for them.
+  /// What the student of `seed` learns from: the sets take turns.
+  public func training(seed: UInt64) -> TrainingData {
+    trainingSets[Int(seed % UInt64(trainingSets.count))]
+  }
+
+  /// Procedural problems with a simulated teacher's chains, and the word-level tokenizer for them. Training sets
+  /// after the first differ in the seed that their questions and chains are drawn by.
   ///
   /// `folder` takes the tokenizer's file. Throws where the settings are wrong or the folder cannot
   /// be written.
-  public init(procedural settings: ProceduralData.Settings, folder: String) throws {
-    let data = try ProceduralData(settings)
+  public init(
+    procedural settings: ProceduralData.Settings, trainingSets count: Int = 1, folder: String
+  ) throws {
+    let all = try (0..<UInt64(count)).map { number in
+      var settings = settings
+      settings.trainingSeed &+= number
+      return try ProceduralData(settings)
+    }
+    let data = all[0]
     let origin = "procedural problems of seed \(settings.seed)"
     let json = try WordVocabulary(settings.tasks).tokenizerJSON()
     let path = folder + "/tokenizer.json"
@@ -65,17 +78,19 @@ extension ExperimentData {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     self.init(
-      training: TrainingData(
-        correct: try tokenizer.tokenize(data.train.correct, file: origin),
-        rectified: try tokenizer.tokenize(data.train.rectified, file: origin),
-        pairs: try tokenizer.tokenize(data.train.pairs, file: origin),
-        tokenizer: tokenizer, file: origin),
+      trainingSets: try all.map {
+        TrainingData(
+          correct: try tokenizer.tokenize($0.train.correct, file: origin),
+          rectified: try tokenizer.tokenize($0.train.rectified, file: origin),
+          pairs: try tokenizer.tokenize($0.train.pairs, file: origin),
+          tokenizer: tokenizer, file: origin)
+      },
       validation: try test("validation", data.validation),
       tests: [
         try test("in domain", data.test), try test("out of domain", data.outOfDomain),
       ], tokenizer: tokenizer,
       checksums: [
-        "problems": SHA256.hex(of: [UInt8](try encoder.encode(data))),
+        "problems": SHA256.hex(of: [UInt8](try encoder.encode(all))),
         "tokenizer": SHA256.hex(of: [UInt8](json)),
       ])
   }
@@ -109,8 +124,10 @@ extension ExperimentData {
     }
     let train = indices(split.train).map { tokenized[$0] }
     self.init(
-      training: TrainingData(
-        correct: train.map(\.chosenChain), pairs: train, tokenizer: tokenizer, file: path),
+      trainingSets: [
+        TrainingData(
+          correct: train.map(\.chosenChain), pairs: train, tokenizer: tokenizer, file: path)
+      ],
       validation: try part("validation", split.validation),
       tests: [try part("in domain", split.test)], tokenizer: tokenizer,
       checksums: [

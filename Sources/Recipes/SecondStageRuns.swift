@@ -69,7 +69,8 @@ extension DistillationSetup {
     _ context: RunContext, firstStageOn first: TrainingData? = nil,
     then objective: ObjectiveEntry?, on second: TrainingData? = nil
   ) throws -> [Metric] {
-    let (first, second) = (first ?? data.training, second ?? data.training)
+    let all = training(context.settings)
+    let (first, second) = (first ?? all, second ?? all)
     var student = try firstStage(context, on: first.chains)
     var metrics: [Metric] = []
     if let objective {

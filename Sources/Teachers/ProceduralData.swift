@@ -23,23 +23,29 @@ public struct ProceduralData: Hashable, Codable, Sendable {
     public var testQuestions: Int
     public var outOfDomainQuestions: Int
     /// Steps of the problems for training, validation and test; each number is equally likely.
-    public var steps: ClosedRange<Int>
-    public var outOfDomainSteps: ClosedRange<Int>
+    public var steps: [Int]
+    public var outOfDomainSteps: [Int]
     /// Operators that occur out of domain alone, at least one in each problem of a task that has
     /// any of them.
     public var heldOutOperators: Set<String>
-    /// How often the teacher's first answer is right, from 0 to 1.
+    /// How often the teacher's first answer is right, from 0 to 1: see `ProceduralTeacher`.
     public var teacherAccuracy: Double
+    public var teacherStepAccuracy: Double
     public var mistakeShares: ProceduralTeacher.MistakeShares
     public var seed: UInt64
+    /// That of the training questions and of the teacher's chains for them, so that training sets differ while the
+    /// tests are the same.
+    public var trainingSeed: UInt64
 
+    /// Without `trainingSeed`, `seed` takes its place.
     public init(
       tasks: [ProceduralTask] = [.arithmetic, .boolean], trainQuestions: Int = 1000,
       validationQuestions: Int = 200,
-      testQuestions: Int = 500, outOfDomainQuestions: Int = 500, steps: ClosedRange<Int> = 2...4,
-      outOfDomainSteps: ClosedRange<Int> = 5...5, heldOutOperators: Set<String> = [],
-      teacherAccuracy: Double = 0.7,
-      mistakeShares: ProceduralTeacher.MistakeShares = .init(), seed: UInt64
+      testQuestions: Int = 500, outOfDomainQuestions: Int = 500, steps: [Int] = [2, 3, 4],
+      outOfDomainSteps: [Int] = [5], heldOutOperators: Set<String> = [],
+      teacherAccuracy: Double = 0.7, teacherStepAccuracy: Double = 1,
+      mistakeShares: ProceduralTeacher.MistakeShares = .init(), seed: UInt64,
+      trainingSeed: UInt64? = nil
     ) {
       self.tasks = tasks
       self.trainQuestions = trainQuestions
@@ -50,8 +56,10 @@ public struct ProceduralData: Hashable, Codable, Sendable {
       self.outOfDomainSteps = outOfDomainSteps
       self.heldOutOperators = heldOutOperators
       self.teacherAccuracy = teacherAccuracy
+      self.teacherStepAccuracy = teacherStepAccuracy
       self.mistakeShares = mistakeShares
       self.seed = seed
+      self.trainingSeed = trainingSeed ?? seed
     }
 
     /// What is wrong with these settings, all of it; empty where nothing is.
@@ -65,15 +73,15 @@ public struct ProceduralData: Hashable, Codable, Sendable {
         problems.append("held-out operators: no task has \"\(name)\"")
       }
       for (name, steps) in [("steps", steps), ("out-of-domain steps", outOfDomainSteps)]
-      where steps.lowerBound < 1 {
-        problems.append("\(name): expected 1 or more, found \(steps.lowerBound)")
+      where steps.min() ?? 0 < 1 {
+        problems.append("\(name): expected 1 or more, found \(steps)")
       }
       for count in [trainQuestions, validationQuestions, testQuestions, outOfDomainQuestions]
       where count < 0 {
         problems.append("questions: expected 0 or more, found \(count)")
       }
-      if !(0...1).contains(teacherAccuracy) {
-        problems.append("teacher accuracy: expected 0 to 1, found \(teacherAccuracy)")
+      for accuracy in [teacherAccuracy, teacherStepAccuracy] where !(0...1).contains(accuracy) {
+        problems.append("teacher accuracy: expected 0 to 1, found \(accuracy)")
       }
       let shares = [mistakeShares.logical, mistakeShares.knowledge, mistakeShares.calculation]
       if shares.contains(where: { !$0.isFinite || $0 < 0 }) || shares.allSatisfy({ $0 == 0 }) {
@@ -103,8 +111,9 @@ public struct ProceduralData: Hashable, Codable, Sendable {
   /// that ran dry.
   public init(_ settings: Settings) throws {
     let problems = try Problems(settings)
-    let teacher = problems.teacher
-    func annotated(_ problems: [ProceduralProblem]) throws -> AnnotatedQuestions {
+    func annotated(_ problems: [ProceduralProblem], by teacher: ProceduralTeacher) throws
+      -> AnnotatedQuestions
+    {
       let questions = problems.map(\.question)
       let first = try questions.map(teacher.annotate)
       let second = try zip(questions, first).map { question, first in
@@ -112,10 +121,12 @@ public struct ProceduralData: Hashable, Codable, Sendable {
       }
       return AnnotatedQuestions(questions, first: first, second: second)
     }
-    test = try annotated(problems.test)
-    outOfDomain = try annotated(problems.outOfDomain)
-    validation = try annotated(problems.validation)
-    train = try annotated(problems.train)
+    let teacher = problems.teacher(problems.held, seed: settings.seed)
+    test = try annotated(problems.test, by: teacher)
+    outOfDomain = try annotated(problems.outOfDomain, by: teacher)
+    validation = try annotated(problems.validation, by: teacher)
+    train = try annotated(
+      problems.train, by: problems.teacher(problems.train, seed: settings.trainingSeed))
   }
 
   /// The problems of a data set, before anyone has answered them.
@@ -131,15 +142,17 @@ public struct ProceduralData: Hashable, Codable, Sendable {
       guard settings.problems.isEmpty else { throw Failure.settings(settings.problems) }
       var seen: Set<String> = []
 
-      func draw(_ part: String, _ count: Int, steps: ClosedRange<Int>, showingHeldOut: Bool) throws
-        -> [ProceduralProblem]
-      {
-        var random = SeededGenerator(seed: settings.seed, stream: "\(part) questions")
+      func draw(
+        _ part: String, _ count: Int, steps: [Int], showingHeldOut: Bool,
+        seed: UInt64? = nil
+      ) throws -> [ProceduralProblem] {
+        var random = SeededGenerator(
+          seed: seed ?? settings.seed, stream: "\(part) questions")
         return try (0..<count).map { number in
           let task = settings.tasks[number % settings.tasks.count]
           for _ in 0..<1000 {
             let problem = task.problem(
-              id: "\(part)-\(number)", steps: steps.lowerBound + random.index(below: steps.count),
+              id: "\(part)-\(number)", steps: steps[random.index(below: steps.count)],
               heldOut: settings.heldOutOperators, showingHeldOut: showingHeldOut, using: &random)
             if seen.insert(problem.question.normalisedText).inserted { return problem }
           }
@@ -156,14 +169,20 @@ public struct ProceduralData: Hashable, Codable, Sendable {
       validation = try draw(
         "validation", settings.validationQuestions, steps: settings.steps, showingHeldOut: false)
       train = try draw(
-        "train", settings.trainQuestions, steps: settings.steps, showingHeldOut: false)
+        "train", settings.trainQuestions, steps: settings.steps, showingHeldOut: false,
+        seed: settings.trainingSeed)
     }
 
+    /// Those that no student learns from.
+    fileprivate var held: [ProceduralProblem] { test + outOfDomain + validation }
+
     /// The simulated teacher of all of them.
-    public var teacher: ProceduralTeacher {
+    public var teacher: ProceduralTeacher { teacher(held + train, seed: settings.seed) }
+
+    fileprivate func teacher(_ problems: [ProceduralProblem], seed: UInt64) -> ProceduralTeacher {
       ProceduralTeacher(
-        test + outOfDomain + validation + train, accuracy: settings.teacherAccuracy,
-        mistakeShares: settings.mistakeShares, seed: settings.seed)
+        problems, accuracy: settings.teacherAccuracy, stepAccuracy: settings.teacherStepAccuracy,
+        mistakeShares: settings.mistakeShares, seed: seed)
     }
   }
 }

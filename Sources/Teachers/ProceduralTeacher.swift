@@ -1,3 +1,4 @@
+import Foundation
 import Randomness
 import Reasoning
 
@@ -7,8 +8,9 @@ import Reasoning
 /// What it answers depends on its seed, the request and the question alone, not on what it was
 /// asked before.
 public struct ProceduralTeacher: Teacher {
-  /// How often its first answer is right, from 0 to 1.
+  /// How often its first answer to a problem of n steps is right: `accuracy` · `stepAccuracy`ⁿ, each from 0 to 1.
   public let accuracy: Double
+  public let stepAccuracy: Double
   /// How often each kind of mistake is the one it makes, relative to the others.
   ///
   /// A question that allows no mistake of the kind drawn gets one of another kind, drawn by the
@@ -56,15 +58,18 @@ public struct ProceduralTeacher: Teacher {
   private let problems: [String: ProceduralProblem]
   private let seed: UInt64
 
-  /// Precondition: `accuracy` lies in 0 ... 1, the ids of `problems` are unique.
+  /// Precondition: accuracies lie in 0 ... 1, the ids of `problems` are unique.
   public init(
-    _ problems: [ProceduralProblem], accuracy: Double = 0.7,
+    _ problems: [ProceduralProblem], accuracy: Double = 0.7, stepAccuracy: Double = 1,
     mistakeShares: MistakeShares = MistakeShares(),
     seed: UInt64
   ) {
-    precondition((0...1).contains(accuracy), "accuracy \(accuracy)")
+    precondition(
+      (0...1).contains(accuracy) && (0...1).contains(stepAccuracy),
+      "accuracy \(accuracy), \(stepAccuracy) a step")
     self.problems = Dictionary(uniqueKeysWithValues: problems.map { ($0.question.id, $0) })
     self.accuracy = accuracy
+    self.stepAccuracy = stepAccuracy
     self.mistakeShares = mistakeShares
     self.seed = seed
   }
@@ -74,7 +79,8 @@ public struct ProceduralTeacher: Teacher {
   public func annotate(_ question: Question) throws -> ChainOfThought? {
     let problem = try problem(of: question)
     var random = SeededGenerator(seed: seed, stream: "annotate \(question.id)")
-    let steps = random.chance(accuracy) ? nil : wrongSteps(of: problem, using: &random)
+    let chance = accuracy * pow(stepAccuracy, Double(problem.rightSteps.count))
+    let steps = random.chance(chance) ? nil : wrongSteps(of: problem, using: &random)
     return problem.chain(of: steps ?? problem.rightSteps, origin: .original)
   }
 
@@ -118,8 +124,9 @@ public struct ProceduralTeacher: Teacher {
 extension ProceduralTeacher {
   public var identity: String {
     let s = mistakeShares
+    let perStep = stepAccuracy == 1 ? "" : ", \(stepAccuracy) a step"
     return
-      "procedural, accuracy \(accuracy), mistakes logical \(s.logical) knowledge \(s.knowledge) "
+      "procedural, accuracy \(accuracy)\(perStep), mistakes logical \(s.logical) knowledge \(s.knowledge) "
       + "calculation \(s.calculation), seed \(seed)"
   }
 

@@ -354,7 +354,8 @@ struct TrainCommand: ParsableCommand {
 
   private func checkpoints(in output: String) throws -> TrainingCheckpoints {
     TrainingCheckpoints(
-      path: output + "/training_state.safetensors", provenance: try provenance(),
+      path: output + "/training_state.safetensors", curvePath: output + "/steps.csv",
+      provenance: try provenance(),
       interval: saveEvery.map { .steps($0) } ?? .time(.seconds(saveInterval ?? 60)))
   }
 

@@ -68,11 +68,56 @@ import Testing
       #expect(second.nextStep == (end < 7 ? end : 6))
       try second.run(saving: checkpoints(folder))
       #expect(floats(second) == floats(whole))
+      #expect(second.curve.table == whole.curve.table)
+      #expect(
+        try LearningCurve(path: folder.path + "/work/state.steps.csv").table == whole.curve.table)
       var totals = second.totals
       #expect(totals.seconds > 0)
       totals.seconds = whole.totals.seconds
       #expect(totals == whole.totals && totals.updates == 7 && totals.firstLoss != totals.lastLoss)
     }
+  }
+
+  @Test("A learning curve has a row for each step, with what was measured after it")
+  func curve() throws {
+    let folder = try TemporaryFolder()
+    let trainer = try trainer()
+    var reports: [StepReport] = []
+    try trainer.run(
+      saving: checkpoints(folder),
+      report: { report in
+        reports.append(report)
+        if report.step == 3 { trainer.note([("validation_accuracy", 0.25)]) }
+      })
+    let table = trainer.curve.table
+    #expect(
+      table[0] == [
+        "step", "epoch", "loss", "learning_rate", "gradient_norm", "chosen_nll", "rejected_nll",
+        "validation_accuracy",
+      ])
+    #expect(table.count == 8)
+    for (row, report) in zip(table.dropFirst(), reports) {
+      #expect(row[0] == "\(report.step + 1)" && row[1] == "\(report.epoch + 1)")
+      #expect(Float(row[2]) == Float(report.loss) && Float(row[4]) == Float(report.gradientNorm))
+      #expect(Float(row[3]) == Float(report.learningRate))
+      #expect(Float(row[5]) == report.likelihood.chosen.map { Float($0) })
+      #expect(Float(row[6]) == report.likelihood.rejected.map { Float($0) })
+      #expect(row[7] == (report.step == 3 ? "0.25" : ""))
+    }
+  }
+
+  @Test("A run whose learning curve is damaged goes on, and the curve begins where it does")
+  func damagedCurve() throws {
+    let folder = try TemporaryFolder()
+    let first = try trainer()
+    var steps = 0
+    try first.run(
+      saving: checkpoints(folder), report: { _ in steps += 1 }, shouldStop: { steps == 4 })
+    try folder.write("step,loss\n1,", to: "work/state.steps.csv")
+    let second = try trainer()
+    #expect(try second.restore(from: checkpoints(folder)))
+    try second.run()
+    #expect(second.curve.table.dropFirst().map { $0[0] } == ["5", "6", "7"])
   }
 
   @Test("A damaged state is not used: the one before takes its place, or the run begins anew")

@@ -38,6 +38,8 @@ struct ProceduralProblemTests {
         // Right before the mistake, one mistake, and as many steps as the right chain takes.
         #expect(steps[..<step].map(\.text) == problem.rightSteps[..<step].map(\.text))
         #expect(steps.filter { $0.mistake != nil }.count == 1 && steps.count == 3)
+        let range = try #require(chain.mistake?.range)
+        #expect(String(decoding: Array(chain.text.utf8)[range], as: UTF8.self) == steps[step].text)
       }
     }
     #expect(seen == [.logical, .knowledge, .calculation])

@@ -48,8 +48,8 @@ import Tokenizers
       procedural: .init(
         trainQuestions: 10, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
         seed: 3), folder: folder.path)
-    let pieces = try data.training.pieces(of: data.training.correct)
-    for (chain, pieces) in zip(data.training.correct.compactMap(\.source), pieces) {
+    let pieces = try data.trainingSets[0].pieces(of: data.trainingSets[0].correct)
+    for (chain, pieces) in zip(data.trainingSets[0].correct.compactMap(\.source), pieces) {
       let alone = TrainingArm.multiTaskRationale.decoding(pieces.cues)
       let cascade = TrainingArm.cascade.decoding(pieces.cues)
       for tokens in [

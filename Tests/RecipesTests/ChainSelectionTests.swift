@@ -17,7 +17,7 @@ import Testing
       procedural: .init(
         trainQuestions: 60, validationQuestions: 1, testQuestions: 1, outOfDomainQuestions: 1,
         seed: 3), folder: folder.path
-    ).training
+    ).trainingSets[0]
   }
 
   private func questions(_ chains: [TokenizedChain]) -> Set<[Int]> { Set(chains.map(\.prompt)) }

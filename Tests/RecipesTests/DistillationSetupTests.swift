@@ -21,7 +21,8 @@ import Testing
     #expect(
       data.checksums == again.checksums && Set(data.checksums.keys) == ["problems", "tokenizer"])
     #expect(
-      data.training.pairs == again.training.pairs && data.training.correct == again.training.correct
+      data.trainingSets[0].pairs == again.trainingSets[0].pairs
+        && data.trainingSets[0].correct == again.trainingSets[0].correct
     )
     var other = Self.settings
     other.seed = 4
@@ -32,8 +33,9 @@ import Testing
     #expect(data.validation.questions.count == 5)
     #expect(data.tests.map(\.name) == ["in domain", "out of domain"])
     #expect(data.tests.map(\.questions.count) == [6, 7])
-    #expect(data.training.chains.count <= 12 && !data.training.correct.isEmpty)
-    let trained = Set(data.training.chains.map(\.prompt) + data.training.pairs.map(\.prompt))
+    #expect(data.trainingSets[0].chains.count <= 12 && !data.trainingSets[0].correct.isEmpty)
+    let trained = Set(
+      data.trainingSets[0].chains.map(\.prompt) + data.trainingSets[0].pairs.map(\.prompt))
     for test in [data.validation] + data.tests {
       #expect(trained.isDisjoint(with: test.questions.map(\.tokens)))
       #expect(trained.isDisjoint(with: test.pairs.map(\.prompt)))
@@ -62,19 +64,21 @@ import Testing
     }
     let first = try data(1)
     #expect(
-      try data(1).training.pairs == first.training.pairs && data(1).checksums == first.checksums)
+      try data(1).trainingSets[0].pairs == first.trainingSets[0].pairs
+        && data(1).checksums == first.checksums)
     #expect(try data(2).checksums["split"] != first.checksums["split"])
     #expect(try data(2).checksums["pairs"] == first.checksums["pairs"])
     #expect(first.validation.questions.count == 2 && first.tests[0].questions.count == 4)
     #expect(
-      first.training.pairs.count == 10 && first.training.correct.count == 10
-        && first.training.rectified.isEmpty)
+      first.trainingSets[0].pairs.count == 10 && first.trainingSets[0].correct.count == 10
+        && first.trainingSets[0].rectified.isEmpty)
     // Two pairs of one question are on the same side.
-    let trained = Set(first.training.pairs.map(\.prompt))
+    let trained = Set(first.trainingSets[0].pairs.map(\.prompt))
     #expect(trained.count == 5)
     let held = (first.tests[0].questions + first.validation.questions).map(\.tokens)
     #expect(trained.isDisjoint(with: held))
-    #expect(first.training.correct.map(\.response) == first.training.pairs.map(\.chosen))
+    #expect(
+      first.trainingSets[0].correct.map(\.response) == first.trainingSets[0].pairs.map(\.chosen))
     let error = #expect(throws: FileError.self) { try data(1, test: 14) }
     #expect(error?.description.contains("more than 16 questions") == true)
   }
@@ -114,11 +118,11 @@ import Testing
       distillation: name, question: "", arms: [Arm("one", help: ""), Arm("two", help: "")],
       reference: "one", seeds: 2, summary: [], example: ""
     ) { setup, run in
-      let student = try setup.firstStage(run, on: setup.data.training.correct)
+      let student = try setup.firstStage(run, on: setup.data.trainingSets[0].correct)
       log.add("\(run.settings.seed): \(student.trainable.buffer.floats.reduce(0, +))")
       let training =
         run.settings.arm == "two"
-        ? try setup.secondStage(student, .keySteps(setup.data.training.pairs), run) : []
+        ? try setup.secondStage(student, .keySteps(setup.data.trainingSets[0].pairs), run) : []
       return training + (try setup.measure(student, run))
     }
   }

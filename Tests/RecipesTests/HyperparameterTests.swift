@@ -158,7 +158,7 @@ import Testing
     let rows = try rows(
       with: pretrained() + ["--stage2-adapter", "continue,fresh", "--lora-dropout", "0"]
     ) { setup, run in
-      let first = try setup.firstStage(run, on: setup.data.training.chains)
+      let first = try setup.firstStage(run, on: setup.data.trainingSets[0].chains)
       let second = try setup.secondStudent(after: first, run.settings)
       let isFresh = run.settings["stage2_adapter"] == .text("fresh")
       #expect((second === first) == !isFresh)
@@ -246,7 +246,7 @@ import Testing
       let rows = try rows(
         [.stage1], with: pretrained(model: model) + ["--special-tokens=\(value)"]
       ) { setup, run in
-        let starts = setup.data.training.chains.map { $0.prompt.prefix(1) == [1] }
+        let starts = setup.data.trainingSets[0].chains.map { $0.prompt.prefix(1) == [1] }
         #expect(starts.allSatisfy { $0 == (value == "true") } && !starts.isEmpty)
         return try setup.run(run, then: nil)
       }

@@ -111,11 +111,39 @@ struct ProceduralDataTests {
     #expect(data.outOfDomain.questions.allSatisfy(shows))
   }
 
+  @Test("Another training seed changes what is learnt from, and no test")
+  func trainingSeed() throws {
+    var other = settings()
+    other.trainingSeed = 7
+    let (data, changed) = (try ProceduralData(settings()), try ProceduralData(other))
+    #expect(data.test == changed.test && data.outOfDomain == changed.outOfDomain)
+    #expect(data.validation == changed.validation)
+    #expect(
+      Set(data.train.questions.map(\.text)).isDisjoint(with: changed.test.questions.map(\.text)))
+    #expect(data.train.questions.map(\.text) != changed.train.questions.map(\.text))
+  }
+
+  @Test("A teacher's accuracy falls by a factor for each step")
+  func stepAccuracy() throws {
+    var random = SeededGenerator(seed: 4)
+    for (steps, expected) in [(1, 0.8 * 0.9), (4, 0.8 * 0.9 * 0.9 * 0.9 * 0.9)] {
+      let problems = (0..<1000).map {
+        ProceduralTask.arithmetic.problem(id: "\($0)", steps: steps, using: &random)
+      }
+      let teacher = ProceduralTeacher(problems, accuracy: 0.8, stepAccuracy: 0.9, seed: 5)
+      let right = try problems.count { try teacher.annotate($0.question)?.isCorrect == true }
+      // Four standard deviations of a binomial of 1,000.
+      #expect(
+        abs(Double(right) / 1000 - expected) < 4 * (expected * (1 - expected) / 1000).squareRoot())
+      #expect(teacher.identity.contains("accuracy 0.8, 0.9 a step"))
+    }
+  }
+
   @Test("names every wrong setting at once")
   func wrongSettings() {
     var settings = settings()
     settings.heldOutOperators = Set(ProceduralTask.objects.operators + ["frobnicate"])
-    settings.steps = 0...2
+    settings.steps = [0, 2]
     settings.teacherAccuracy = 1.5
     settings.mistakeShares = .init(logical: 0, knowledge: 0, calculation: 0)
     #expect(settings.problems.count == 5)
@@ -128,7 +156,7 @@ struct ProceduralDataTests {
   func exhausted() throws {
     var settings = settings()
     settings.tasks = [.boolean]
-    settings.steps = 1...1
+    settings.steps = [1]
     let failure = try #require(throws: ProceduralData.Failure.self) { try ProceduralData(settings) }
     // Four pairs of values and six operators make 24 problems of one step.
     #expect(failure == .exhausted(task: .boolean, part: "test", found: 24, expected: 80))

@@ -131,6 +131,8 @@ private struct Sweep {
   var checksums: [String: [String: String]]
   /// The files of each shared stage.
   var stages: [String: [String: Data]]
+  /// The learning curves of runs, by name.
+  var curves: [String: Data]
   /// Everything under `runs`, but for the files of finished records and stages.
   var leftovers: [String]
 
@@ -148,6 +150,7 @@ private struct Sweep {
       let record = try JSONSerialization.jsonObject(with: data) as? [String: Any]
       return record?["checksums"] as? [String: String] ?? [:]
     }
+    curves = Self.files(place, in: "steps")
     stages = [:]
     let manager = FileManager.default
     let folder = place + "/runs/stages"
@@ -165,16 +168,20 @@ private struct Sweep {
   }
 
   static func records(_ place: String) -> [String: Data] {
+    files(place, in: "records").filter { $0.key.hasSuffix(".json") }
+  }
+
+  /// The files of each experiment's folder `part`, by name.
+  private static func files(_ place: String, in part: String) -> [String: Data] {
     let manager = FileManager.default
-    var records: [String: Data] = [:]
+    var files: [String: Data] = [:]
     for experiment in (try? manager.contentsOfDirectory(atPath: place + "/runs")) ?? [] {
-      let folder = "\(place)/runs/\(experiment)/records"
-      for name in (try? manager.contentsOfDirectory(atPath: folder)) ?? []
-      where name.hasSuffix(".json") {
-        records[name] = manager.contents(atPath: "\(folder)/\(name)")
+      let folder = "\(place)/runs/\(experiment)/\(part)"
+      for name in (try? manager.contentsOfDirectory(atPath: folder)) ?? [] {
+        files[name] = manager.contents(atPath: "\(folder)/\(name)")
       }
     }
-    return records
+    return files
   }
 
   func differences(from expected: Sweep) -> [String] {
@@ -190,6 +197,7 @@ private struct Sweep {
     }
     if Set(records.keys) != Set(expected.records.keys) { problems.append("other records") }
     if expected.checksums.values.contains(where: \.isEmpty) { problems.append("no checksums") }
+    if curves.isEmpty || curves != expected.curves { problems.append("other learning curves") }
     if Set(stages.keys) != Set(expected.stages.keys) { problems.append("other stages") }
     for (id, files) in expected.stages {
       for (name, data) in files where stages[id]?[name] != data {

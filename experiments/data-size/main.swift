@@ -37,7 +37,7 @@ let experiment = Experiment(
 ) { setup, run in
   let settings = run.settings
   let seed = UInt64(settings.integer("data_seed"))
-  var training = setup.data.training.ofQuestions(settings.integer("questions"), seed: seed)
+  var training = setup.training(settings).ofQuestions(settings.integer("questions"), seed: seed)
   switch settings.arm {
   case "right": training = training.withoutRectified
   case "right and wrong":

@@ -26,7 +26,7 @@ extension [Mistake.Kind: [TokenizedPair]] {
 
 extension DistillationSetup {
   var mistakeNotes: [String] {
-    let pairs = data.training.pairsByMistake
+    let pairs = data.trainingSets[0].pairsByMistake
     return ["pairs by mistake: \(pairs.counts); each arm has \(pairs.fewest)"]
   }
 }
@@ -51,7 +51,7 @@ let experiment = Experiment(
 ) { setup, run in
   let arm = run.settings.arm
   guard arm != Arm.stage1.name else { return try setup.run(run, then: nil) }
-  let training = setup.data.training
+  let training = setup.training(run.settings)
   let pairs = training.pairsByMistake
   let pool = Mistake.Kind(rawValue: arm).map { pairs[$0] ?? [] } ?? training.pairs
   guard !pool.isEmpty else {
