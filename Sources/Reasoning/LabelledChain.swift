@@ -318,12 +318,10 @@ struct IntegerExpression {
     self.value = value
   }
 
-  /// Brackets around an operation, which may be on negative numbers in brackets.
-  nonisolated(unsafe) private static let innermost =
-    /\(((?:[^()]|\(-\d+\))*[-+*] (?:[^()]|\(-\d+\))*)\)/
-
   /// `text`, and what it becomes as its innermost brackets are worked out, down to its value.
   static func reductions(of text: String) -> [String] {
+    // Brackets around an operation, which may be on negative numbers in brackets.
+    let innermost = /\(((?:[^()]|\(-\d+\))*[-+*] (?:[^()]|\(-\d+\))*)\)/
     var all = [text]
     while let last = all.last, let match = last.firstMatch(of: innermost) {
       guard let value = IntegerExpression(match.1)?.value else { break }

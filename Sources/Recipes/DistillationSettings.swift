@@ -207,8 +207,9 @@ extension [Setting] {
   /// harm: fewer training questions, a length that training leaves out, and another training set for each of three
   /// seeds.
   public func withHarderProblems() -> [Setting] {
-    with("train_questions", [.integer(1000)]).with("training_sets", [.integer(3)])
-      .with("tasks", [.text("arithmetic+navigation")])
+    with("train_questions", [.integer(500)]).with("training_sets", [.integer(3)])
+      .with("test_questions", [.integer(300)], variant: [.integer(100)])
+      .with("stage1_steps", [.integer(700)], variant: [.integer(20)])
       .with("problem_steps", [.text("2+4")]).with("out_of_domain_steps", [.text("3")])
   }
 }

@@ -19,7 +19,7 @@ let experiment = Experiment(
       "learning_rate",
       [.number(3e-6), .number(1e-5), .number(3e-5), .number(1e-4), .number(3e-4), .number(1e-3)],
       smoke: [.number(1e-4)]),
-  seeds: 30,
+  seeds: 10,
   summary: .accuracies + [MetricKey("in domain", .keyTokenNLL)],
   example: """
     make experiment NAME=dose ARGS="--stage2-epochs 1,3 --learning-rate 1e-5,1e-4 --seeds 6"
