@@ -30,14 +30,14 @@ enum Target: String, CaseIterable {
     _ random: inout SeededGenerator
   ) -> [Bool] {
     let keys = pair.keyTokens(choice)
-    func keys(in place: MistakePlace) -> [Bool] {
+    func keyMask(in place: MistakePlace) -> [Bool] {
       // A simulated teacher says where its mistake is.
       let places = pair.mistakePlaces(tokenizer) ?? pair.rejected.map { _ in .before }
       return zip(keys.rejectedMask, places).map { $0 && $1 == place }
     }
     switch self {
-    case .mistake: return keys(in: .within)
-    case .consequences: return keys(in: .after)
+    case .mistake: return keyMask(in: .within)
+    case .consequences: return keyMask(in: .after)
     case .firstRun: return keys.keepingFirstRunOfRejected().rejectedMask
     case .keyTokens: return keys.rejectedMask
     case .random: return keys.rejectedMask.shuffled(using: &random)
