@@ -10,6 +10,10 @@ extension Experiment {
   public func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
     StandardStreams.prepare()
     StandardStreams.ignoreBrokenPipes()
+    do { try ProgramArguments.check() } catch {
+      StandardError.line("\(error)")
+      exit(2)
+    }
     var status = run(arguments)
     do { try StandardStreams.flush() } catch {
       StandardError.line("\(name): \(error)")
