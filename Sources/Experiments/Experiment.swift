@@ -77,14 +77,22 @@ public struct Experiment: Sendable {
   }
 }
 
-/// What an experiment prepares with: the settings that have one value in all runs, and a folder for
-/// files.
+/// What an experiment prepares with: the settings, and a folder for files.
 public struct PreparationContext: Sendable {
   public let settings: RunSettings
   public let folder: String
 }
+  /// Those that have one value in all runs.
 
+  /// The values that runs may have, by setting.
+  public let values: [String: [SettingValue]]
 /// What all runs of an experiment share.
+
+  package init(values: [String: [SettingValue]], folder: String) {
+    settings = RunSettings(values.compactMapValues { $0.count == 1 ? $0[0] : nil })
+    self.values = values
+    self.folder = folder
+  }
 public struct Prepared: Sendable {
   /// SHA-256 of data, model and tokenizer, by name; part of every run's provenance.
   public var checksums: [String: String]

@@ -92,9 +92,7 @@ extension Experiment {
   func planned(
     _ options: ExperimentOptions, _ place: Place, code: CodeVersion = CodeVersion()
   ) throws -> (Plan, Prepared) {
-    let fixed = options.values.compactMapValues { $0.count == 1 ? $0[0] : nil }
-    let prepared = try prepare(
-      PreparationContext(settings: RunSettings(fixed), folder: place.data))
+    let prepared = try prepare(PreparationContext(values: options.values, folder: place.data))
     return (plan(options, code: code.key, inputs: prepared.inputs), prepared)
   }
 

@@ -72,9 +72,13 @@ extension DistillationSetup {
       "lora_dropout", .number(0...0.99), [.number(0.05)], availability: .pretrained,
       help: "dropout of the adapter's input"),
     Setting(
-      "lora_targets", .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
+      targetsSetting, .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
       availability: .pretrained, help: "projections that the adapter is on"),
   ]
+
+  /// The projections of stage 1's adapter, and of a fresh one of the second stage.
+  static let targetsSetting = "lora_targets"
+  static let adapterTargetsSetting = "adapter_targets"
 
   /// The query and value projections, as in EDIT.
   static let defaultTargets = SettingValue.text(
