@@ -445,10 +445,8 @@ struct Execution: Sendable {
 
   /// A setting as records have it: of a path the last part.
   private func shown(_ name: String, _ settings: RunSettings) -> SettingValue? {
-    guard plan.files.contains(name), case .text(let path) = settings.values[name] else {
-      return settings.values[name]
-    }
-    return .text(URL(fileURLWithPath: path).lastPathComponent)
+    let value = settings.values[name]
+    return plan.files.contains(name) ? value.map { .text($0.fileName) } : value
   }
 }
 
