@@ -191,8 +191,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     .executableTarget(
       name: "fuzz",
       dependencies: [
-        "Annotation", "Teachers", "Distillation", "Experiments", "LanguageModel", "Checkpoints",
-        "Tokenizers", "Reasoning", "Files", "Randomness",
+        "Annotation", "Reports", "Experiments", "Teachers", "Distillation", "LanguageModel",
+        "Checkpoints", "Tokenizers", "Reasoning", "Parameters", "Files", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/Fuzzing"),

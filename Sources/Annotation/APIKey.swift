@@ -36,34 +36,31 @@ public struct APIKey: Sendable, CustomStringConvertible, CustomReflectable {
   /// The value of the header `Authorization`.
   package var authorization: String { "Bearer \(text)" }
 
-  /// `message` without the key: every run of six of its characters or more is cut out, since who
-  /// echoes a key may cut or escape it.
+  /// `message` without the key: every run of six of its characters or more is cut out, since who echoes a key may cut
+  /// it. A run that is escaped or in Base64 counts too; see `EncodedText`.
   package func redacted(from message: String) -> String { redacted(from: message, shortest: 6) }
 
   private func redacted(from message: String, shortest: Int) -> String {
-    let (key, message) = (Array(text.utf8), Array(message.utf8))
-    let shortest = min(shortest, key.count)
+    let message = Array(message.utf8)
+    let ranges = EncodedText(message).ranges(ofRunsIn: Array(text.utf8), shortest: shortest)
     var result: [UInt8] = []
     var place = 0
-    while place < message.count {
-      let run = key.indices.map { start in
-        zip(key[start...], message[place...]).prefix { $0 == $1 }.count
-      }.max()!
-      if run >= shortest {
-        result += Array("[redacted]".utf8)
-        place += run
-      } else {
-        result.append(message[place])
-        place += 1
-      }
+    for range in ranges {
+      result += message[place..<range.lowerBound] + Array("[redacted]".utf8)
+      place = range.upperBound
     }
-    return String(decoding: result, as: UTF8.self)
+    return String(decoding: result + message[place...], as: UTF8.self)
   }
 
   /// A teacher's text without the key, should an endpoint put it there: every run of 16 of its characters or more is cut
   /// out. Keys of fewer characters, which local servers are given, may be words of the text and stay.
-  func redacted(fromText content: String) -> String {
+  package func redacted(fromText content: String) -> String {
     text.utf8.count < 16 ? content : redacted(from: content, shortest: 16)
+  }
+
+  /// What in the query of a base URL may be a key: its values of 16 characters or more.
+  static func keys(inQuery query: [URLQueryItem]) -> [APIKey] {
+    query.compactMap(\.value).filter { $0.utf8.count >= 16 && isValid($0) }.map { APIKey($0) }
   }
 
   private static func isValid(_ text: String) -> Bool {

@@ -70,6 +70,8 @@ public final class EndpointTeacher: Teacher {
   private let model: String
   private let kind: Kind
   private let key: APIKey?
+  /// The key, and what may be one in the query of the base URL.
+  private let secrets: [APIKey]
   private let tokenLimit: TokenLimit
   private let patience: Patience
   private let jitter: Mutex<SeededGenerator>
@@ -116,6 +118,7 @@ public final class EndpointTeacher: Teacher {
     self.model = model
     self.kind = kind
     self.key = key
+    secrets = [key].compactMap(\.self) + address.keys
     self.tokenLimit = tokenLimit
     self.patience = patience
     self.onRetry = onRetry
@@ -160,8 +163,8 @@ public final class EndpointTeacher: Teacher {
         failures += 1
         let (again, scope) = scope(of: failure)
         let error = EndpointError(
-          url: address.shown, tries: requests, status: failure.status, expected: failure.expected,
-          found: redacted(failure.found), scope: scope)
+          url: address.shown, tries: requests, status: failure.status,
+          expected: redacted(failure.expected), found: redacted(failure.found), scope: scope)
         guard again, failures < patience.tries else { throw error }
         let wait = wait(after: failures, atLeast: failure.retryAfter)
         guard failure.retryAfter ?? .zero <= patience.longestRetryAfter else { throw error }
@@ -246,8 +249,9 @@ public final class EndpointTeacher: Teacher {
 
     var kind: Kind
     var status: Int?
+    /// As it came, with words of the endpoint: the key may be in it.
     var expected: String
-    /// As it came: the key may be in it.
+    /// The same.
     var found: String
     var retryAfter: Duration?
   }
@@ -287,7 +291,9 @@ public final class EndpointTeacher: Teacher {
       let read = try EndpointReply(reply.body)
       compare(read.model)
       var answer = read.answer
-      answer.texts = answer.texts.map { key?.redacted(fromText: $0) ?? $0 }
+      answer.texts = answer.texts.map { text in
+        secrets.reduce(text) { $1.redacted(fromText: $0) }
+      }
       return answer
     } catch {
       switch error {
@@ -437,7 +443,7 @@ public final class EndpointTeacher: Teacher {
     // Cut twice: looking for the key in a long text takes long, and a cut through the key must not
     // hide it.
     let start = String(found.prefix(4000))
-    let shown = key?.redacted(from: start) ?? start
+    let shown = secrets.reduce(start) { $1.redacted(from: $0) }
     return shown.count > 300 ? "\(shown.prefix(300))…" : shown
   }
 }
@@ -490,6 +496,8 @@ private struct Address {
   var shown: String
   /// The base URL without a query.
   var base: String
+  /// What in the query may be a key.
+  var keys: [APIKey]
 
   init(baseURL: String, kind: EndpointTeacher.Kind) throws {
     guard var parts = URLComponents(string: baseURL),
@@ -506,6 +514,7 @@ private struct Address {
     while path.hasSuffix("/") { path.removeLast() }
     if path.isEmpty { path = "/v1" }
     let query = parts.percentEncodedQuery
+    keys = APIKey.keys(inQuery: parts.queryItems ?? [])
     func url(_ path: String, query: String? = nil) -> String {
       parts.percentEncodedPath = path
       parts.percentEncodedQuery = query

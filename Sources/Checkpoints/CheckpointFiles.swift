@@ -79,8 +79,7 @@ extension Checkpoint {
     return try shards(folder: folder).map { name, file in
       let path = "\(folder)/\(file)"
       if files[file] == nil {
-        let tensors = try SafetensorsFile(path: path).tensors
-        files[file] = Dictionary(uniqueKeysWithValues: tensors.map { ($0.description.name, $0) })
+        files[file] = try SafetensorsFile(path: path).tensorsByName
       }
       guard let tensor = files[file]?[name] else {
         throw FileError(

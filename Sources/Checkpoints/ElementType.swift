@@ -74,4 +74,49 @@ public enum ElementType: String, CaseIterable, Hashable, Sendable {
     let (bytes, overflow) = (elements / blockSize).multipliedReportingOverflow(by: blockByteCount)
     return overflow ? nil : bytes
   }
+
+  /// Whether one of `count` stored numbers, a whole number of blocks, is infinite or not a number; in a quantized type,
+  /// whether a block's scale or minimum is, since every number is a small whole number times one.
+  func hasNonFinite(_ source: UnsafeRawPointer, count: Int) -> Bool {
+    switch self {
+    case .f32: largestMagnitude(source, count, of: Int32.self) >= 0x7f80_0000
+    case .bf16: largestMagnitude(source, count, of: Int16.self) >= 0x7f80
+    case .f16: largestMagnitude(source, count, of: Int16.self) >= 0x7c00
+    default: hasNonFiniteScale(source, blocks: count / blockSize)
+    }
+  }
+
+  private func hasNonFiniteScale(_ source: UnsafeRawPointer, blocks: Int) -> Bool {
+    let (size, (scale, minimum)) = (blockByteCount, halfOffsets)
+    func isNonFinite(_ place: Int) -> Bool {
+      source.loadUnaligned(fromByteOffset: place, as: UInt16.self) & 0x7c00 == 0x7c00
+    }
+    return (0..<blocks).contains { block in
+      isNonFinite(block * size + scale) || isNonFinite(block * size + minimum)
+    }
+  }
+
+  /// Where in a quantized block its scale and its minimum lie, in half precision; the same where there is no minimum.
+  private var halfOffsets: (scale: Int, minimum: Int) {
+    switch self {
+    case .f32, .f16, .bf16, .q40, .q50, .q80: (0, 0)
+    case .q41, .q51, .q4K, .q5K: (0, 2)
+    case .q6K: (208, 208)
+    }
+  }
+}
+
+/// The largest of `count` numbers without their sign bits: of floating-point numbers those are in the order of their
+/// magnitudes, and the infinite ones and those that are none come last.
+@inline(__always)
+private func largestMagnitude<Bits: FixedWidthInteger & BitwiseCopyable>(
+  _ source: UnsafeRawPointer, _ count: Int, of type: Bits.Type
+) -> Bits {
+  var largest: Bits = 0
+  for index in 0..<count {
+    let bits = source.loadUnaligned(
+      fromByteOffset: index &* MemoryLayout<Bits>.size, as: Bits.self)
+    largest = max(largest, bits & .max)
+  }
+  return largest
 }

@@ -34,6 +34,8 @@ extension GGUFFile {
         throw keys.error(key, expected: "the head dimension, \(headDimension)")
       }
     }
+    // llama.cpp takes a window of 0 as none. Source: `src/models/gemma3.cpp`, `phi3.cpp` and `olmo2.cpp` there.
+    let window = try keys.optionalInteger("attention.sliding_window")
     var configuration = ModelConfiguration(
       architecture: family.architecture,
       vocabularySize: embedding[0],
@@ -46,7 +48,7 @@ extension GGUFFile {
       rmsNormEpsilon: Float(try keys.number("attention.layer_norm_rms_epsilon")),
       ropeTheta: try keys.number("rope.freq_base", absent: 10000),
       maximumPositions: try keys.integer("context_length"),
-      slidingWindow: try keys.optionalInteger("attention.sliding_window"),
+      slidingWindow: window == 0 ? nil : window,
       tiesEmbeddings: shape(of: family.output.gguf + ".weight") == nil,
       biasedProjections: family.projections.filter { projection in
         tensors.contains {

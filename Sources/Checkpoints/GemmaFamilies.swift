@@ -25,9 +25,9 @@ extension ModelFamily {
     },
     ownKeys: { gemmaKeys($0).merging(softcapKeys($0)) { $1 } },
     readOwnGGUF: { keys, c in
-      try readGemmaGGUF(keys, &c, interval: 2, largest: 46)
       // llama.cpp's values where the file has none.
-      c.slidingWindow = c.slidingWindow ?? 4096
+      if keys["attention.sliding_window"] == nil { c.slidingWindow = 4096 }
+      try readGemmaGGUF(keys, &c, interval: 2, largest: 46)
       c.attentionSoftcap = Float(try keys.number("attn_logit_softcapping", absent: 50))
       c.logitSoftcap = Float(try keys.number("final_logit_softcapping", absent: 30))
     })

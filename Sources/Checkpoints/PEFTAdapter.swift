@@ -82,8 +82,8 @@ public struct PEFTAdapter: Hashable, Sendable {
 
   /// Reads the adapter in `folder`.
   ///
-  /// Throws `FileError` when a file is missing or damaged, or when the adapter is no plain or
-  /// rank-stabilized LoRA.
+  /// Throws `FileError` when a file is missing or damaged, when a number is not finite, or when the adapter is no plain
+  /// or rank-stabilized LoRA.
   public init(folder: String) throws {
     let json = try JSONNode(path: "\(folder)/\(PEFTAdapter.configurationName)")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
@@ -101,7 +101,8 @@ public struct PEFTAdapter: Hashable, Sendable {
     }
     let alpha = try json.number("lora_alpha")
     let file = try SafetensorsFile(path: "\(folder)/\(PEFTAdapter.weightsName)")
-    var tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.description.name, $0) })
+    for tensor in file.tensors { try tensor.checkFinite() }
+    var tensors = file.tensorsByName
     guard !tensors.isEmpty else {
       throw FileError(
         file: "\(folder)/\(PEFTAdapter.weightsName)", location: "tensors",

@@ -10,6 +10,10 @@ package struct SafetensorsFile: Sendable {
   /// The texts of the header's `__metadata__`.
   package let metadata: [String: String]
 
+  package var tensorsByName: [String: StoredTensor] {
+    Dictionary(tensors.map { ($0.description.name, $0) }, uniquingKeysWith: { $1 })
+  }
+
   /// The longest header that the reference reader takes.
   private static let longestHeader = 100_000_000
 

@@ -32,7 +32,7 @@ package struct StoredTensor: Sendable {
   package internal(set) var description: TensorDescription
   let file: MappedFile
   /// Bytes from the file's start.
-  let offset: Int
+  package let offset: Int
   /// The heads whose rows llama.cpp interleaved for its rotary embedding; nil when the rows are in
   /// Hugging Face's order.
   var interleavedHeads: Int? = nil
@@ -98,6 +98,18 @@ package struct StoredTensor: Sendable {
       type.dequantize(
         bytes + offset + stored * rowBytes, count: width, into: target + index * width)
     }
+  }
+
+  /// Throws a `FileError` that names the tensor where a number in it is not finite. A model with such numbers answers
+  /// nothing, and its losses are no numbers.
+  package func checkFinite() throws(FileError) {
+    guard let bytes = file.bytes.baseAddress,
+      description.elementType.hasNonFinite(bytes + offset, count: description.elementCount)
+    else { return }
+    let bad = values.enumerated().first { !$0.element.isFinite }
+    throw FileError(
+      file: description.file, location: "tensor \(description.name)", expected: "finite numbers",
+      found: "\(bad?.element ?? .nan) at \(bad?.offset ?? 0)")
   }
 
   /// The stored bfloat16 numbers, where they are in this type, in row-major order and aligned.

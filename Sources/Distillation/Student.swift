@@ -32,8 +32,6 @@ public struct Student {
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
       { try Decoder(checkpoint, weights: weights) }, { try Tokenizer(path: tokenizerPath ?? path) })
-    // Of a model in its file's types there are no such numbers in memory.
-    try parts.0.trainable.checkFinite(file: path)
     self.init(
       decoder: parts.0, tokenizer: parts.1, origin: path,
       includesSpecialTokens: includesSpecialTokens)
@@ -44,7 +42,6 @@ public struct Student {
     var student = self
     let adapter = try LowRankAdapter(
       PEFTAdapter(folder: folder), for: decoder.configuration, file: folder)
-    try adapter.parameters.checkFinite(file: folder)
     student.decoder = decoder.adapted(by: adapter)
     return student
   }
@@ -122,21 +119,5 @@ public struct Student {
     return try ExampleTokenizer(
       tokenizer, maximumTokens: c.maximumPositions, vocabularySize: c.vocabularySize,
       includesSpecialTokens: includesSpecialTokens, modelEnds: c.endsOfSequence)
-  }
-}
-
-extension ParameterStore {
-  /// Throws a `FileError` that names the first tensor of `file` with a number that is not finite. Such a model answers
-  /// nothing, and its losses are no numbers.
-  fileprivate func checkFinite(file: String) throws(FileError) {
-    for slot in slots {
-      // The sum of products with zero is zero unless a factor is infinite or no number.
-      let sum = self[slot.name].reduce(Float(0)) { $0 + $1 * 0 }
-      guard sum != 0 else { continue }
-      let bad = self[slot.name].enumerated().first { !$0.element.isFinite }
-      throw FileError(
-        file: file, location: "tensor \(slot.name)", expected: "finite numbers",
-        found: "\(bad?.element ?? .nan) at \(bad?.offset ?? 0)")
-    }
   }
 }

@@ -106,8 +106,7 @@ extension Trainer {
   /// The state at `path` with its tensors by name. Throws where the file cannot be read, or is not as it was written.
   func intactState(_ path: String) throws -> (metadata: [String: String], [String: StoredTensor]) {
     let file = try SafetensorsFile(path: path)
-    let tensors = Dictionary(
-      file.tensors.map { ($0.description.name, $0) }, uniquingKeysWith: { $1 })
+    let tensors = file.tensorsByName
     let digests = try Self.digests { index in
       var hash = SHA256()
       for slot in self.stores[index].slots {
@@ -139,7 +138,8 @@ extension Trainer {
     try restore(metadata, tensors, file: path, provenance: provenance)
   }
 
-  func restore(
+  /// The same of a file that was read.
+  package func restore(
     _ metadata: [String: String], _ stored: [String: StoredTensor], file path: String,
     provenance: [String: String]
   ) throws {
@@ -162,38 +162,44 @@ extension Trainer {
             ? " (the learning rate's schedule ends with the run, whose length cannot change)" : ""),
         found: list(metadata))
     }
-    func number<Number: LosslessStringConvertible>(_ key: String, _ type: Number.Type)
-      throws(FileError)
-      -> Number
-    {
-      guard let number = metadata[key].flatMap({ Number($0) }) else {
+    func number<Number: LosslessStringConvertible & Comparable>(
+      _ key: String, in range: ClosedRange<Number>
+    ) throws(FileError) -> Number {
+      let number = metadata[key].flatMap { Number($0) }
+      guard let number, range.contains(number) else {
         throw FileError(
-          file: path, location: key, expected: "a number", found: metadata[key] ?? "none")
+          file: path, location: key,
+          expected: "a number from \(range.lowerBound) to \(range.upperBound)",
+          found: metadata[key] ?? "none")
       }
       return number
     }
-    let steps = try number("steps", Int.self)
+    func count(_ key: String) throws(FileError) -> Int { try number(key, in: 0...1 << 60) }
+    func sum(_ key: String) throws(FileError) -> Double {
+      try number(key, in: -Double.infinity...Double.infinity)
+    }
+    let steps = try count("steps")
     guard (0...stepCount).contains(steps) else {
       throw FileError(
         file: path, location: "steps", expected: "at most the \(stepCount) steps of this run",
         found: "\(steps) steps taken")
     }
     var totals = TrainingTotals()
-    totals.firstLoss = try number("first_loss", Double.self)
-    totals.lastLoss = try number("last_loss", Double.self)
-    totals.gradientNormSum = try number("gradient_norm_sum", Double.self)
-    totals.seconds = try number("seconds", Double.self)
-    totals.usefulTokens = try number("useful_tokens", Int.self)
-    totals.updates = try number("updates", Int.self)
-    totals.skippedSteps = try number("skipped_steps", Int.self)
-    totals.chosen.steps = try number("chosen_steps", Int.self)
-    totals.chosen.firstSum = try number("chosen_first_sum", Double.self)
-    totals.chosen.recent = try number("chosen_recent", Double.self)
-    let collapse = try number("chosen_collapse", Int.self)
+    totals.firstLoss = try sum("first_loss")
+    totals.lastLoss = try sum("last_loss")
+    totals.gradientNormSum = try sum("gradient_norm_sum")
+    totals.seconds = try sum("seconds")
+    totals.usefulTokens = try count("useful_tokens")
+    totals.updates = try count("updates")
+    totals.skippedSteps = try count("skipped_steps")
+    totals.chosen.steps = try count("chosen_steps")
+    totals.chosen.firstSum = try sum("chosen_first_sum")
+    totals.chosen.recent = try sum("chosen_recent")
+    let collapse = try number("chosen_collapse", in: -1...1 << 60)
     totals.chosen.collapse = collapse < 0 ? nil : collapse
-    let optimiserSteps = try number("optimiser_steps", Int.self)
-    let rateFactor = try number("rate_factor", Double.self)
-    let skippedInARow = try number("skipped_in_a_row", Int.self)
+    let optimiserSteps = try count("optimiser_steps")
+    let rateFactor = try sum("rate_factor")
+    let skippedInARow = try count("skipped_in_a_row")
     let wanted = zip(Self.parts, stores).flatMap { prefix, store in
       store.slots.map { (prefix + $0.name, $0, store) }
     }

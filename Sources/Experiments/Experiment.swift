@@ -1,3 +1,5 @@
+import Files
+
 /// One way to train that an experiment compares.
 public struct Arm: Sendable {
   /// As the CSV names it, such as `KRSL`.
@@ -63,6 +65,7 @@ public struct Experiment: Sendable {
     example: String, prepare: @escaping @Sendable (PreparationContext) throws -> Prepared
   ) {
     precondition(arms.contains { $0.name == reference }, "no arm is called \(reference)")
+    precondition(!arms.contains { CSV.isFormula($0.name) }, "an arm is called as a formula")
     self.name = name
     self.question = question
     self.arms = arms
@@ -77,11 +80,19 @@ public struct Experiment: Sendable {
   }
 }
 
-/// What an experiment prepares with: the settings that have one value in all runs, and a folder for
-/// files.
+/// What an experiment prepares with: the settings, and a folder for files.
 public struct PreparationContext: Sendable {
+  /// Those that have one value in all runs.
   public let settings: RunSettings
+  /// The values that runs may have, by setting.
+  public let values: [String: [SettingValue]]
   public let folder: String
+
+  package init(values: [String: [SettingValue]], folder: String) {
+    settings = RunSettings(values.compactMapValues { $0.count == 1 ? $0[0] : nil })
+    self.values = values
+    self.folder = folder
+  }
 }
 
 /// What all runs of an experiment share.

@@ -169,7 +169,12 @@ package struct ExperimentOptions: Sendable {
         ? text.split(separator: ",", omittingEmptySubsequences: false) : [text[...]]
       for word in words {
         if let value = setting.kind.value(word) {
-          if !found.contains(value) { found.append(value) }
+          let field = setting.isFile ? value.fileName : value.description
+          if CSV.isFormula(field) {
+            problems.append("\(setting.flag): expected \(CSV.plainField), found \"\(field)\"")
+          } else if !found.contains(value) {
+            found.append(value)
+          }
         } else {
           problems.append("\(setting.flag): expected \(setting.kind.allowed), found \"\(word)\"")
         }

@@ -10,6 +10,10 @@ extension Experiment {
   public func main(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
     StandardStreams.prepare()
     StandardStreams.ignoreBrokenPipes()
+    do { try ProgramArguments.check() } catch {
+      StandardError.line("\(error)")
+      exit(2)
+    }
     var status = run(arguments)
     do { try StandardStreams.flush() } catch {
       StandardError.line("\(name): \(error)")
@@ -88,9 +92,7 @@ extension Experiment {
   func planned(
     _ options: ExperimentOptions, _ place: Place, code: CodeVersion = CodeVersion()
   ) throws -> (Plan, Prepared) {
-    let fixed = options.values.compactMapValues { $0.count == 1 ? $0[0] : nil }
-    let prepared = try prepare(
-      PreparationContext(settings: RunSettings(fixed), folder: place.data))
+    let prepared = try prepare(PreparationContext(values: options.values, folder: place.data))
     return (plan(options, code: code.key, inputs: prepared.inputs), prepared)
   }
 
@@ -164,16 +166,23 @@ extension Experiment {
     return (plan, run)
   }
 
-  /// What the runs of `plan` share, now. Throws where it is not what it was when the plan was made. A submission's
-  /// program is a copy, so that its code is the plan's.
-  private func prepared(for plan: Plan, _ options: ExperimentOptions, _ place: Place) throws
-    -> Prepared
-  {
+  /// What the runs of `plan` share, now, and `run` of it as the plan's flags give it. Throws where either is not what it
+  /// was when the plan was made. A submission's program is a copy, so that its code is the plan's.
+  private func prepared(
+    for plan: Plan, _ run: PlannedRun, _ options: ExperimentOptions, _ place: Place
+  ) throws -> (Prepared, PlannedRun) {
     let planOptions = try ExperimentOptions(plan.flags, for: self, cores: AvailableCores.count)
     let code = options.submission == nil ? CodeVersion() : CodeVersion(key: plan.code)
     let (now, prepared) = try planned(planOptions, place, code: code)
-    try plan.check(now, file: options.planPath(place))
-    return prepared
+    let path = options.planPath(place)
+    try plan.check(now, file: path)
+    guard var same = now.runs.first(where: { $0.id == run.id }) else {
+      throw FileError(
+        file: path, location: "run \(run.id)", expected: "a run that the plan's flags give",
+        found: "another one")
+    }
+    same.stage = run.stage
+    return (prepared, same)
   }
 
   /// Executes one run of the plan that is written; returns the exit status.
@@ -183,8 +192,8 @@ extension Experiment {
       print("\(id) \(run.label): finished before")
       return 0
     }
-    let prepared = try prepared(for: plan, options, place)
-    let isInterrupted = try execute([run], of: plan, prepared, options, place)
+    let (prepared, same) = try prepared(for: plan, run, options, place)
+    let isInterrupted = try execute([same], of: plan, prepared, options, place)
     if try place.records.finished(run, of: plan) != nil { return 0 }
     return isInterrupted ? interrupted() : 1
   }
@@ -198,7 +207,7 @@ extension Experiment {
   private func makeStage(_ id: String, _ options: ExperimentOptions, _ place: Place) throws -> Int32
   {
     let (plan, run) = try plannedRun(id, options, place)
-    let prepared = try prepared(for: plan, options, place)
+    let (prepared, same) = try prepared(for: plan, run, options, place)
     guard prepared.sharesStages else {
       throw FileError(
         file: options.planPath(place), location: id, expected: "a run that shares a stage",
@@ -211,7 +220,7 @@ extension Experiment {
       plan: plan, prepared: prepared, place: place, savingInterval: options.savingInterval,
       claims: place.claimFolder, failures: [:], progress: progress, needsStage: false)
     do {
-      guard let stage = try execution.makeStage(run) else {
+      guard let stage = try execution.makeStage(same) else {
         print("\(id) \(run.label): begins with no shared stage")
         return 0
       }
@@ -446,10 +455,8 @@ struct Execution: Sendable {
 
   /// A setting as records have it: of a path the last part.
   private func shown(_ name: String, _ settings: RunSettings) -> SettingValue? {
-    guard plan.files.contains(name), case .text(let path) = settings.values[name] else {
-      return settings.values[name]
-    }
-    return .text(URL(fileURLWithPath: path).lastPathComponent)
+    let value = settings.values[name]
+    return plan.files.contains(name) ? value.map { .text($0.fileName) } : value
   }
 }
 

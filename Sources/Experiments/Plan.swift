@@ -149,9 +149,14 @@ extension Plan {
       for name in ["arm", "seed"] where settings.values[name] == nil {
         throw run.child("settings").error(name, expected: "the run's \(name)")
       }
+      // It names files.
+      let id = try run.string("id")
+      guard id.wholeMatch(of: /[0-9a-f]{16}/) != nil else {
+        throw run.error("id", expected: "16 hexadecimal digits")
+      }
       runs.append(
         PlannedRun(
-          id: try run.string("id"), settings: settings, label: try run.string("label"),
+          id: id, settings: settings, label: try run.string("label"),
           stage: try run.optionalString("stage")))
     }
   }

@@ -122,6 +122,10 @@ package struct ResultFile: Sendable {
         throw error("\(header.count) fields", "\(fields.count)")
       }
       func field(_ name: String) -> String { place[name].map { fields[$0] } ?? "" }
+      for name in ["experiment", "arm", "split", "group"] + settings
+      where CSV.isFormula(field(name)) {
+        throw error("\(CSV.plainField), as \(name)", "\"\(field(name))\"")
+      }
       guard let seed = Int(field("seed")) else {
         throw error("a whole number as seed", "\"\(field("seed"))\"")
       }

@@ -1,4 +1,5 @@
 import Files
+import Foundation
 import Parameters
 
 /// The value of one setting of a run.
@@ -12,6 +13,12 @@ extension Parameter.Value {
     case .text(let value): .string(value)
     }
   }
+
+  /// The last part of a path, as records and CSVs have it.
+  var fileName: String { URL(fileURLWithPath: description).lastPathComponent }
+
+  /// The names that the text of a value of `Kind.names` joins.
+  package var names: [String] { description.split(separator: "+").map(String.init) }
 
   /// Throws an error that names the place where `node` is neither a number nor a string.
   init(_ node: JSONNode) throws(FileError) {
@@ -172,9 +179,7 @@ public struct RunSettings: Sendable, Hashable {
 
   /// The names of a setting, whose text joins them by `+`. Precondition: it is declared for this
   /// run's arm, as names.
-  public func names(_ name: String) -> [String] {
-    text(name).split(separator: "+").map(String.init)
-  }
+  public func names(_ name: String) -> [String] { SettingValue.text(text(name)).names }
 
   public var arm: String { text("arm") }
   public var seed: UInt64 { UInt64(integer("seed")) }

@@ -12,6 +12,23 @@ public enum CSV {
     return "\"\(field.replacing("\"", with: "\"\""))\""
   }
 
+  /// Whether a spreadsheet may run `field`, or a part of it that it takes for a cell of its own, as a formula. Numbers
+  /// are none, signs included.
+  ///
+  /// Source: OWASP's page on CSV injection.
+  package static func isFormula(_ field: String) -> Bool {
+    func isSpace(_ character: Character) -> Bool { character == "\t" || character.isNewline }
+    if let first = field.first, isSpace(first) { return true }
+    return field.split { $0 == ";" || isSpace($0) }.contains { cell in
+      cell.unicodeScalars.first.map { "=+-@＝＋－＠".unicodeScalars.contains($0) } == true
+        && Double(cell) == nil
+    }
+  }
+
+  /// What a text of others must be that becomes a field, in words.
+  package static let plainField =
+    "a name that no spreadsheet runs as a formula: one that begins with none of = + - @ and no tab"
+
   /// The text of `rows`, each ending in a line feed.
   public static func text(_ rows: [[String]]) -> String {
     rows.map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()

@@ -139,26 +139,28 @@ public final class Decoder {
 
   /// The model of a checkpoint.
   ///
-  /// Throws `FileError` for a tensor that is missing, of another shape, or damaged.
+  /// Throws `FileError` for a tensor that is missing, of another shape, or damaged, and for numbers that are not finite.
   public convenience init(_ checkpoint: Checkpoint, weights form: WeightForm = .fp32) throws {
-    if form == .stored {
-      let shapes = checkpoint.configuration.tensorShapes
-      let vectors = ParameterStore(shapes.filter { $0.shape.count == 1 })
-      for slot in vectors.slots { try checkpoint.read(slot.name, into: vectors[slot.name]) }
-      let matrices = try Dictionary(
-        uniqueKeysWithValues: shapes.filter { $0.shape.count == 2 }.map {
-          ($0.name, try checkpoint.tensor($0.name))
-        })
-      self.init(
-        checkpoint.configuration, WeightStorage(mapped: matrices, vectors: vectors), nil)
+    let shapes = checkpoint.configuration.tensorShapes
+    let names = shapes.map(\.name)
+    let isMapped = form == .stored
+    let expanded = ParameterStore(isMapped ? shapes.filter { $0.shape.count == 1 } : shapes)
+    try parallel(names.count, sharing: expanded) { index, expanded in
+      let tensor = try checkpoint.tensor(names[index])
+      try tensor.checkFinite()
+      if expanded.slot(names[index]) != nil {
+        try checkpoint.read(names[index], into: expanded[names[index]])
+      }
+    }
+    guard isMapped else {
+      self.init(checkpoint.configuration, parameters: expanded)
       return
     }
-    let parameters = ParameterStore(checkpoint.configuration.tensorShapes)
-    try parallel(parameters.slots.count, sharing: parameters) { index, parameters in
-      let slot = parameters.slots[index]
-      try checkpoint.read(slot.name, into: parameters[slot.name])
-    }
-    self.init(checkpoint.configuration, parameters: parameters)
+    let matrices = try Dictionary(
+      uniqueKeysWithValues: shapes.filter { $0.shape.count == 2 }.map {
+        ($0.name, try checkpoint.tensor($0.name))
+      })
+    self.init(checkpoint.configuration, WeightStorage(mapped: matrices, vectors: expanded), nil)
   }
 
   /// A model of this shape with the given parameters. Precondition: they are laid out as

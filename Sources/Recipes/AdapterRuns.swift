@@ -22,7 +22,7 @@ extension DistillationSetup {
       Setting(
         "adapter_dropout", .number(0...0.99), [.integer(0)], help: "dropout of its input"),
       Setting(
-        "adapter_targets", .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
+        adapterTargetsSetting, .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
         help: "projections that it is on"),
       Setting(
         "overlap_directions", .integer(1...4096), [.integer(4)],
@@ -51,7 +51,7 @@ extension DistillationSetup {
     let configuration = LowRankConfiguration(
       rank: rank, alpha: Float(run.number("adapter_scale")) * Float(rank),
       dropout: Float(run.number("adapter_dropout")),
-      targets: run.names("adapter_targets").compactMap(ProjectionName.init))
+      targets: run.names(Self.adapterTargetsSetting).compactMap(ProjectionName.init))
     if run.text("adapter_start") == LowRankAdapter.Start.pissa.rawValue {
       return try decoder.adaptedByPrincipalValues(configuration)
     }

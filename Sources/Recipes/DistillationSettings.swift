@@ -99,7 +99,7 @@ extension DistillationSetup {
       "lora_dropout", .number(0...0.99), [.number(0.05)], availability: .pretrained,
       help: "dropout of the adapter's input"),
     Setting(
-      "lora_targets", .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
+      targetsSetting, .names(ProjectionName.allCases.map(\.rawValue)), [defaultTargets],
       availability: .pretrained, help: "projections that the adapter is on"),
   ]
 
@@ -108,6 +108,10 @@ extension DistillationSetup {
   /// Those that may be held out: all but `+`, which joins names.
   private static let heldOutOperators = ProceduralTask.allCases.flatMap(\.operators)
     .filter { $0 != "+" }
+
+  /// The projections of stage 1's adapter, and of a fresh one of the second stage.
+  static let targetsSetting = "lora_targets"
+  static let adapterTargetsSetting = "adapter_targets"
 
   /// The query and value projections, as in EDIT.
   static let defaultTargets = SettingValue.text(

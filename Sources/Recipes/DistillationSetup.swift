@@ -44,6 +44,7 @@ public struct DistillationSetup: Sendable {
       let loaded = try Student(
         path: model, includesSpecialTokens: settings[Self.specialTokensSetting] != .text("false"),
         weights: path("base_dtype").flatMap(Decoder.WeightForm.init) ?? .fp32)
+      try Self.checkTargets(context, projections: loaded.decoder.configuration.projections)
       modelChecksum = ["model": try Checkpoint.checksum(at: model)]
       data = try ExperimentData(
         pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
@@ -51,6 +52,8 @@ public struct DistillationSetup: Sendable {
       let origin = loaded.origin
       pretrained = (FrozenDecoder(loaded.decoder), origin)
     } else {
+      try Self.checkTargets(
+        context, projections: StudentPreset.procedural.configuration(vocabularySize: 1).projections)
       pretrained = nil
       modelChecksum = [:]
       data = try ExperimentData(
@@ -74,6 +77,21 @@ public struct DistillationSetup: Sendable {
       teacherAccuracy: settings.number("teacher_accuracy"),
       teacherStepAccuracy: settings.number("teacher_step_accuracy"),
       seed: UInt64(settings.integer("data_seed")))
+  }
+
+  /// Throws where a run's adapter would be on something that the student, which has `projections`, does not have.
+  private static func checkTargets(_ context: PreparationContext, projections: [ProjectionName])
+    throws
+  {
+    let known = projections.map(\.rawValue)
+    for setting in [targetsSetting, adapterTargetsSetting] {
+      for value in context.values[setting] ?? [] {
+        guard let missing = value.names.first(where: { !known.contains($0) }) else { continue }
+        throw FileError(
+          file: "--" + setting.replacing("_", with: "-"),
+          expected: "projections of the student: " + known.joined(separator: ", "), found: missing)
+      }
+    }
   }
 
   /// SHA-256 of data and model.
@@ -142,7 +160,7 @@ public struct DistillationSetup: Sendable {
     LowRankConfiguration(
       rank: run.integer("lora_rank"), alpha: Float(run.number("lora_alpha")),
       dropout: Float(run.number("lora_dropout")),
-      targets: run.names("lora_targets").compactMap(ProjectionName.init))
+      targets: run.names(Self.targetsSetting).compactMap(ProjectionName.init))
   }
 
   /// `decoder`, which has none, with a new adapter on it: A as noise, B as zero.
@@ -165,7 +183,7 @@ public struct DistillationSetup: Sendable {
 
   /// The settings that stage 1 reads: those of the student and of its training.
   private static let firstStageSettings: Set = [
-    "seed", "preset", "base_dtype", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets",
+    "seed", "preset", "base_dtype", "lora_rank", "lora_alpha", "lora_dropout", targetsSetting,
     "stage1_steps",
     "stage1_learning_rate", "stage1_schedule", "stage1_weight_decay", "batch_size", "warmup_ratio",
     "max_warmup_steps", "min_lr_ratio", "lr_decay", "adam_beta1", "adam_beta2", "adam_epsilon",

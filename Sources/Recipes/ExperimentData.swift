@@ -101,6 +101,11 @@ extension ExperimentData {
     pairs path: String, for student: Student, validation: Int, test: Int, splitSeed: UInt64
   ) throws {
     let pairs = try JSONLines.pairs(at: path)
+    for pair in pairs where CSV.isFormula(pair.task) {
+      throw FileError(
+        file: path, location: "task of \(pair.questionID)", expected: CSV.plainField,
+        found: "\"\(pair.task)\"")
+    }
     let tokenizer = try student.exampleTokenizer()
     let tokenized = try tokenizer.tokenize(pairs, file: path)
     let split = QuestionSplit(

@@ -32,8 +32,8 @@ extension [Setting] {
 extension Arm {
   /// The settings of second stages that are no parameter of an objective.
   private static let secondStageSettings = DistillationSetup.secondStageTrainingSettings.union([
-    "adapter_rank", "adapter_start", "adapter_scale", "adapter_dropout", "adapter_targets",
-    "overlap_directions",
+    "adapter_rank", "adapter_start", "adapter_scale", "adapter_dropout",
+    DistillationSetup.adapterTargetsSetting, "overlap_directions",
   ])
 
   /// The settings that an arm of `stages` does not have.

@@ -24,6 +24,7 @@ struct KeyStepCommand: AsyncParsableCommand {
   static func main() async {
     StandardStreams.prepare()
     do {
+      do { try ProgramArguments.check() } catch { throw ValidationError("\(error)") }
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()

@@ -322,42 +322,66 @@ struct EndpointTeacherTests {
     #expect(counts.withLock { counts in ids.allSatisfy { counts[$0]?.answered == 1 } })
   }
 
+  /// In a query's form, every character but letters and digits escaped.
+  private static func escaped(_ text: String) -> String {
+    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+  }
+
   @Test("The key is in the request alone: not in an error, an identity or a record")
   func key() async throws {
     let folder = try Folder()
-    let key = Self.secret
-    let escaped = key.replacingOccurrences(of: "/", with: "\\/")
-    let replies: [StubEndpoint.Reply] = [
+    let (key, code) = (Self.secret, "other-SeCrEt-QwErTyUiOp")
+    let slashed = key.replacingOccurrences(of: "/", with: "\\/")
+    let encoded = [
+      Self.escaped(key), Self.escaped(Self.escaped(key)), Data(key.utf8).base64EncodedString(),
+      Data("user:\(key)".utf8).base64EncodedString(),
+      Self.escaped(Data(key.utf8).base64EncodedString()),
+    ]
+    var replies: [StubEndpoint.Reply] = [
       .answer(
-        401, #"{"error": "\#(key) is not a key, nor is \#(escaped) or \#(key.dropLast(5))"}"#),
+        401, #"{"error": "\#(key) is not a key, nor is \#(slashed) or \#(key.dropLast(5))"}"#),
       .answer(401, String(repeating: "x", count: 290) + key),
       .answer(200, #"{"choices": "\#(key)"}"#),
       .cut("HTTP/1.1 2\(key) OK\r\n\r\n"),
+      .answer(200, #"{"choices": [{"text": "a", "finish_reason": "\#(key)"}]}"#),
+      .answer(403, "no such path: /v1/chat/completions?code=\(code)"),
       Self.said("the key \(key) of yours"),
     ]
-    // Every run of six characters of the key.
-    let runs = key.indices.dropLast(5).map { String(key[$0...].prefix(6)) }
+    replies += encoded.map { .answer(403, "Authorization: Basic \($0) is wrong") }
+    replies += encoded.map { Self.said("the key \($0) of yours") }
+    // Every run of six characters of the key, and of eight of it in Base64.
+    func runs(_ text: String, _ length: Int) -> [String] {
+      text.indices.dropLast(length - 1).map { String(text[$0...].prefix(length)) }
+    }
+    let secret =
+      [key, code].flatMap { runs($0, 6) } + runs(encoded[2].filter { $0 != "=" }, 8)
+      + runs(String(encoded[3].dropFirst(8).filter { $0 != "=" }), 8)
     func expectNoKey(_ text: String) {
-      for run in runs { #expect(!text.contains(run), "\(run) in \(text)") }
+      let once = text.removingPercentEncoding ?? text
+      for text in [text, once, once.removingPercentEncoding ?? once] {
+        for run in secret { #expect(!text.contains(run), "\(run) in \(text)") }
+      }
     }
     for (number, reply) in replies.enumerated() {
       let endpoint = try StubEndpoint { _, _ in reply }
       let printed = Mutex("")
+      let query = "?token=\(key)&code=\(code)"
       let teacher = try EndpointTeacher(
-        baseURL: endpoint.baseURL + "?token=\(key)", model: "toy", key: APIKey(key),
-        patience: Self.quick,
+        baseURL: endpoint.baseURL + query, model: "toy", key: APIKey(key), patience: Self.quick,
         onRetry: { retry in printed.withLock { $0 += "\(retry) \(retry.failure)" } })
       let stored = StoredTeacher(teacher, store: try AnnotationStore(path: folder["store"]))
       do {
-        let answer = try await stored.answer(prompt("\(number)"), sampling)
-        #expect(answer.texts == ["the key [redacted] of yours"])
+        let text = try #require(await stored.answer(prompt("\(number)"), sampling).texts.first)
+        #expect(text.hasPrefix("the key ") && text.hasSuffix(" of yours"))
+        #expect(text.contains("[redacted]"))
+        expectNoKey(text)
       } catch let error as EndpointError {
         printed.withLock { $0 += "\(error) \(String(reflecting: error))" }
         if number < 3 { #expect(error.found.contains(number == 1 ? "xx" : "[redacted]")) }
       }
       let request = try #require(endpoint.requests.first)
       #expect(request.headers["authorization"] == "Bearer \(key)")
-      #expect(request.path == "/v1/chat/completions?token=\(key)")
+      #expect(request.path == "/v1/chat/completions" + query)
       expectNoKey(printed.withLock { $0 })
       expectNoKey(teacher.identity)
       expectNoKey(stored.identity)
@@ -365,7 +389,7 @@ struct EndpointTeacherTests {
     }
     let bytes = try folder.bytes()
     #expect(bytes.range(of: Data("of yours".utf8)) != nil)
-    for run in runs { #expect(bytes.range(of: Data(run.utf8)) == nil) }
+    for run in secret { #expect(bytes.range(of: Data(run.utf8)) == nil) }
   }
 
   @Test("A base URL gets /v1 where it has no path, and keeps the one it has")
@@ -415,5 +439,43 @@ struct APIKeyTests {
       key.redacted(from: "é sk-0123456789: 3456789, 45678") == "é [redacted]: [redacted], 45678")
     #expect(key.redacted(from: "") == "")
     #expect(APIKey("abc").redacted(from: "ab abc") == "ab [redacted]")
+  }
+
+  @Test(
+    "A key that is escaped or in Base64 is cut out too",
+    arguments: [
+      ("sk/01-23+4=", "%73%6b/01%2d23%2B4%3D"), ("sk/01-23+4=", "sk%2F01-23%2b4%3d"),
+      ("sk/01-23+4=", "sk%252F01-23%252B4%253D"), ("sk/01-23+4=", #"sk\/01-23\u002b4="#),
+      ("sk/01-23+4=", "sk&#x2F;01-23&#43;4="), ("sk<01&23>4", "sk&lt;01&amp;23&gt;4"),
+    ])
+  func escapes(key: String, message: String) {
+    #expect(APIKey(key).redacted(from: "<\(message)> é") == "<[redacted]> é")
+  }
+
+  @Test("A key in Base64 is cut out wherever in a group of three bytes it begins", arguments: 0..<7)
+  func base64(before: Int) {
+    let key = "sk-ZyXwVuTsRqPoNmLk?~?~0123"
+    let encoded = Data((String(repeating: ":", count: before) + key + "!").utf8)
+      .base64EncodedString()
+    let safe = encoded.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    for text in [encoded, safe, safe.replacing("-", with: "%2D"), "x" + encoded] {
+      let redacted = APIKey(key).redacted(from: "Basic \(text).")
+      #expect(redacted.hasPrefix("Basic ") && redacted.contains("[redacted]"), "\(redacted)")
+      // What is left decodes to no more than what stood around the key.
+      let rest = redacted.dropFirst(6).replacing("[redacted]", with: "").filter { $0 != "=" }
+      #expect(rest.utf8.count <= 4 * (before + 1) / 3 + 6, "\(redacted)")
+    }
+  }
+
+  @Test("Texts in which no key is stay as they are")
+  func untouched() {
+    let key = APIKey("sk-0123456789abcdefghij")
+    for text in [
+      "100 % of 5 & 6 &amp; \\ \\u00e9 é &#x2F; %2F %zz &#; &",
+      Data(repeating: 7, count: 300).base64EncodedString(), "%", "\\", "&", "\\u12", "0123",
+    ] {
+      #expect(key.redacted(from: text) == text)
+      #expect(key.redacted(fromText: text) == text)
+    }
   }
 }

@@ -95,6 +95,39 @@ struct ReadingCheckpoints {
     }
   }
 
+  /// The converted GGUF of a family, read after `change` to the key that states its window: a name, a type in four bytes,
+  /// and the number in four.
+  private func windowed(_ family: String, _ change: (inout [UInt8], _ end: Int) -> Void) throws
+    -> ModelConfiguration
+  {
+    try withFolder { folder in
+      var file = try bytes(of: "\(fixtures)/families/\(family).gguf")
+      let key = Array("\(family).attention.sliding_window".utf8)
+      let start = try #require(file.indices.first { file[$0...].starts(with: key) })
+      change(&file, start + key.count)
+      try write(file, folder + "/x.gguf")
+      return try Checkpoint(path: folder + "/x.gguf").configuration
+    }
+  }
+
+  @Test("A GGUF whose window is 0 has none", arguments: ["gemma2", "gemma3", "phi3"])
+  func windowOfZero(family: String) throws {
+    let configuration = try windowed(family) { file, end in
+      file.replaceSubrange(end + 4..<end + 8, with: [0, 0, 0, 0])
+    }
+    #expect(configuration.slidingWindow == nil && configuration.slidingLayers == [])
+    #expect(try windowed(family) { _, _ in }.slidingWindow != nil)
+  }
+
+  @Test(
+    "A Gemma 2 GGUF that states no window has 4096 tokens in every other layer, as in llama.cpp")
+  func windowOfGemma2() throws {
+    let configuration = try windowed("gemma2") { file, end in file[end - 1] = UInt8(ascii: "x") }
+    let stated = try Checkpoint(path: fixtures + "/families/gemma2.gguf").configuration
+    #expect(configuration.slidingWindow == 4096)
+    #expect(configuration.slidingLayers == stated.slidingLayers && !stated.slidingLayers.isEmpty)
+  }
+
   @Test("Version 2 of GGUF reads as version 3 does")
   func version2() throws {
     try withFolder { folder in

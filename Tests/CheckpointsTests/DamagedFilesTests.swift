@@ -193,6 +193,51 @@ struct DamagedGGUF {
   }
 }
 
+struct NonFiniteNumbers {
+  /// Where in the last block of each type a number in half precision, or the upper half of a wider one, lies: the scale,
+  /// then the minimum.
+  private static let places: [ElementType: [Int]] = [
+    .f32: [2], .f16: [0], .bf16: [0], .q40: [0], .q41: [0, 2], .q50: [0], .q51: [0, 2], .q80: [0],
+    .q4K: [0, 2], .q5K: [0, 2], .q6K: [208],
+  ]
+
+  @Test("A number, a scale or a minimum that is not finite is found in every type of tensor")
+  func everyType() throws {
+    let path = fixtures + "/llama.gguf"
+    let whole = try bytes(of: path)
+    let checkpoint = try Checkpoint(path: path)
+    var types: Set<ElementType> = []
+    try withFolder { folder in
+      for description in checkpoint.tensors where types.insert(description.elementType).inserted {
+        let (name, type) = (description.name, description.elementType)
+        let stored = try checkpoint.tensor(name)
+        try stored.checkFinite()
+        let isHalf = type != .f32 && type != .bf16
+        let (infinite, none, largest): (UInt16, UInt16, UInt16) =
+          isHalf ? (0x7c00, 0xfe01, 0x7bff) : (0x7f80, 0xffc1, 0x7f7f)
+        for place in Self.places[type] ?? [] {
+          for bits in [infinite, none, largest] {
+            var damaged = whole
+            let start = stored.offset + description.byteCount - type.blockByteCount + place
+            damaged.replaceSubrange(start..<start + 2, with: littleEndian(bits))
+            let copy = folder + "/x.gguf"
+            try write(damaged, copy)
+            let tensor = try Checkpoint(path: copy).tensor(name)
+            guard bits != largest else {
+              try tensor.checkFinite()
+              continue
+            }
+            let error = #expect(throws: FileError.self) { try tensor.checkFinite() }
+            #expect(error?.file == copy && error?.location == "tensor \(name)")
+            #expect(tensor.values.contains { !$0.isFinite }, "\(type) \(place)")
+          }
+        }
+      }
+    }
+    #expect(types.count == ElementType.allCases.count)
+  }
+}
+
 struct RandomDamage {
   /// Opens and reads all of what may be a checkpoint; whether it was refused.
   private func isRefused(_ path: String) throws -> Bool {

@@ -47,6 +47,33 @@ import Testing
     expectFailure(try keystep("evaluate", "--model", model, "--pairs", file), naming: texts)
   }
 
+  @Test("A path that is not UTF-8 is refused by its place, and no file of another name is touched")
+  func otherBytes() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    _ = try place.pairs(somePairs)
+    // Another name, which a reader that replaces the bytes would take.
+    _ = try place.pairs(somePairs, name: "p\u{FFFD}.jsonl")
+    _ = try shell(#"cp pairs.jsonl $'p\xff.jsonl'"#, in: place.path)
+    let before = try shell("ls -1b", in: place.path).output
+    for arguments in [
+      #"align --tokenizer \#(model) --pairs $'p\xff.jsonl'"#,
+      #"align --tokenizer \#(model) --pairs pairs.jsonl --html $'\xc3\x28.html'"#,
+      #"train --model \#(model) --pairs pairs.jsonl --objective krsl --steps 1 --output $'o\xed\xa0\x80'"#,
+    ] {
+      let call = try shell("$keystep " + arguments, in: place.path)
+      #expect(call.status == 2 && call.output.isEmpty)
+      #expect(call.errors.contains("argument ") && call.errors.contains("expected UTF-8"))
+      #expect(!call.errors.contains("Fatal error"))
+    }
+    let experiment = try runExecutable(
+      "/usr/bin/env",
+      ["bash", "-c", #""\#(executable("components"))" --smoke --output $'a\xff.csv'"#],
+      in: place.path)
+    #expect(experiment.status == 2 && experiment.errors.contains("argument 3: expected UTF-8"))
+    #expect(try shell("ls -1b", in: place.path).output == before)
+  }
+
   @Test("A missing file or model is named, by every command")
   func missing() throws {
     let place = try Workplace()

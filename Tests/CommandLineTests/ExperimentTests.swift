@@ -42,6 +42,30 @@ import Testing
     #expect(try place.text("results/scratch/\(name).csv") == csv)
   }
 
+  @Test(
+    "Projections that the student does not have are refused when the sweep is planned",
+    arguments: [
+      ("key-step-ratio", "--lora-targets", "q_proj,q_proj+qkv_proj", true),
+      ("adapter-spectrum", "--adapter-targets", "qkv_proj", true),
+      ("adapter-spectrum", "--adapter-targets", "q_proj,gate_up_proj", false),
+    ])
+  func projections(name: String, flag: String, value: String, isPretrained: Bool) throws {
+    let place = try Workplace()
+    var arguments = ["plan", flag, value]
+    if isPretrained {
+      arguments += try [
+        "--model", numberedModel(in: place.path), "--pairs", place.pairs(somePairs),
+      ]
+    }
+    let call = try runExecutable(executable(name), arguments, in: place.path)
+    #expect(call.status == 1 && call.output.isEmpty)
+    #expect(
+      call.errors.hasPrefix(
+        "\(name): \(flag): expected projections of the student: q_proj, k_proj, v_proj, o_proj, "
+          + "gate_proj, up_proj, down_proj, found "), "\(call.errors)")
+    #expect(!FileManager.default.fileExists(atPath: place.path + "/runs/\(name)/plan.json"))
+  }
+
   @Test("A sharded checkpoint is trained and scored as the same one in a single file")
   func sharded() throws {
     var tables: [[String]] = []

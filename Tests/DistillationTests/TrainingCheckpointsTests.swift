@@ -353,8 +353,56 @@ import Testing
     let student = try Student(path: path)
     student.decoder.trainable["model.norm.weight"][3] = .nan
     try student.decoder.write(to: path)
-    let error = #expect(throws: FileError.self) { try Student(path: path) }
-    #expect(error?.location == "tensor model.norm.weight" && error?.found == "nan at 3")
-    #expect(error?.file == path)
+    for weights in Decoder.WeightForm.allCases {
+      let error = #expect(throws: FileError.self) { try Student(path: path, weights: weights) }
+      #expect(error?.location == "tensor model.norm.weight" && error?.found == "nan at 3")
+      #expect(error?.file == path + "/model.safetensors")
+    }
+    student.decoder.trainable["model.norm.weight"][3] = 1
+    student.decoder.trainable["model.layers.1.mlp.up_proj.weight"][5] = -.infinity
+    try student.decoder.write(to: path)
+    for weights in Decoder.WeightForm.allCases {
+      let error = #expect(throws: FileError.self) { try Student(path: path, weights: weights) }
+      #expect(error?.location == "tensor model.layers.1.mlp.up_proj.weight")
+      #expect(error?.found == "-inf at 5")
+    }
+
+    student.decoder.trainable["model.layers.1.mlp.up_proj.weight"][5] = 0
+    try student.decoder.write(to: path)
+    var adapted = try Student(path: path)
+    var generator = SeededGenerator(seed: 1)
+    let adapter = try LowRankAdapter(
+      LowRankConfiguration(rank: 2), for: adapted.decoder.configuration, using: &generator)
+    let name = "model.layers.0.self_attn.q_proj.lora_B.weight"
+    adapter.parameters[name][1] = .infinity
+    adapted.decoder = adapted.decoder.adapted(by: adapter)
+    try adapted.write(to: folder.path + "/adapter")
+    let error = #expect(throws: FileError.self) {
+      try Student(path: path).adapted(from: folder.path + "/adapter")
+    }
+    #expect(error?.location == "tensor base_model.model.\(name)" && error?.found == "inf at 1")
+  }
+
+  @Test("A count of a state that could overflow, and a sum that is no number, are refused")
+  func wrongCounts() throws {
+    let folder = try TemporaryFolder()
+    let saved = try trainer()
+    _ = try saved.step()
+    let path = folder.path + "/state.safetensors"
+    try saved.save(to: path)
+    let file = try SafetensorsFile(path: path)
+    for (key, value) in [
+      ("useful_tokens", "9223372036854775807"), ("optimiser_steps", "-1"), ("updates", "1e3"),
+      ("last_loss", "nan"), ("chosen_collapse", "-2"),
+    ] {
+      let metadata = file.metadata.merging([key: value]) { $1 }
+      let error = #expect(throws: FileError.self) {
+        try trainer().restore(metadata, file.tensorsByName, file: path, provenance: [:])
+      }
+      #expect(error?.location == key && error?.found == value)
+    }
+    let other = try trainer()
+    try other.restore(file.metadata, file.tensorsByName, file: path, provenance: [:])
+    #expect(other.totals == saved.totals)
   }
 }

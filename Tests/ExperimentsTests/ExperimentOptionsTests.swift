@@ -78,6 +78,16 @@ import Testing
     }
   }
 
+  @Test("A file whose name a spreadsheet would run as a formula is refused, since the CSV has it")
+  func formulas() throws {
+    #expect(
+      problems("--pairs", "some/=1+1") == [
+        "--pairs: expected a name that no spreadsheet runs as a formula: one that begins with none "
+          + "of = + - @ and no tab, found \"=1+1\""
+      ])
+    #expect(try options("--pairs", "-some/x=1").values["pairs"] == [.text("-some/x=1")])
+  }
+
   @Test("A text that is no axis keeps its commas")
   func commas() throws {
     #expect(try options("--pairs", "a,b.jsonl").values["pairs"] == [.text("a,b.jsonl")])

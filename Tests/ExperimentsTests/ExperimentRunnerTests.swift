@@ -157,6 +157,38 @@ import Testing
     #expect(try folder.text("toy.csv") == csv)
   }
 
+  @Test("A run has the settings that the plan's flags give, whatever else its plan says of them")
+  func damagedPlan() throws {
+    let folder = try TemporaryFolder()
+    let log = Log()
+    let experiment = toyExperiment { context in
+      log.add(Self.label(context.settings))
+      return [Metric(.score, unit: .fraction, value: 0.5)]
+    }
+    func call(_ arguments: String...) -> Int32 {
+      experiment.run(arguments, folder: folder.path + "/runs")
+    }
+    #expect(call("plan", "--rate", "0.5", "--output", folder.path + "/toy.csv") == 0)
+    let path = folder.path + "/runs/toy/plan.json"
+    let text = try folder.text("runs/toy/plan.json")
+    let plan = try Plan(path: path)
+    // Of another type, but with the same text and so the same id.
+    for (old, new) in [(#""rate": 0.5"#, #""rate": "0.5""#), (#""seed": 1"#, #""seed": "1""#)] {
+      #expect(text.contains(old))
+      try folder.write(text.replacing(old, with: new), to: "runs/toy/plan.json")
+      #expect(call("run", plan.runs[log.all.count].id) == 0)
+    }
+    #expect(log.all == ["with 0.5 0", "with 0.5 1"])
+    // One that the flags do not give.
+    let id = plan.runs[2].id
+    let other = String(id.reversed())
+    try folder.write(text.replacing(id, with: other), to: "runs/toy/plan.json")
+    #expect(call("run", other) == 1 && log.all.count == 2)
+    try folder.write(text.replacing(id, with: "../../secret"), to: "runs/toy/plan.json")
+    let error = #expect(throws: FileError.self) { try Plan(path: path) }
+    #expect(error?.location == "runs[2].id")
+  }
+
   @Test("An interrupted experiment keeps what is finished, says so, and goes on later")
   func interruption() throws {
     let folder = try TemporaryFolder()

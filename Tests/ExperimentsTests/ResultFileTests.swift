@@ -71,6 +71,8 @@ import Testing
       ("HEADER\n", "some.csv", "at least one run", "none"),
       ("HEADER\ne,r,a\n", "line 2", "15 fields", "3"),
       ("HEADER\ne,r,a,0,x,test,m,nats,1,,,,,1,c\n", "line 2", "whole number as seed", "\"x\""),
+      ("HEADER\ne,r,a,=2,0,test,m,nats,1,,,,,1,c\n", "line 2", "as beta", "\"=2\""),
+      ("HEADER\ne,r,@a,0,0,test,m,nats,1,,,,,1,c\n", "line 2", "as arm", "\"@a\""),
       ("HEADER\ne,r,a,0,0,test,m,nats,low,,,,,1,c\n", "line 2", "number as value", "\"low\""),
       ("HEADER\ne,r,a,0,0,test,m,share,1.5,,,,,1,c\n", "line 2", "from 0 to 1", "1.5"),
       ("HEADER\ne,r,a,0,0,test,m,nats,1,,,two,,1,c\n", "line 2", "as count", "\"two\""),

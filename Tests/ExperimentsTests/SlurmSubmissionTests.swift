@@ -229,14 +229,17 @@ import Testing
     let place = try Place()
     #expect(place.submit(experiment()) == 0)
     let submission = place.folder.path + "/ru ns/toy/slurm/" + place.submissions[0]
-    var plan = try place.plan()
-    let id = plan.runs[0].id
     // A plan of other code, as it is when the folder's code has changed since.
-    try FileManager.default.removeItem(atPath: submission + "/plan.json")
-    let text = try place.folder.text("ru ns/toy/plan.json").replacing(
+    var plan = try place.plan()
+    var text = try place.folder.text("ru ns/toy/plan.json").replacing(
       plan.code, with: "0123456789abcdef+changed")
+    plan.code = "0123456789abcdef+changed"
+    for run in plan.runs {
+      text = text.replacing(run.id, with: plan.provenance(of: run.settings).id)
+    }
+    try FileManager.default.removeItem(atPath: submission + "/plan.json")
     try place.folder.write(text, to: "ru ns/toy/slurm/\(place.submissions[0])/plan.json")
-    plan = try Plan(path: submission + "/plan.json")
+    let id = try Plan(path: submission + "/plan.json").runs[0].id
     #expect(place.call(experiment(), "run", id, "--submission", submission) == 1)
     #expect(place.call(experiment(), "stage", id, "--submission", submission) == 0)
     #expect(place.folder.names("ru ns/stages").count == 1)

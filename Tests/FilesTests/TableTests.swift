@@ -34,6 +34,18 @@ import Testing
     #expect(error?.description.hasPrefix("x.csv: \(message)") == true)
   }
 
+  @Test(
+    "A text that a spreadsheet would run is told from numbers and other texts",
+    arguments: [
+      ("=1+1", true), ("+cmd", true), ("-1+1", true), ("@sum(a)", true), ("\t=1", true),
+      ("\r=1", true), ("\n", true), ("\r\na", true), ("a;=1+1", true), ("a\n-b", true),
+      ("＝1", true), ("-0.025", false), ("+1e-3", false), ("-inf", false), ("", false),
+      ("a=b", false), ("q_proj+v_proj", false), ("a;b", false), ("a - b", false), (" =1", false),
+    ])
+  func formulas(text: String, isFormula: Bool) {
+    #expect(CSV.isFormula(text) == isFormula)
+  }
+
   @Test("Columns are as wide as their widest cell, aligned as asked")
   func text() {
     let table = TextTable(

@@ -29,6 +29,7 @@ struct Fuzz: ParsableCommand {
   var replay: String?
   @Option(help: .hidden) var from: Int?
   @Option(help: .hidden) var progress: String?
+  @Option(help: .hidden) var prepared: String?
 
   /// An input may take this long. The slowest real one takes milliseconds.
   private static let patience: TimeInterval = 20
@@ -47,9 +48,14 @@ struct Fuzz: ParsableCommand {
   func run() throws {
     let readers = Reader.all.filter { reader == "all" || $0.name == reader }
     if let replay {
-      return try read(readers[0], bytes: FileContents.bytes(of: replay), in: scratchFolder())
+      let folder = try scratchFolder("replay")
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      try readers[0].prepare?(folder)
+      return try read(readers[0], bytes: FileContents.bytes(of: replay), in: folder)
     }
-    if let from, let progress { return try readAll(readers[0], from: from, progress) }
+    if let from, let progress {
+      return try readAll(readers[0], from: from, progress, prepared: prepared)
+    }
     var failed = 0
     for reader in readers { failed += try campaign(reader) }
     if failed > 0 {
@@ -65,8 +71,10 @@ struct Fuzz: ParsableCommand {
 
   // MARK: One process
 
-  private func mutation(_ reader: Reader) throws -> Mutation {
-    Mutation(seeds: try reader.seeds.map { try FileContents.bytes(of: fixtures + "/" + $0) })
+  /// Of real files: those of the fixtures, or of what was prepared.
+  private func mutation(_ reader: Reader, prepared: String?) throws -> Mutation {
+    Mutation(
+      seeds: try reader.seeds.map { try FileContents.bytes(of: (prepared ?? fixtures) + "/" + $0) })
   }
 
   private func input(_ number: Int, _ mutation: Mutation, _ reader: Reader) -> [UInt8] {
@@ -74,9 +82,9 @@ struct Fuzz: ParsableCommand {
     return mutation.input(&generator)
   }
 
-  private func scratchFolder() throws -> String {
+  private func scratchFolder(_ use: String) throws -> String {
     let base = FileManager.default.fileExists(atPath: "/dev/shm") ? "/dev/shm" : "/tmp"
-    let folder = "\(base)/keystep-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
+    let folder = "\(base)/keystep-fuzz-\(ProcessInfo.processInfo.processIdentifier)-\(use)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     return folder
   }
@@ -97,16 +105,22 @@ struct Fuzz: ParsableCommand {
     do { try reader.read(folder) } catch {}
   }
 
-  private func readAll(_ reader: Reader, from: Int, _ progress: String) throws {
+  private func readAll(
+    _ reader: Reader, from: Int, _ progress: String, prepared: String?
+  ) throws {
     #if os(Linux)
       var limit = rlimit(rlim_cur: Self.addressSpace, rlim_max: Self.addressSpace)
       setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
       var none = rlimit(rlim_cur: 0, rlim_max: 0)
       setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
     #endif
-    let mutation = try mutation(reader)
-    let folder = try scratchFolder()
+    let mutation = try mutation(reader, prepared: prepared)
+    let folder = try scratchFolder("input")
     defer { try? FileManager.default.removeItem(atPath: folder) }
+    for name in try prepared.map(FileContents.names) ?? [] {
+      try FileManager.default.copyItem(
+        atPath: "\(prepared ?? "")/\(name)", toPath: "\(folder)/\(name)")
+    }
     let page = try ProgressPage(path: progress)
     for number in from..<inputs {
       page.number = number
@@ -119,7 +133,15 @@ struct Fuzz: ParsableCommand {
 
   private func campaign(_ reader: Reader) throws -> Int {
     let start = Date()
-    let mutation = try mutation(reader)
+    // Once, so that every process mutates the same files.
+    var prepared: String?
+    if let prepare = reader.prepare {
+      let folder = try scratchFolder(reader.name)
+      prepared = folder
+      try prepare(folder)
+    }
+    defer { if let prepared { try? FileManager.default.removeItem(atPath: prepared) } }
+    let mutation = try mutation(reader, prepared: prepared)
     let progress = NSTemporaryDirectory() + "keystep-fuzz-\(reader.name)-\(getpid())"
     _ = FileManager.default.createFile(atPath: progress, contents: Data(count: 8))
     defer { try? FileManager.default.removeItem(atPath: progress) }
@@ -127,7 +149,7 @@ struct Fuzz: ParsableCommand {
     var (next, failed) = (0, 0)
     while next < inputs {
       page.number = next
-      let reason = try untilItStops(reader, from: next, progress, page)
+      let reason = try untilItStops(reader, from: next, progress, page, prepared: prepared)
       if page.number == inputs, reason == nil { break }
       let number = page.number
       failed += 1
@@ -151,21 +173,21 @@ struct Fuzz: ParsableCommand {
 
   /// Runs a process from input `next` on. Returns why it did not reach the end; nil where it did.
   private func untilItStops(
-    _ reader: Reader, from next: Int, _ progress: String, _ page: ProgressPage
-  )
-    throws -> String?
-  {
+    _ reader: Reader, from next: Int, _ progress: String, _ page: ProgressPage, prepared: String?
+  ) throws -> String? {
     let child = Process()
     child.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
     child.arguments = [
       "--reader", reader.name, "--inputs", "\(inputs)", "--seed", "\(seed)", "--fixtures", fixtures,
       "--from", "\(next)", "--progress", progress,
     ]
+    if let prepared { child.arguments? += ["--prepared", prepared] }
     // A trap is expected now and then: its backtrace would take seconds.
     child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]
     ) {
       $1
     }
+    child.standardOutput = FileHandle.nullDevice
     child.standardError = FileHandle.nullDevice
     try child.run()
     var last = (number: next, since: Date())

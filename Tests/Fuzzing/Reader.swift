@@ -6,31 +6,34 @@ import Files
 import Foundation
 import LanguageModel
 import Reasoning
+import Reports
 import Teachers
 import Tokenizers
 
 /// Something that reads what others wrote: a file, alone or among others, or a reply.
-struct Reader {
+struct Reader: Sendable {
   let name: String
-  /// Real inputs, below Tests/Fixtures.
+  /// Real inputs, below Tests/Fixtures, or below the folder that `prepare` fills.
   let seeds: [String]
   /// The mutated file's name in the scratch folder.
   let file: String
   /// Files that lie beside it, below Tests/Fixtures.
   var beside: [String] = []
+  /// Writes the seeds and what lies beside them, where they are in a format of this project, whose present version is
+  /// to be read. The scratch folder begins as a copy.
+  var prepare: (@Sendable (_ folder: String) throws -> Void)?
   /// Reads it, given the scratch folder. Whatever it throws is an answer; a trap is not.
   let read: @Sendable (_ folder: String) throws -> Void
 
-  static let all: [Reader] = [
+  static let all = checkpoints + tokenizers + adapters + data + teaching + own
+
+  private static let checkpoints: [Reader] = [
     Reader(
       name: "gguf",
       seeds: ["llama.gguf", "families/gemma3.gguf", "families/granite.gguf", "families/phi3.gguf"]
         .map { "checkpoints/" + $0 }, file: "x.gguf"
     ) { folder in
       try values(of: Checkpoint(path: folder + "/x.gguf"))
-    },
-    Reader(name: "gguf-tokenizer", seeds: ["checkpoints/llama.gguf"], file: "x.gguf") { folder in
-      try use(Tokenizer(path: folder + "/x.gguf"))
     },
     Reader(
       name: "safetensors", seeds: ["checkpoints/qwen2/model.safetensors"],
@@ -57,6 +60,23 @@ struct Reader {
       let configuration = try ModelConfiguration(huggingFacePath: folder + "/config.json")
       if configuration.layerCount < 100 { _ = configuration.tensorShapes }
     },
+  ]
+
+  private static let families = ["gemma", "llama-2", "llama-3", "mistral", "phi-3", "qwen2"]
+
+  /// A tokenizer's files. A chat template is text that is copied, and not read.
+  private static let tokenizers: [Reader] = [
+    Reader(name: "gguf-tokenizer", seeds: ["checkpoints/llama.gguf"], file: "x.gguf") { folder in
+      try use(Tokenizer(path: folder + "/x.gguf"))
+    },
+    Reader(
+      name: "gguf-tokenizer-json",
+      seeds: ["checkpoints/llama.gguf"]
+        + families.map { "tokenizers/families/\($0)/vocabulary.gguf" },
+      file: "x.gguf"
+    ) { folder in
+      try Tokenizer(path: folder + "/x.gguf").write(to: folder + "/out")
+    },
     Reader(
       name: "tokenizer-json",
       seeds: ["gpt2", "llama2", "llama3", "metaspace", "qwen2", "words", "prefixed"].map {
@@ -65,6 +85,29 @@ struct Reader {
     ) { folder in
       try use(Tokenizer(path: folder))
     },
+    Reader(
+      name: "tokenizer-config",
+      seeds: families.map { "tokenizers/families/\($0)/tokenizer_config.json" },
+      file: "tokenizer_config.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
+    ) { folder in
+      try use(Tokenizer(path: folder))
+    },
+    Reader(
+      name: "special-tokens-map", seeds: ["fuzzing/special_tokens_map.json"],
+      file: "special_tokens_map.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
+    ) { folder in
+      try use(Tokenizer(path: folder))
+    },
+    Reader(
+      name: "generation-config",
+      seeds: families.map { "tokenizers/families/\($0)/generation_config.json" },
+      file: "generation_config.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
+    ) { folder in
+      try use(Tokenizer(path: folder))
+    },
+  ]
+
+  private static let adapters: [Reader] = [
     Reader(
       name: "adapter-config", seeds: ["decoder/lora-qv/adapter_config.json"],
       file: "adapter_config.json", beside: ["decoder/lora-qv/adapter_model.safetensors"]
@@ -77,6 +120,9 @@ struct Reader {
     ) { folder in
       try adapt(folder)
     },
+  ]
+
+  private static let data: [Reader] = [
     Reader(
       name: "jsonl", seeds: ["fuzzing/pairs.jsonl", "fuzzing/chains.jsonl"], file: "x.jsonl"
     ) { folder in
@@ -86,7 +132,9 @@ struct Reader {
       _ = try JSONLines.chains(at: path)
     },
     Reader(name: "weight-sidecar", seeds: ["fuzzing/weights.jsonl"], file: "x.jsonl") { folder in
-      _ = try JSONLines.tokenWeights(at: folder + "/x.jsonl")
+      let path = folder + "/x.jsonl"
+      let weights = try JSONLines.tokenWeights(at: path)
+      _ = try? Objective.weighted(OwnFiles.pairs, by: weights, file: path)
     },
     Reader(
       name: "questions",
@@ -106,12 +154,28 @@ struct Reader {
         _ = try? format.annotations(at: folder + "/x.json")
       }
     },
-    Reader(name: "results-csv", seeds: ["evaluation/experiment.csv"], file: "x.csv") { folder in
+    Reader(
+      name: "responses",
+      seeds: ["bbh-outputs.json", "gsm8k-solutions.jsonl"].map { "reasoning/" + $0 }
+        + ["fuzzing/responses.jsonl"], file: "x.json"
+    ) { folder in
+      for format in ResponseFormat.allCases {
+        guard let responses = try? format.responses(at: folder + "/x.json") else { continue }
+        _ = Score(responses) { format.rule(forTask: $0) }.byTask
+      }
+    },
+    Reader(name: "results-csv", seeds: ["fuzzing/results.csv"], file: "x.csv") { folder in
       let file = try ResultFile(path: folder + "/x.csv")
       if let reference = ResultPoints.defaultReference(file.runs.map(\.arm)) {
         _ = ResultPoints(file, reference: reference)
       }
     },
+    Reader(name: "report", seeds: ["fuzzing/results.csv"], file: "x.csv") { folder in
+      try Report(path: folder + "/x.csv", resamples: 100).write(beside: folder + "/x.csv")
+    },
+  ]
+
+  private static let teaching: [Reader] = [
     Reader(
       name: "teacher-reply",
       seeds: ["reply.json", "stream.txt", "error.json"].map { "fuzzing/" + $0 }, file: "x.json"
@@ -132,6 +196,15 @@ struct Reader {
         _ = AnswerRule.usual(forTask: task).read(text, gold: "(A)", options: options)
       }
       _ = StatedArithmetic.equations(in: text)
+    },
+    Reader(
+      name: "prompt-template", seeds: ["fuzzing/rectify.mustache"], file: "rectify.mustache"
+    ) { folder in
+      _ = try PromptTemplates(folder: folder).prompt(.rectify, for: OwnFiles.question)
+    },
+    Reader(name: "exemplars", seeds: ["fuzzing/exemplars.jsonl"], file: "x.jsonl") { folder in
+      let templates = try PromptTemplates(exemplars: folder + "/x.jsonl")
+      _ = templates.prompt(.corrupt, for: OwnFiles.question, rightResponse: "It is 4.")
     },
   ]
 

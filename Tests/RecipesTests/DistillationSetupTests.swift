@@ -54,6 +54,20 @@ import Testing
     return folder.path + "/pairs.jsonl"
   }
 
+  @Test("A task whose name a spreadsheet would run as a formula is refused, since the CSV has it")
+  func formulas() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      #"{"prompt": "1", "chosen": "2", "rejected": "3", "id": "a", "task": "=1+1"}"#,
+      to: "pairs.jsonl")
+    let path = folder.path + "/pairs.jsonl"
+    let student = try Student(path: numberedModel(in: folder.path))
+    let error = #expect(throws: FileError.self) {
+      try ExperimentData(pairs: path, for: student, validation: 0, test: 0, splitSeed: 1)
+    }
+    #expect(error?.file == path && error?.location == "task of a" && error?.found == #""=1+1""#)
+  }
+
   @Test("A file's pairs are split by question, by the seed, and too few questions are an error")
   func file() throws {
     let folder = try TemporaryFolder()

@@ -18,7 +18,7 @@ import Tokenizers
     func chain(_ text: String, _ isCorrect: Bool, _ origin: ChainOfThought.Origin) -> ChainOfThought
     {
       ChainOfThought(
-        questionID: id, task: "sums", prompt: prompt, text: text, isCorrect: isCorrect,
+        questionID: id, task: "<sums on=\"x\">", prompt: prompt, text: text, isCorrect: isCorrect,
         origin: origin, mistake: isCorrect ? nil : Mistake(kind: .calculation, step: 2))
     }
     return DualChainOfThought(
@@ -43,7 +43,7 @@ import Tokenizers
     return (
       PairPage(
         pairs, tokenizer: tokenizer.tokenizer, weights: weights, source: "<pairs> & more",
-        model: decoder == nil ? nil : "m"), tokenized, losses
+        model: decoder == nil ? nil : "<m>"), tokenized, losses
     )
   }
 
@@ -129,6 +129,7 @@ import Tokenizers
     #expect(parts(html, from: "</main>", to: "x").count == 1)
     #expect(!html.contains("<img") && !html.contains("<b>"))
     #expect(html.contains("&lt;pairs&gt; &amp; more"))
+    #expect(html.contains("<dt>task</dt><dd>&lt;sums on=&quot;x&quot;&gt;</dd>"))
     #expect(html.contains("1 &lt; 2 &amp; &quot;so&quot;?<i>↵</i>\nA:"))
     for reference in ["http:", "https:", "src=", "url(", "@import", "<link"] {
       #expect(!html.contains(reference), "\(reference)")
@@ -154,6 +155,7 @@ import Tokenizers
     ]
     let (page, tokenized, losses) = try page(duals, tokenizer: model, decoder: decoder)
     let scores = try PairScore.scores(of: tokenized, on: decoder, workers: Workers(count: 1))
+    #expect(page.html.contains("<dd>&lt;m&gt;</dd>") && !page.html.contains("<m>"))
     let chains = parts(page.html, from: "<p class=\"chain ", to: "</p>")
     for (index, score) in scores.enumerated() {
       for (chain, expected, tokens) in [
