@@ -33,7 +33,8 @@ struct Fuzz: ParsableCommand {
 
   /// An input may take this long. The slowest real one takes milliseconds.
   private static let patience: TimeInterval = 20
-  /// Address space of a reader, which maps its files: far above what any input here needs.
+  /// Address space of a reader, which maps its files, beyond what the process has as it starts (a sanitizer's has
+  /// terabytes): far above what any input here needs.
   private static let addressSpace: UInt = 4 << 30
 
   func validate() throws {
@@ -109,7 +110,11 @@ struct Fuzz: ParsableCommand {
     _ reader: Reader, from: Int, _ progress: String, prepared: String?
   ) throws {
     #if os(Linux)
-      var limit = rlimit(rlim_cur: Self.addressSpace, rlim_max: Self.addressSpace)
+      let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(
+        separator: " "
+      ).first
+      let space = Self.addressSpace + UInt(getpagesize()) * (pages.flatMap { UInt($0) } ?? 0)
+      var limit = rlimit(rlim_cur: space, rlim_max: space)
       setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
       var none = rlimit(rlim_cur: 0, rlim_max: 0)
       setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)

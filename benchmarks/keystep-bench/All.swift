@@ -98,16 +98,8 @@ struct All: ParsableCommand {
 
   /// Runs one measurement of this executable and reads its line.
   private func measure(_ arguments: [String]) throws -> [String: Any] {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0,
-      let line = try JSONSerialization.jsonObject(with: data) as? [String: Any]
+    guard
+      let line = try JSONSerialization.jsonObject(with: outputOfBench(arguments)) as? [String: Any]
     else { throw ValidationError("\(arguments.joined(separator: " ")) gave no result") }
     return line
   }

@@ -15,7 +15,10 @@ import Tokenizers
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keystep-bench", abstract: "Measure training steps, decoding and alignment.",
-    subcommands: [All.self, Peak.self, Step.self, Decode.self, EditScript.self, Scaling.self],
+    subcommands: [
+      All.self, Peak.self, Step.self, Decode.self, EditScript.self, Scaling.self,
+      Reproducibility.self, TrainStudent.self,
+    ],
     defaultSubcommand: All.self)
 }
 
@@ -35,6 +38,26 @@ extension [Double] {
     return sorted.count.isMultiple(of: 2)
       ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
   }
+}
+
+/// The standard output of this executable, called anew with `arguments`, and with `environment` beside its own; nil
+/// takes a variable away.
+func outputOfBench(_ arguments: [String], environment: [String: String?] = [:]) throws -> Data {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+  process.arguments = arguments
+  var all = ProcessInfo.processInfo.environment
+  for (name, value) in environment { all[name] = value }
+  process.environment = all
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  try process.run()
+  let data = pipe.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  guard process.terminationReason == .exit, process.terminationStatus == 0 else {
+    throw ValidationError("\(arguments.joined(separator: " ")) gave no result")
+  }
+  return data
 }
 
 func printLine(_ values: [String: Any]) throws {
