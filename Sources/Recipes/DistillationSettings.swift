@@ -105,9 +105,9 @@ extension DistillationSetup {
 
   private static let problemSteps = (1...12).map(String.init)
 
-  /// Those that may be held out: all but `+`, which joins names.
+  /// Those that may be held out: all but `+`, which joins names, and those that begin a spreadsheet's formula.
   private static let heldOutOperators = ProceduralTask.allCases.flatMap(\.operators)
-    .filter { $0 != "+" }
+    .filter { !["+", "-", "@"].contains($0) }
 
   /// The projections of stage 1's adapter, and of a fresh one of the second stage.
   static let targetsSetting = "lora_targets"

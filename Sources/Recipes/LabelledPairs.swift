@@ -84,8 +84,9 @@ public struct LabelledPairs: Sendable {
     typealias Count = (MistakeCoverage) -> Int
     func fraction(_ name: MetricName, _ part: Count, of whole: Count) -> Metric {
       let (parts, wholes) = (known.map { Double(part($0.1)) }, known.map { Double(whole($0.1)) })
-      return Metric(
-        name, group: source, unit: .fraction, .ratio(of: parts, over: wholes))
+      var ratio = Estimate.ratio(of: parts, over: wholes)
+      (ratio.low, ratio.high) = (max(0, ratio.low), min(1, ratio.high))
+      return Metric(name, group: source, unit: .fraction, ratio)
     }
     func share(_ name: MetricName, _ isTrue: (MistakeCoverage) -> Bool) -> Metric {
       Metric(
