@@ -40,7 +40,8 @@ package enum MeanCurves {
 
   /// A header, and a row for each arm with its settings, stage and window; nil where no run has a curve.
   ///
-  /// `step` is the last one of the window, `seeds` the number of runs. Throws where a file is no learning curve.
+  /// `step` is the last one of the window, `seeds` the number of runs. A column of the curves that has the name of a
+  /// setting gets another one: `learning_rate_at_step`. Throws where a file is no learning curve.
   static func rows(of records: [RunRecord], path: (String) -> String) throws(FileError)
     -> [[String]]?
   {
@@ -62,8 +63,10 @@ package enum MeanCurves {
       try points[known ?? points.count - 1].add(table.dropFirst(), header, file)
     }
     guard !points.isEmpty, let first = records.first else { return nil }
+    let settings = first.settings.map(\.name)
     let header =
-      ["experiment", "arm"] + first.settings.map(\.name) + ["stage", "step", "seeds"] + columns
+      ["experiment", "arm"] + settings + ["stage", "step", "seeds"]
+      + columns.map { settings.contains($0) ? $0 + "_at_step" : $0 }
     return [header]
       + points.flatMap { point in
         point.rows(columns).map { [first.experiment, point.arm] + point.settings + $0 }

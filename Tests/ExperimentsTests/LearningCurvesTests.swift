@@ -46,6 +46,10 @@ import Testing
     }
     #expect(values("with", "warm-up", "step") == ["1"])
     #expect(values("with", "warm-up", "seeds") == ["2"])
+    // The setting and the curve's column have one name.
+    #expect(Set(header).count == header.count)
+    #expect(values("with", "warm-up", "rate") == ["0.1"])
+    #expect(values("with", "warm-up", "rate_at_step") == ["3"])
     for arm in ["with", "without"] {
       #expect(
         values(arm, "stage 2", "step") == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"])
