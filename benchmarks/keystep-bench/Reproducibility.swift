@@ -217,7 +217,7 @@ struct TrainStudent: ParsableCommand {
 
     // As the embedded experiments train, on fewer steps.
     let first = Trainer(
-      decoder, .chainsOfThought(data.training.chains),
+      decoder, .chainsOfThought(data.trainingSets[0].chains),
       TrainingSettings(
         learningRate: 2e-3,
         schedule: .cosine(warmUp: min(30, lengths.firstSteps / 10), floor: 0.05),
@@ -228,7 +228,7 @@ struct TrainStudent: ParsableCommand {
     let afterOneStep = try WeightFile(decoder.trainable, path: folder + "/after-one-step")
     while first.nextStep < first.stepCount { losses.append(try first.step().loss) }
     let second = Trainer(
-      decoder, .keySteps(data.training.pairs),
+      decoder, .keySteps(data.trainingSets[0].pairs),
       TrainingSettings(
         learningRate: 1e-4, optimiser: AdamWSettings(beta2: 0.98),
         length: .steps(lengths.secondSteps), batchSize: 16, clipNorm: 1, seed: seed &* 2 &+ 2),
