@@ -30,10 +30,10 @@ package enum MeanCurves {
   /// The last steps of the windows up to `count`: each of the first eight steps, then four windows for each doubling.
   package static func windows(upTo count: Int) -> [Int] {
     var ends = Array(1...8)
-    var next = 8.0
+    var quarters = 1.0
     while let last = ends.last, last < count {
-      next *= pow(2, 0.25)
-      if Int(next) > last { ends.append(Int(next)) }
+      ends.append(Int(8 * pow(2, quarters / 4)))
+      quarters += 1
     }
     return ends.filter { $0 < count } + (count > 0 ? [count] : [])
   }

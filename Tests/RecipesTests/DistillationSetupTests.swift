@@ -195,7 +195,10 @@ import Testing
     #expect(stages.count == 2 && Set(log.all).count == 2)
     #expect(
       folder.names("runs/stages/" + (stages.first ?? ""))
-        == ["SHA256SUMS", "adapter_config.json", "adapter_model.safetensors", "provenance.json"])
+        == [
+          "SHA256SUMS", "adapter_config.json", "adapter_model.safetensors", "provenance.json",
+          "steps.csv",
+        ])
     #expect(try rows(folder).contains { $0.contains("in domain,accuracy,,fraction,") })
   }
 
