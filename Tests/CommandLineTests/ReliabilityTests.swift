@@ -73,7 +73,7 @@ private func resetIfIgnored(_ number: Int32) {
       "\(text)")
     #expect(String(match.2).hasSuffix("--output \(place.path)/out"))
     // Nothing that looks like a result.
-    #expect(names(place, "out") == ["training_state.safetensors"])
+    #expect(names(place, "out") == ["steps.csv", "training_state.safetensors"])
     let steps = try #require(Int(match.1))
     let rest = try run(
       arguments(place, "--objective", "krsl", "--steps", "\(steps + 3)", "--json"), "--resume",
