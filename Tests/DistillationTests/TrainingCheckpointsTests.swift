@@ -149,7 +149,10 @@ import Testing
       let folder = try TemporaryFolder()
       let first = try trainer()
       try first.run(saving: checkpoints(folder), shouldStop: { first.nextStep == 4 })
-      #expect(folder.names("work") == ["state.previous.safetensors", "state.safetensors"])
+      #expect(
+        folder.names("work") == [
+          "state.previous.safetensors", "state.safetensors", "state.steps.csv",
+        ])
       let path = URL(fileURLWithPath: checkpoints(folder).path)
       let before = try Data(contentsOf: path)
       #expect(damage(before) != before)
@@ -165,7 +168,7 @@ import Testing
       }
       let third = try trainer()
       #expect(try !third.restore(from: checkpoints(folder)) && third.nextStep == 0, "\(name)")
-      #expect(folder.names("work").isEmpty)
+      #expect(folder.names("work") == ["state.steps.csv"])
     }
   }
 
@@ -231,7 +234,7 @@ import Testing
       #expect(error?.location == (provenance["data"] == nil ? "run" : "data"))
     }
     // What is refused stays.
-    #expect(folder.names("work") == ["state.safetensors"])
+    #expect(folder.names("work") == ["state.safetensors", "state.steps.csv"])
   }
 
   @Test("States are due by time, and so seldom that saving costs at most a hundredth")
@@ -279,7 +282,7 @@ import Testing
     #expect(error?.step == 0 && error?.quantity.hasPrefix("parameters' norm") == true)
     #expect(error?.description.hasPrefix("step 1: the parameters' norm") == true)
     #expect(throws: TrainingError.self) { try trainer.save(to: checkpoints(folder)) }
-    #expect(folder.names("work").isEmpty)
+    #expect(folder.names("work") == ["state.steps.csv"])
   }
 
   /// A trainer whose pair 3 has an infinite loss, as a weight beyond the range of a Float gives it.
