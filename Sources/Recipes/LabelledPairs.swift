@@ -42,7 +42,7 @@ public struct LabelledPairs: Sendable {
     -> LabelledPairs
   {
     let chains = try LabelledChain.bigBenchMistake(at: path)
-    let pairs = chains.compactMap { chain in
+    let pairs = chains.filter { $0.mistake != nil }.compactMap { chain in
       chain.correctedSteps.map { chain.pair(with: LabelledChain.text(of: $0)) }
     }
     return try LabelledPairs(
