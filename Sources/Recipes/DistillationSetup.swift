@@ -301,7 +301,10 @@ public struct DistillationSetup: Sendable {
       guard interval > 0, step.isMultiple(of: interval) else { return [] }
       let result = try evaluator.evaluate(data.validation.questions, data.validation.pairs)
       return Self.metrics(of: result, split: data.validation.name)
-        .filter { $0.key.group.isEmpty && $0.key.name != .majorityBaseline }
+        .filter {
+          $0.key.group.isEmpty
+            && ![.majorityBaseline, .majorityBaseline.macro].contains($0.key.name)
+        }
         .map { (name: "validation_\($0.key.name)", value: $0.value) }
     }
     context.keep(curve: trained.curve.table, of: "stage 2")

@@ -18,6 +18,9 @@ public struct LabelledPairs: Sendable {
   private init(
     _ pairs: [DualChainOfThought], _ tokenizer: ExampleTokenizer, leftOut: Int, file: String
   ) throws {
+    guard !pairs.isEmpty else {
+      throw FileError(nothingIn: file, expected: "marked chain that a right one can be found for")
+    }
     self.pairs = try tokenizer.tokenize(pairs, file: file)
     self.tokenizer = tokenizer
     self.leftOut = leftOut
