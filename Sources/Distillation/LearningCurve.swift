@@ -34,13 +34,16 @@ public struct LearningCurve: Sendable, Equatable {
     }
     columns = header
     for line in lines {
-      let values = line.fields.map { $0.isEmpty ? Double.nan : Double($0) }
-      guard values.count == header.count, !values.contains(nil) else {
+      let values = line.fields.compactMap { $0.isEmpty ? Double.nan : Double($0) }
+      guard values.count == header.count, line.fields.count == header.count,
+        values.prefix(2).allSatisfy({ (1...1e9).contains($0) && $0 == $0.rounded() })
+      else {
         throw FileError(
-          file: path, location: "line \(line.line)", expected: "\(header.count) numbers",
+          file: path, location: "line \(line.line)",
+          expected: "\(header.count) numbers, step and epoch whole ones from 1 to 1000000000",
           found: line.fields.joined(separator: ","))
       }
-      rows.append(values.compactMap(\.self))
+      rows.append(values)
     }
   }
 

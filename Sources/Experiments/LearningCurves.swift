@@ -89,10 +89,12 @@ package enum MeanCurves {
     ) throws(FileError) {
       var seen: Set<String> = []
       for row in rows {
-        guard row.fields.count == header.count, let step = Int(row.fields[1]), step > 0 else {
+        guard row.fields.count == header.count, let step = Int(row.fields[1]),
+          (1...1_000_000_000).contains(step)
+        else {
           throw FileError(
             file: file, location: "line \(row.line)",
-            expected: "\(header.count) fields, the second a step",
+            expected: "\(header.count) fields, the second a step from 1 to 1000000000",
             found: row.fields.prefix(4).joined(separator: ","))
         }
         let stage = row.fields[0]
@@ -115,13 +117,13 @@ package enum MeanCurves {
 
     func rows(_ columns: [String]) -> [[String]] {
       stages.flatMap { stage -> [[String]] in
-        let steps = sums[stage] ?? [:]
-        var start = 1
-        return MeanCurves.windows(upTo: steps.keys.max() ?? 0).map { end in
-          defer { start = end + 1 }
+        var rest = (sums[stage] ?? [:]).sorted { $0.key < $1.key }[...]
+        return MeanCurves.windows(upTo: rest.last?.key ?? 0).map { end in
+          let window = rest.prefix { $0.key <= end }
+          rest = rest.dropFirst(window.count)
           return [stage, "\(end)", "\(runs[stage] ?? 0)"]
             + columns.map { name in
-              let parts = (start...end).compactMap { steps[$0]?[name] }
+              let parts = window.compactMap { $0.value[name] }
               let count = parts.reduce(0) { $0 + $1.count }
               guard count > 0 else { return "" }
               return String(

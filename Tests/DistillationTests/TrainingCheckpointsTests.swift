@@ -113,11 +113,17 @@ import Testing
     var steps = 0
     try first.run(
       saving: checkpoints(folder), report: { _ in steps += 1 }, shouldStop: { steps == 4 })
-    try folder.write("step,loss\n1,", to: "work/state.steps.csv")
-    let second = try trainer()
-    #expect(try second.restore(from: checkpoints(folder)))
-    try second.run()
-    #expect(second.curve.table.dropFirst().map { $0[0] } == ["5", "6", "7"])
+    let header = LearningCurve().csv
+    for damaged in [
+      "step,loss\n1,", header + "1,1,0.5\n", header + "1e30,1,0.5,1,1,1,1\n",
+      header + ",1,0.5,1,1,1,1\n", header + "1,0.5,0.5,1,1,1,1\n",
+    ] {
+      try folder.write(damaged, to: "work/state.steps.csv")
+      let second = try trainer()
+      #expect(try second.restore(from: checkpoints(folder)))
+      try second.run()
+      #expect(second.curve.table.dropFirst().map { $0[0] } == ["5", "6", "7"])
+    }
   }
 
   @Test("A damaged state is not used: the one before takes its place, or the run begins anew")

@@ -14,6 +14,19 @@ import Testing
     #expect(MeanCurves.windows(upTo: 33).suffix(5) == [19, 22, 26, 32, 33])
   }
 
+  @Test("A curve with a step beyond all is an error that names its line, after the CSV is written")
+  func longest() throws {
+    let folder = try TemporaryFolder()
+    let experiment = toyExperiment { context in
+      context.keep(curve: [["step", "loss"], ["1000000000000000000", "1"]], of: "stage 2")
+      return [Metric(.score, unit: .fraction, value: 0.5)]
+    }
+    let output = folder.path + "/toy.csv"
+    #expect(experiment.run(["--output", output], folder: folder.path + "/runs") == 1)
+    #expect(try CSV.rows(of: output).count > 1)
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/toy.steps.csv"))
+  }
+
   /// A curve of ten steps of the run with this seed.
   private static func curve(_ seed: Int, _ arm: String) -> [[String]] {
     [["step", "loss", "accuracy"]]
