@@ -1,6 +1,7 @@
 import Distillation
 import Evaluation
 import Experiments
+import Files
 import KeySteps
 import Parameters
 import Randomness
@@ -24,20 +25,26 @@ enum Target: String, CaseIterable {
     }
   }
 
-  /// The chosen one of each token of the pair's rejected response.
+  /// For each token of the rejected response of `pair`, one of `training`, whether it is pushed down. Throws where it is
+  /// not known in which part of the response the mistake is.
   func mask(
-    _ pair: TokenizedPair, _ choice: KeyTokenChoice, _ tokenizer: ExampleTokenizer,
+    _ pair: TokenizedPair, of training: TrainingData, _ choice: KeyTokenChoice,
     _ random: inout SeededGenerator
-  ) -> [Bool] {
+  ) throws -> [Bool] {
     let keys = pair.keyTokens(choice)
-    func keyMask(in place: MistakePlace) -> [Bool] {
-      // A simulated teacher says where its mistake is.
-      let places = pair.mistakePlaces(tokenizer) ?? pair.rejected.map { _ in .before }
+    func keyMask(in place: MistakePlace) throws -> [Bool] {
+      guard let places = pair.mistakePlaces(training.tokenizer) else {
+        throw FileError(
+          file: training.file, location: "pair \(pair.id)",
+          expected:
+            "a rejected chain of which the mistake's place is known, as of a simulated teacher",
+          found: "none")
+      }
       return zip(keys.rejectedMask, places).map { $0 && $1 == place }
     }
     switch self {
-    case .mistake: return keyMask(in: .within)
-    case .consequences: return keyMask(in: .after)
+    case .mistake: return try keyMask(in: .within)
+    case .consequences: return try keyMask(in: .after)
     case .firstRun: return keys.keepingFirstRunOfRejected().rejectedMask
     case .keyTokens: return keys.rejectedMask
     case .random: return keys.rejectedMask.shuffled(using: &random)
@@ -55,7 +62,14 @@ let experiment = Experiment(
   question: "Should stage 2 push down the mistake, or what follows from it?",
   arms: [
     Arm("right only", then: .chosenOnly, without: ["negative_form"], help: "KRSL without β")
-  ] + Target.allCases.map { Arm($0.rawValue, then: .keySteps, help: $0.help) },
+  ]
+    + Target.allCases.map { target in
+      // The pairs of a file do not say where the mistake is.
+      let isMarked = [.mistake, .consequences].contains(target)
+      return Arm(
+        target.rawValue, then: .keySteps, optional: isMarked ? .pretrained : .never,
+        help: target.help)
+    },
   reference: "right only",
   settings: DistillationSetup.settings(objectives: [.keySteps, .chosenOnly]).withHarderProblems()
     .with("beta", [.number(-0.025), .number(-0.1), .number(-0.5)], smoke: [.number(-0.1)]) + [
@@ -79,7 +93,7 @@ let experiment = Experiment(
   let (weights, choice) = (KeyStepWeights(values), KeyTokenChoice(values))
   let training = setup.training(run.settings)
   var random = SeededGenerator(seed: run.settings.seed, stream: "random positions")
-  let masks = training.pairs.map { target.mask($0, choice, training.tokenizer, &random) }
+  let masks = try training.pairs.map { try target.mask($0, of: training, choice, &random) }
   let examples = zip(training.pairs, masks).map { pair, mask in
     Objective.example(
       pair, chosen: weights.chosen(pair.keyTokens(choice)),
@@ -87,7 +101,8 @@ let experiment = Experiment(
   }
   let objective = Objective(
     examples: examples, negatives: forms[run.settings.text("negative_form")] ?? .plain)
-  let student = try setup.firstStage(run, on: training.chains)
+  let first = try setup.firstStage(run, on: training.chains)
+  let student = try setup.secondStudent(after: first, run.settings)
   let tokens = masks.reduce(0) { $0 + $1.count { $0 } }
   return try setup.secondStage(student, objective, run)
     + [
