@@ -135,8 +135,12 @@ public struct Evaluator {
   /// Throws `MissingGoldAnswers`, and as `responses(to:asking:)`.
   public func answers(to questions: [TokenizedPrompt], asking: Asking? = nil) throws -> TaskScores {
     if let missing = MissingGoldAnswers(questions.map(\.prompt)) { throw missing }
-    let responses = try responses(to: questions, asking: asking)
-    return TaskScores(
+    return judged(try responses(to: questions, asking: asking), to: questions)
+  }
+
+  /// The accuracy of `responses`, those to `questions`. Precondition: each question has a gold answer.
+  package func judged(_ responses: [Response], to questions: [TokenizedPrompt]) -> TaskScores {
+    TaskScores(
       Score(
         zip(questions.map(\.prompt), responses).map { prompt, response in
           Score.Response(

@@ -88,10 +88,11 @@ struct Reproducibility: ParsableCommand {
     for (index, conditions) in conditions.enumerated() {
       let student = try train(conditions, folder.appendingPathComponent("\(index)"))
       let again = try train(conditions, folder.appendingPathComponent("\(index)-again"))
-      let row = try row(conditions, student, again: again, comparedWith: reference ?? student)
+      let repeats = student.results == again.results
+      let row = try row(conditions, student, repeats: repeats, comparedWith: reference ?? student)
       rows.append(row + about)
       FileHandle.standardOutput.write(Data((row.joined(separator: ",") + "\n").utf8))
-      if student != again { differing.append("row \(index + 1)") }
+      if !repeats { differing.append("row \(index + 1)") }
       reference = reference ?? student
     }
     try AtomicFile.write(CSV.text(rows), to: output)
@@ -115,40 +116,45 @@ struct Reproducibility: ParsableCommand {
   }
 
   private func row(
-    _ conditions: Conditions, _ student: TrainedStudent, again: TrainedStudent,
+    _ conditions: Conditions, _ student: TrainedStudent, repeats: Bool,
     comparedWith reference: TrainedStudent
   ) throws -> [String] {
     let count = lengths.firstSteps + lengths.secondSteps
-    func loss(_ student: TrainedStudent, _ step: Int) -> Double { student.losses[step - 1] }
+    let (kernel, student, reference) = (student.kernel, student.results, reference.results)
     func difference(_ step: Int) -> String {
-      "\(abs(loss(student, step) / loss(reference, step) - 1))"
+      "\(abs(student.losses[step - 1] / reference.losses[step - 1] - 1))"
     }
-    func other<Value: Equatable>(_ values: (TrainedStudent) -> [Value]) -> String {
+    func other<Value: Equatable>(_ values: (TrainedStudent.Results) -> [Value]) -> String {
       "\(zip(values(student), values(reference)).count { $0 != $1 })"
     }
     return [
       "\(conditions.workers)", conditions.precision.rawValue, conditions.core ?? "",
-      student.kernel, "\(conditions.seed)", "\(student == again)", "\(student == reference)",
+      kernel, "\(conditions.seed)", "\(repeats)", "\(student == reference)",
       "\(try student.afterOneStep.difference(to: reference.afterOneStep))",
       "\(try student.atEnd.difference(to: reference.atEnd))", "\(lengths.lossStep)",
-      "\(loss(student, lengths.lossStep))", difference(lengths.lossStep), "\(count)",
-      "\(loss(student, count))", difference(count), "\(student.responses.count)",
+      "\(student.losses[lengths.lossStep - 1])", difference(lengths.lossStep), "\(count)",
+      "\(student.losses[count - 1])", difference(count), "\(student.responses.count)",
       "\(Double(student.verdicts.count { $0 }) / Double(max(1, student.verdicts.count)))",
       other(\.responses), other(\.answers), other(\.verdicts),
     ]
   }
 }
 
-/// What one training gave; equal if all its bits are.
-private struct TrainedStudent: Codable, Equatable {
+/// What one training gave, and what computed its products.
+private struct TrainedStudent: Codable {
+  /// Equal if all bits are.
+  struct Results: Codable, Equatable {
+    /// That of each step.
+    var losses: [Double]
+    var afterOneStep, atEnd: WeightFile
+    var responses: [String]
+    /// What was read of each response; empty where nothing was.
+    var answers: [String]
+    var verdicts: [Bool]
+  }
+
   var kernel: String
-  /// That of each step.
-  var losses: [Double]
-  var afterOneStep, atEnd: WeightFile
-  var responses: [String]
-  /// What was read of each response; empty where nothing was.
-  var answers: [String]
-  var verdicts: [Bool]
+  var results: Results
 }
 
 /// A student's weights as single precision floats, one tensor after the other, in a file.
@@ -240,12 +246,14 @@ struct TrainStudent: ParsableCommand {
     settings.batch = 64
     let evaluator = Evaluator(decoder, data.tokenizer, settings, workers: workers)
     let questions = data.tests[0].questions
-    let items = try evaluator.answers(to: questions).score.items
-    let student = TrainedStudent(
-      kernel: kernel(precision), losses: losses, afterOneStep: afterOneStep,
+    let responses = try evaluator.responses(to: questions)
+    let items = evaluator.judged(responses, to: questions).score.items
+    let results = TrainedStudent.Results(
+      losses: losses, afterOneStep: afterOneStep,
       atEnd: try WeightFile(decoder.trainable, path: folder + "/at-end"),
-      responses: try evaluator.responses(to: questions).map(\.text),
+      responses: responses.map(\.text),
       answers: items.map { $0.answer ?? "" }, verdicts: items.map(\.isCorrect))
-    FileHandle.standardOutput.write(try JSONEncoder().encode(student))
+    FileHandle.standardOutput.write(
+      try JSONEncoder().encode(TrainedStudent(kernel: kernel(precision), results: results)))
   }
 }
