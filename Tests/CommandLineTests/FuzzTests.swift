@@ -17,7 +17,7 @@ import Testing
         place.path + "/failures",
       ])
     #expect(call.status == 0, "\(call.output)\(call.errors)")
-    #expect(call.lines.count >= 32)
+    #expect(call.lines.count >= 35)
     #expect(call.lines.allSatisfy { $0.contains(": 400 inputs, 0 failures") }, "\(call.output)")
   }
 

@@ -97,6 +97,19 @@ extension Reader {
       if trainer.nextStep < trainer.stepCount { _ = try trainer.step() }
     },
     Reader(
+      name: "training-curve", seeds: ["state.steps.csv"], file: "x.csv", prepare: OwnFiles.makeState
+    ) { folder in
+      _ = try LearningCurve(path: folder + "/x.csv").csv
+    },
+    Reader(
+      name: "run-curve", seeds: ["curve.csv"], file: "x.csv", prepare: OwnFiles.makeSweep
+    ) { folder in
+      let id = try Plan(path: folder + "/sweep/plan.json").runs[0].id
+      try AtomicFile.write(
+        FileContents.bytes(of: folder + "/x.csv"), to: "\(folder)/sweep/steps/\(id).csv")
+      _ = try OwnFiles.withoutOutput { OwnFiles.sweep.run(["collect"], folder: folder) }
+    },
+    Reader(
       name: "annotation-store", seeds: ["store.sqlite"], file: "x.sqlite",
       prepare: OwnFiles.makeStore
     ) { folder in
@@ -129,6 +142,9 @@ extension OwnFiles {
     seeds: 1, summary: [MetricKey("test", .accuracy)], example: "sweep --rate 0.1"
   ) { _ in
     Prepared(checksums: ["data": "0"], conditions: ["precision": "double"]) { run in
+      run.keep(
+        curve: [["step", "loss", "learning_rate"], ["1", "0.5", "1e-4"], ["9", "0.25", ""]],
+        of: "stage 2")
       var metric = Metric(split: "test", .accuracy, unit: .fraction, value: 0.5)
       metric.count = 2
       metric.items = MetricItems([(id: "a", isTrue: true), (id: "b", isTrue: false)])
@@ -136,7 +152,7 @@ extension OwnFiles {
     }
   }
 
-  /// Fills `folder` with the finished sweep, and copies of its plan, of a record and of a claim.
+  /// Fills `folder` with the finished sweep, and copies of its plan, of a record, a learning curve and a claim.
   static let makeSweep: @Sendable (String) throws -> Void = { folder in
     let status = try withoutOutput {
       sweep.run(["--output=\(folder)/sweep.csv", "--jobs=1"], folder: folder)
@@ -150,6 +166,7 @@ extension OwnFiles {
     }
     try copy(folder + "/sweep/plan.json", "plan.json")
     try copy(RecordStore(folder: folder + "/sweep/records").path(plan.runs[0].id), "record.json")
+    try copy("\(folder)/sweep/steps/\(plan.runs[0].id).csv", "curve.csv")
     let claims = ClaimFolder(folder: folder + "/claims")
     let claim = try claims.claim("x")
     try copy(folder + "/claims/x.claim-1", "claim.json")
@@ -175,7 +192,7 @@ extension OwnFiles {
   }
 
   /// What `body` returns; what it prints goes nowhere.
-  private static func withoutOutput<Result>(_ body: () throws -> Result) throws -> Result {
+  static func withoutOutput<Result>(_ body: () throws -> Result) throws -> Result {
     fflush(nil)
     let null = open("/dev/null", O_WRONLY)
     let streams = [STDOUT_FILENO, STDERR_FILENO].map { (number: $0, saved: dup($0)) }
@@ -257,11 +274,12 @@ extension OwnFiles {
       workers: Workers(count: 1))
   }
 
-  /// The state of a trainer after a step in `folder`.
+  /// The state and the learning curve of a trainer after a step in `folder`.
   static let makeState: @Sendable (String) throws -> Void = { folder in
     let trainer = try trainer()
     _ = try trainer.step()
-    try trainer.save(to: folder + "/state.safetensors", provenance: ["run": "a"])
+    try trainer.save(
+      to: TrainingCheckpoints(path: folder + "/state.safetensors", provenance: ["run": "a"]))
   }
 
   // MARK: Annotation

@@ -85,27 +85,23 @@ struct Reader: Sendable {
     ) { folder in
       try use(Tokenizer(path: folder))
     },
-    Reader(
-      name: "tokenizer-config",
-      seeds: families.map { "tokenizers/families/\($0)/tokenizer_config.json" },
-      file: "tokenizer_config.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
-    ) { folder in
-      try use(Tokenizer(path: folder))
-    },
-    Reader(
-      name: "special-tokens-map", seeds: ["fuzzing/special_tokens_map.json"],
-      file: "special_tokens_map.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
-    ) { folder in
-      try use(Tokenizer(path: folder))
-    },
-    Reader(
-      name: "generation-config",
-      seeds: families.map { "tokenizers/families/\($0)/generation_config.json" },
-      file: "generation_config.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
-    ) { folder in
-      try use(Tokenizer(path: folder))
-    },
+    besideTokenizer("tokenizer-config", "tokenizer_config.json"),
+    besideTokenizer(
+      "special-tokens-map", "special_tokens_map.json", seeds: ["fuzzing/special_tokens_map.json"]),
+    besideTokenizer("generation-config", "generation_config.json"),
   ]
+
+  /// One of the files beside a `tokenizer.json`; its seeds are those of the families where none are given.
+  private static func besideTokenizer(_ name: String, _ file: String, seeds: [String]? = nil)
+    -> Reader
+  {
+    Reader(
+      name: name, seeds: seeds ?? families.map { "tokenizers/families/\($0)/\(file)" }, file: file,
+      beside: ["tokenizers/families/llama-2/tokenizer.json"]
+    ) { folder in
+      try use(Tokenizer(path: folder))
+    }
+  }
 
   private static let adapters: [Reader] = [
     Reader(
@@ -152,6 +148,20 @@ struct Reader: Sendable {
     ) { folder in
       for format in RecordedFormat.allCases {
         _ = try? format.annotations(at: folder + "/x.json")
+      }
+    },
+    Reader(
+      name: "labelled-chains",
+      seeds: ["fuzzing/labelled-chains.jsonl", "fuzzing/labelled-solutions.jsonl"], file: "x.jsonl"
+    ) { folder in
+      let path = folder + "/x.jsonl"
+      _ = try? LabelledChain.mrGSM8K(at: path)
+      for var chain in try LabelledChain.bigBenchMistake(at: path) {
+        for task in ["tracking_shuffled_objects", "multistep_arithmetic"] {
+          chain.task = task
+          _ = chain.correctedSteps
+        }
+        _ = chain.mistakeRange
       }
     },
     Reader(
