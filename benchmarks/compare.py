@@ -128,17 +128,33 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
             for _, line in zip(range(count), source):
                 target.write(json.dumps({"prompt": json.loads(line)["prompt"]}) + "\n")
         both = ["--prompts", f"{prompts}", "--new-tokens", f"{new_tokens}"]
-        ours = [bench, "decode", "--model", f"{smollm2}", "--batch", f"{count}", "--runs", "1", *both]
+        def decode(model: Path | str, *settings: str) -> list[str]:
+            return [bench, "decode", "--model", f"{model}", "--batch", f"{count}", "--runs", "1", *both, *settings]
+
+        ours = decode(smollm2)
         transformers = [python, "benchmarks/peers/generate.py", "--model", f"{smollm2}", *both]
-        llama = [python, "benchmarks/peers/generate_llama.py", "--model", f"{data}/smollm2-f32.gguf",
-                 "--tokenizer", f"{smollm2}/tokenizer.json", *both]
+
+        def llama(model: Path | str) -> list[str]:
+            return [python, "benchmarks/peers/generate_llama.py", "--model", f"{model}",
+                    "--tokenizer", f"{smollm2}/tokenizer.json", *both]
+
         title = f"greedy decoding, SmolLM2, {count} prompts"
         chosen += [
             against("decode-fp32", title, "Transformers fp32", (ours, transformers), 5, kind="decode"),
             *both_precisions("decode", title, (ours, transformers), (5, 2.5),
                              ("Transformers fp32", "Transformers bf16"), kind="decode"),
-            Work("decode-llama", title, "llama.cpp F32", ours, llama, 1, kind="decode", needs="llama_cpp"),
+            Work("decode-llama", title, "llama.cpp F32", ours, llama(data / "smollm2-f32.gguf"), 1, kind="decode",
+                 needs="llama_cpp"),
         ]
+        if has_bf16():
+            chosen += [
+                Work("decode-llama-bf16", f"{title} (ours bf16)", "llama.cpp BF16",
+                     decode(smollm2, "--precision", "bf16"), llama(data / "smollm2-bf16.gguf"), 1, kind="decode",
+                     exact=False, needs="llama_cpp"),
+                Work("decode-llama-q4", f"{title}, weights in Q4_1 (ours bf16)", "llama.cpp Q4_1",
+                     decode(quantized, "--precision", "bf16", "--base-dtype", "stored"), llama(quantized), 1,
+                     kind="decode", exact=False, needs="llama_cpp"),
+            ]
         ours, _ = training(smollm2, pairs, "krsl", 8, steps, "--tuning", "lora")
         for precision in ["fp32", "bf16"] if has_bf16() else ["fp32"]:
             own = [*ours, "--precision", precision]

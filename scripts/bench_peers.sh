@@ -33,6 +33,7 @@ make_once() {
 checkpoints=(.peers-venv/bin/python benchmarks/peers/checkpoints.py)
 make_once smollm2 "${checkpoints[@]}" huggingface "$gguf"
 make_once smollm2-f32.gguf "${checkpoints[@]}" gguf "$gguf"
+make_once smollm2-bf16.gguf "${checkpoints[@]}" bf16 "$gguf"
 make_once procedural .build/release/keystep edit-data --teacher procedural --seed 0 --output
 make_once student "${checkpoints[@]}" student "$data/procedural/tokenizer.json"
 exec .peers-venv/bin/python benchmarks/compare.py "${arguments[@]}"

@@ -18,20 +18,20 @@ struct All: ParsableCommand {
   /// The columns of the CSV that are a measurement's own fields; `share_…` are of the workers' time.
   private static let fields =
     [
-      "work", "precision", "batch", "workers", "seconds_median", "prefill_seconds",
-      "useful_tokens_per_second",
-      "new_tokens_per_second", "gflop_per_step", "peak_gflops", "share_of_peak", "peak_rss_gib",
+      "work", "precision", "base_dtype", "batch", "workers", "seconds_median", "prefill_seconds",
+      "useful_tokens_per_second", "new_tokens_per_second", "gflop_per_step", "peak_gflops",
+      "share_of_peak", "peak_rss_gib",
     ] + phases.map { "share_\($0)" } + ["kernel"]
   private static let phases =
     Phase.allCases.map { "\($0)" } + [
-      "other_in_pass", "optimiser_and_waiting", "products", "rounding",
+      "other_in_pass", "optimiser_and_waiting", "products", "expansion", "rounding",
     ]
 
   func run() throws {
     var lines: [[String: Any]] = []
     var rows = [
       [
-        "work", "precision", "batch", "seconds", "tokens/s", "GFLOP", "of peak", "GiB",
+        "work", "precision", "weights", "batch", "seconds", "tokens/s", "GFLOP", "of peak", "GiB",
         "where the workers' time goes",
       ]
     ]
@@ -49,7 +49,11 @@ struct All: ParsableCommand {
       if let pairs {
         works.append(["step", "--work", "krsl", "--model", model, "--pairs", pairs])
         works.append(["step", "--work", "sft", "--model", model, "--pairs", pairs, "--steps", "3"])
-        works.append(["decode", "--model", model, "--prompts", pairs])
+        for form in Decoder.WeightForm.allCases {
+          works.append([
+            "decode", "--model", model, "--prompts", pairs, "--base-dtype", form.rawValue,
+          ])
+        }
       }
     }
     for work in works.flatMap({ work in precisions.map { work + ["--precision", $0.rawValue] } }) {
@@ -61,7 +65,8 @@ struct All: ParsableCommand {
         }
       }
       rows.append([
-        "\(line["work"] ?? "")", "\(line["precision"] ?? "")", "\(line["batch"] ?? "")",
+        "\(line["work"] ?? "")", "\(line["precision"] ?? "")", "\(line["base_dtype"] ?? "")",
+        "\(line["batch"] ?? "")",
         number(line["seconds_median"], 3),
         number(line["useful_tokens_per_second"] ?? line["new_tokens_per_second"], 0),
         number(line["gflop_per_step"], 1), percent(line["share_of_peak"]),

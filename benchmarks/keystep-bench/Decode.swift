@@ -18,9 +18,11 @@ struct Decode: ParsableCommand {
   @Option var runs = 3
   @Option var workers = AvailableCores.count
   @Option var precision: Precision = .fp32
+  @Option(help: "fp32, or stored: the model's matrices in their file's types.")
+  var baseDtype: Decoder.WeightForm = .fp32
 
   func run() throws {
-    let student = try Student(path: model)
+    let student = try Student(path: model, weights: baseDtype)
     let tokenizer = try student.exampleTokenizer()
     let prompts = try JSONLines.prompts(at: prompts).prefix(batch).enumerated().map {
       try tokenizer.prompt($1.text, file: self.prompts, place: "prompt \($0 + 1)")
@@ -44,7 +46,8 @@ struct Decode: ParsableCommand {
     peak = max(peak, measuredPeak(workers: workers, precision))
     try printLine(
       [
-        "work": "decode", "precision": precision.rawValue, "batch": prompts.count,
+        "work": "decode", "precision": precision.rawValue, "base_dtype": baseDtype.rawValue,
+        "batch": prompts.count,
         "new_tokens": newTokens, "workers": workers,
         "prompt_tokens": prompts.reduce(0) { $0 + $1.count }, "seconds_median": times.median,
         "prefill_seconds": prefill,

@@ -66,6 +66,7 @@ struct StepMeasurement {
   let decoder: Decoder
   let objective: Objective
   let batch: Int
+  let weights: Decoder.WeightForm
 
   init(
     _ work: StepWork, model: String, pairs: String?, batch: Int, weights: Decoder.WeightForm,
@@ -73,6 +74,7 @@ struct StepMeasurement {
   ) throws {
     self.work = work
     self.batch = batch
+    self.weights = work == .scratch ? .fp32 : weights
     var generator = SeededGenerator(seed: 0, stream: "initialisation")
     if work == .scratch {
       let data = try ProceduralData(
@@ -159,8 +161,8 @@ struct StepMeasurement {
     let total = stepSeconds.reduce(0, +)
     let tokens = Double(measured.reduce(0) { $0 + $1.usefulTokens })
     return [
-      "work": work.rawValue, "precision": precision.rawValue, "batch": batch, "workers": workers,
-      "steps": steps,
+      "work": work.rawValue, "precision": precision.rawValue, "base_dtype": weights.rawValue,
+      "batch": batch, "workers": workers, "steps": steps,
       "seconds_median": stepSeconds.median, "useful_tokens_per_second": tokens / total,
       "gflop_per_step": profile.operations / Double(steps) / 1e9,
       "peak_rss_gib": peakResidentGiB(), "start_to_first_step_seconds": startSeconds,

@@ -2,6 +2,7 @@
 
 usage: checkpoints.py huggingface FILE.gguf FOLDER   dequantized to F32, with the tokenizer
        checkpoints.py gguf FILE.gguf FILE-F32.gguf   the same weights as GGUF, for llama.cpp
+       checkpoints.py bf16 FILE.gguf FILE-BF16.gguf  the same, matrices rounded to BF16
        checkpoints.py student TOKENIZER.json FOLDER  a from-scratch student of the shape of `--preset procedural`
 """
 import json
@@ -24,8 +25,8 @@ def huggingface(source: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(**read).save_pretrained(folder)
 
 
-def gguf(source: Path, target: Path) -> None:
-    from gguf import GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType, dequantize
+def gguf(source: Path, target: Path, bf16: bool = False) -> None:
+    from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType, dequantize, quantize
 
     reader = GGUFReader(source)
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
@@ -35,13 +36,22 @@ def gguf(source: Path, target: Path) -> None:
             continue
         element = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
         writer.add_key_value(name, field.contents(), field.types[0], sub_type=element)
-    writer.add_file_type(LlamaFileType.ALL_F32)
+    writer.add_file_type(LlamaFileType.MOSTLY_BF16 if bf16 else LlamaFileType.ALL_F32)
     for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, dequantize(tensor.data, tensor.tensor_type))
+        weights = dequantize(tensor.data, tensor.tensor_type)
+        if bf16 and weights.ndim > 1:
+            rounded = quantize(weights, GGMLQuantizationType.BF16)
+            writer.add_tensor(tensor.name, rounded, raw_dtype=GGMLQuantizationType.BF16)
+        else:
+            writer.add_tensor(tensor.name, weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def bf16(source: Path, target: Path) -> None:
+    gguf(source, target, bf16=True)
 
 
 def student(tokenizer: Path, folder: Path) -> None:
@@ -59,7 +69,7 @@ def student(tokenizer: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    makers = {"huggingface": huggingface, "gguf": gguf, "student": student}
+    makers = {"huggingface": huggingface, "gguf": gguf, "bf16": bf16, "student": student}
     if len(sys.argv) != 4 or sys.argv[1] not in makers:
         sys.exit(__doc__)
     makers[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
