@@ -19,7 +19,8 @@
 ///
 /// x = n log 2 + r with |r| <= log(2) / 2, and a polynomial of degree 6 in r (Cephes' expf).
 static inline __attribute__((always_inline)) float vectorised_exp(float x) {
-  float clamped = x < -87.3365f ? -87.3365f : (x > 88.7228f ? 88.7228f : x);
+  // Not-a-number becomes the smallest, as no integer stands for it.
+  float clamped = x > -87.3365f ? (x < 88.7228f ? x : 88.7228f) : -87.3365f;
   float n = __builtin_rintf(clamped * 1.44269504088896341f);
   float r = __builtin_fmaf(n, -0.693359375f, clamped);
   r = __builtin_fmaf(n, 2.12194440e-4f, r);

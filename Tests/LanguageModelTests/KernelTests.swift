@@ -158,6 +158,20 @@ import Testing
     #expect(gate > 0 ? gradient == [6, 3 * gate] : gradient.allSatisfy { abs($0) < 1e-30 })
   }
 
+  @Test("A gate that is not a number makes no number, in a vector and beside one")
+  func notANumber() {
+    let width = 17
+    for place in [0, 16] {
+      var gateUp = [Float](repeating: 1, count: 2 * width)
+      gateUp[place] = .nan
+      for kernel in [ks_swiglu, ks_geglu] {
+        var y = [Float](repeating: 0, count: width)
+        kernel(gateUp, &y, 1, width)
+        #expect(y.indices.filter { y[$0].isNaN } == [place])
+      }
+    }
+  }
+
   @Test("GEGLU, forward and backward", arguments: sizes)
   func geglu(width: Int) {
     var noise = Noise(width)
