@@ -76,16 +76,20 @@ static inline __attribute__((always_inline)) float element(const void *x, ptrdif
   return value;
 }
 
+// Rows of keys, then rows of values, are read whole and in order, as the cache holds them one after the other.
 static inline __attribute__((always_inline)) void attend_one(const float *q, const void *keys, const void *values,
                                                              ptrdiff_t stride, float scale, float cap, float *scores,
-                                                             float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
-                                                             ptrdiff_t length, const int is_bfloat16) {
+                                                             float *y, ptrdiff_t heads, ptrdiff_t key_value_heads,
+                                                             ptrdiff_t head_dimension, ptrdiff_t length,
+                                                             const int is_bfloat16) {
   VECTORISED
+  ptrdiff_t group = heads / key_value_heads;
   for (ptrdiff_t t = 0; t < length; t++) {
     for (ptrdiff_t h = 0; h < heads; h++) {
       const float *qh = q + h * head_dimension;
+      ptrdiff_t key = t * stride + h / group * head_dimension;
       float dot = 0;
-      for (ptrdiff_t j = 0; j < head_dimension; j++) dot += qh[j] * element(keys, t * stride + j, is_bfloat16);
+      for (ptrdiff_t j = 0; j < head_dimension; j++) dot += qh[j] * element(keys, key + j, is_bfloat16);
       scores[h * length + t] = scale * dot;
     }
   }
@@ -104,19 +108,20 @@ static inline __attribute__((always_inline)) void attend_one(const float *q, con
   for (ptrdiff_t t = 0; t < length; t++) {
     for (ptrdiff_t h = 0; h < heads; h++) {
       float p = scores[h * length + t], *yh = y + h * head_dimension;
-      for (ptrdiff_t j = 0; j < head_dimension; j++) yh[j] += p * element(values, t * stride + j, is_bfloat16);
+      ptrdiff_t value = t * stride + h / group * head_dimension;
+      for (ptrdiff_t j = 0; j < head_dimension; j++) yh[j] += p * element(values, value + j, is_bfloat16);
     }
   }
 }
 
 KERNEL void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale,
-                          float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
-                          ptrdiff_t length) {
-  attend_one(q, keys, values, stride, scale, cap, scores, y, heads, head_dimension, length, 0);
+                          float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t key_value_heads,
+                          ptrdiff_t head_dimension, ptrdiff_t length) {
+  attend_one(q, keys, values, stride, scale, cap, scores, y, heads, key_value_heads, head_dimension, length, 0);
 }
 
 KERNEL void ks_attend_one_bfloat16(const float *q, const uint16_t *keys, const uint16_t *values, ptrdiff_t stride,
                                    float scale, float cap, float *scores, float *y, ptrdiff_t heads,
-                                   ptrdiff_t head_dimension, ptrdiff_t length) {
-  attend_one(q, keys, values, stride, scale, cap, scores, y, heads, head_dimension, length, 1);
+                                   ptrdiff_t key_value_heads, ptrdiff_t head_dimension, ptrdiff_t length) {
+  attend_one(q, keys, values, stride, scale, cap, scores, y, heads, key_value_heads, head_dimension, length, 1);
 }

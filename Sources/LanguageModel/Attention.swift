@@ -79,22 +79,17 @@ struct Attention {
   ) {
     let mark = arena.mark
     defer { arena.release(to: mark) }
-    let group = heads / keyValueHeads
-    for head in 0..<keyValueHeads {
-      let q = query.base + head * group * headDimension
-      let y = attended.base + head * group * headDimension
-      let (key, value) = (head * headDimension, (keyValueHeads + head) * headDimension)
-      switch cache.keysValues(layer: layer, adding: 1, window: Int(window)) {
-      case .float32(let rows):
-        ks_attend_one(
-          q, rows.base + key, rows.base + value, rows.stride, scale, cap,
-          arena.floats(group * rows.rows), y, group, headDimension, rows.rows)
-      case .bfloat16(let rows):
-        ks_attend_one_bfloat16(
-          q, rows.base + key, rows.base + value, rows.stride, scale, cap,
-          arena.floats(group * rows.rows), y, group, headDimension, rows.rows)
-      }
-      arena.release(to: mark)
+    switch cache.keysValues(layer: layer, adding: 1, window: Int(window)) {
+    case .float32(let keys, let values):
+      ks_attend_one(
+        query.base, keys.base, values.base, keys.stride, scale, cap,
+        arena.floats(heads * keys.rows), attended.base, heads, keyValueHeads, headDimension,
+        keys.rows)
+    case .bfloat16(let keys, let values):
+      ks_attend_one_bfloat16(
+        query.base, keys.base, values.base, keys.stride, scale, cap,
+        arena.floats(heads * keys.rows), attended.base, heads, keyValueHeads, headDimension,
+        keys.rows)
     }
   }
 

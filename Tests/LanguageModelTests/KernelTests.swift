@@ -634,7 +634,7 @@ import Testing
     let q = noise.floats(d, deviation: 2)
     let (keys, values) = (noise.floats(length * d), noise.floats(length * d))
     var (scores, y) = ([Float](repeating: 0, count: length), [Float](repeating: .nan, count: d))
-    ks_attend_one(q, keys, values, d, scale, cap, &scores, &y, 1, d, length)
+    ks_attend_one(q, keys, values, d, scale, cap, &scores, &y, 1, 1, d, length)
     let capped = (0..<length).map { t in
       let dot = (0..<d).reduce(0.0) { $0 + Double(q[$1]) * Double(keys[t * d + $1]) }
       return Double(cap) * tanh(Double(scale) * dot / Double(cap))
@@ -652,7 +652,7 @@ import Testing
     "A cache in bfloat16 gives what its numbers in single precision give", arguments: positiveSizes)
   func attendOneBFloat16(length: Int) {
     var noise = Noise(length)
-    let (heads, d, stride, scale) = (3, 64, 70, Float(0.125))
+    let (heads, keyValueHeads, d, stride, scale) = (6, 2, 64, 133, Float(0.125))
     let q = noise.floats(heads * d, deviation: 2)
     let (keys, values) = (noise.floats(length * stride), noise.floats(length * stride))
     func rounded(_ x: [Float]) -> [UInt16] {
@@ -671,14 +671,16 @@ import Testing
       [Float](repeating: .nan, count: heads * d), [Float](repeating: .nan, count: heads * d)
     )
     ks_attend_one_bfloat16(
-      q, shortKeys, shortValues, stride, scale, 0, &scores, &found, heads, d, length)
-    ks_attend_one(
-      q, widened(shortKeys), widened(shortValues), stride, scale, 0, &scores, &expected, heads, d,
+      q, shortKeys, shortValues, stride, scale, 0, &scores, &found, heads, keyValueHeads, d,
       length)
+    ks_attend_one(
+      q, widened(shortKeys), widened(shortValues), stride, scale, 0, &scores, &expected, heads,
+      keyValueHeads, d, length)
     // The same sums in another order.
     #expect(relativeError(found, expected) < 1e-6)
     var exact = expected
-    ks_attend_one(q, keys, values, stride, scale, 0, &scores, &exact, heads, d, length)
+    ks_attend_one(
+      q, keys, values, stride, scale, 0, &scores, &exact, heads, keyValueHeads, d, length)
     #expect((1e-4..<1e-2).contains(relativeError(found, exact)))
   }
 
@@ -686,18 +688,20 @@ import Testing
   func attendOne(length: Int) {
     for d in [1, 15, 16, 64] {
       var noise = Noise(length + d)
-      let (heads, stride) = (3, d + 5)
+      let (heads, keyValueHeads, stride) = (6, 2, 2 * d + 5)
       let scale = Float(1 / Double(d).squareRoot())
       let q = noise.floats(heads * d, deviation: 2)
       let (keys, values) = (noise.floats(length * stride), noise.floats(length * stride))
       var scores = [Float](repeating: 0, count: heads * length)
       var y = [Float](repeating: .nan, count: heads * d)
-      ks_attend_one(q, keys, values, stride, scale, 0, &scores, &y, heads, d, length)
-      let rows = { (x: [Float]) in
-        (0..<length).map { x[$0 * stride..<$0 * stride + d].map(Double.init) }
-      }
-      let (k, v) = (rows(keys), rows(values))
+      ks_attend_one(
+        q, keys, values, stride, scale, 0, &scores, &y, heads, keyValueHeads, d, length)
       for h in 0..<heads {
+        let start = h / (heads / keyValueHeads) * d
+        let rows = { (x: [Float]) in
+          (0..<length).map { x[$0 * stride + start..<$0 * stride + start + d].map(Double.init) }
+        }
+        let (k, v) = (rows(keys), rows(values))
         let query = q[h * d..<(h + 1) * d].map(Double.init)
         let expected = PlainKernels.attend(query, keys: k, values: v, scale: Double(scale))
         // A score is a sum of d products, times scale; its error moves a probability twice,

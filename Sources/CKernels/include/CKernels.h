@@ -103,16 +103,18 @@ void ks_bias_backward(const float *dy, ptrdiff_t stride, float *d_bias, ptrdiff_
 /// The sum of squares, in double.
 double ks_sum_of_squares(const float *x, ptrdiff_t count);
 
-/// One query head group against a cache, for decoding: y[heads, d] = softmax(scale * q keys^T) values, where q is
-/// [heads, d] and keys and values are [length, d] with rows `stride` floats apart; scores is a workspace of
-/// heads * length floats. The scores are soft-capped where cap is not 0.
+/// One row of queries against a cache, for decoding: of each head y[d] = softmax(scale * q keys^T) values, where q is
+/// [heads, d], and keys and values are [length, key_value_heads, d] with rows `stride` elements apart; each key-value
+/// head serves heads / key_value_heads query heads. scores is a workspace of heads * length floats. The scores are
+/// soft-capped where cap is not 0.
 void ks_attend_one(const float *q, const float *keys, const float *values, ptrdiff_t stride, float scale, float cap,
-                   float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension, ptrdiff_t length);
+                   float *scores, float *y, ptrdiff_t heads, ptrdiff_t key_value_heads, ptrdiff_t head_dimension,
+                   ptrdiff_t length);
 
 /// The same with keys and values in bfloat16.
 void ks_attend_one_bfloat16(const float *q, const uint16_t *keys, const uint16_t *values, ptrdiff_t stride, float scale,
-                            float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t head_dimension,
-                            ptrdiff_t length);
+                            float cap, float *scores, float *y, ptrdiff_t heads, ptrdiff_t key_value_heads,
+                            ptrdiff_t head_dimension, ptrdiff_t length);
 
 /// The first column of the largest of x[N]; 0 where there is none.
 ptrdiff_t ks_argmax(const float *x, ptrdiff_t count);
