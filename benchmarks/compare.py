@@ -35,7 +35,7 @@ quantized = "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 smollm2, student, procedural = data / "smollm2", data / "student", data / "procedural"
 keystep, bench = ".build/release/keystep", ".build/release/keystep-bench"
 python = ".peers-venv/bin/python"
-micro_batches = (8, 4, 2, 1)
+micro_batches = tuple((f"8 pairs as {8 // size} × {size}", ["--micro-batch", f"{size}"]) for size in (8, 4, 2, 1))
 loss_tolerance = 1e-4
 # What a peer leaves to the rest of the machine, in bytes.
 spare_memory = 2 << 30
@@ -59,8 +59,8 @@ class Work:
     kind: str = "step"
     # Whether first losses, or first tokens, must agree.
     exact: bool = True
-    # Whether the peer takes --micro-batch.
-    divisible: bool = False
+    # Further settings of the peer, of which the first with which it gets through a run are taken, and what to say of them.
+    peer_settings: tuple[tuple[str, list[str]], ...] = ()
     # The module whose absence leaves the work out.
     needs: str | None = None
 
@@ -105,17 +105,17 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
         key_steps = training(smollm2, pairs, "krsl", 8, steps, "--tuning", "lora")
         full = training(smollm2, pairs, "sft", 8, steps, "--tuning", "full", "--learning-rate", "2e-4")
         chosen += [
-            against("krsl-fp32", "KRSL step, SmolLM2, LoRA, GSM8K pairs", fp32, key_steps, 5, divisible=True),
+            against("krsl-fp32", "KRSL step, SmolLM2, LoRA, GSM8K pairs", fp32, key_steps, 5, peer_settings=micro_batches),
             *both_precisions("krsl", "KRSL step, SmolLM2, LoRA, GSM8K pairs", key_steps, (5, 3), (fp32, bf16),
-                             divisible=True),
+                             peer_settings=micro_batches),
         ]
     chosen.append(against(
         "krsl-shared", "KRSL step, SmolLM2, LoRA, procedural pairs", fp32,
-        training(smollm2, shared, "krsl", 8, steps, "--tuning", "lora"), 8, divisible=True))
+        training(smollm2, shared, "krsl", 8, steps, "--tuning", "lora"), 8, peer_settings=micro_batches))
     if pairs:
         chosen += [
-            against("sft-fp32", "SFT step, SmolLM2, full", fp32, full, 2.5, divisible=True),
-            *both_precisions("sft", "SFT step, SmolLM2, full", full, (4, 2), (fp32, bf16), divisible=True),
+            against("sft-fp32", "SFT step, SmolLM2, full", fp32, full, 2.5, peer_settings=micro_batches),
+            *both_precisions("sft", "SFT step, SmolLM2, full", full, (4, 2), (fp32, bf16), peer_settings=micro_batches),
         ]
     for objective in ("sft", "krsl"):
         chosen.append(against(
@@ -153,7 +153,8 @@ def works(pairs: Path | None, steps: int, new_tokens: int) -> list[Work]:
                      exact=False, needs="llama_cpp"),
                 Work("decode-llama-q4", f"{title}, weights in Q4_1 (ours bf16)", "llama.cpp Q4_1",
                      decode(quantized, "--precision", "bf16", "--base-dtype", "stored"), llama(quantized), 1,
-                     kind="decode", exact=False, needs="llama_cpp"),
+                     kind="decode", exact=False, needs="llama_cpp",
+                     peer_settings=(("weights repacked", []), ("weights as in the file", ["--plain-weights"]))),
             ]
         ours, _ = training(smollm2, pairs, "krsl", 8, steps, "--tuning", "lora")
         for precision in ["fp32", "bf16"] if has_bf16() else ["fp32"]:
@@ -263,17 +264,17 @@ def agreement(work: Work, ours: Run, peer: Run, timeout: float) -> tuple[float, 
 
 
 def survivor(work: Work, timeout: float) -> tuple[list[str], str]:
-    """The peer's command with the largest micro-batch that gets through a run, and a note on those that do not."""
+    """The peer's command with the first of its settings that gets through a run, and a note on those that do not."""
     failures = []
-    for size in micro_batches:
-        command = [*work.peer, "--micro-batch", f"{size}"]
+    for title, settings in work.peer_settings:
+        command = [*work.peer, *settings]
         try:
             peak = execute(command, work.kind, True, timeout).peak_gib
         except Failure as failure:
-            failures.append(f"{size} at once: {failure}")
+            failures.append(f"{title}: {failure}")
             continue
-        return command, "; ".join([f"peer: 8 pairs as {8 // size} × {size}, {peak:.1f} GiB", *failures])
-    raise Failure("peer at every micro-batch; " + "; ".join(failures))
+        return command, "; ".join([f"peer: {title}, {peak:.1f} GiB", *failures])
+    raise Failure("peer in every setting; " + "; ".join(failures))
 
 
 def compare(work: Work, runs: int, timeout: float, micro_batch: int | None) -> dict:
@@ -287,9 +288,9 @@ def compare(work: Work, runs: int, timeout: float, micro_batch: int | None) -> d
                                          capture_output=True).returncode != 0:
             raise Failure(f"{work.needs} is not installed in .peers-venv")
         peer = work.peer
-        if work.divisible and micro_batch:
+        if micro_batch and work.peer_settings is micro_batches:
             peer, row["note"] = [*peer, "--micro-batch", f"{micro_batch}"], f"peer: {micro_batch} pairs at once"
-        elif work.divisible:
+        elif work.peer_settings:
             peer, row["note"] = survivor(work, timeout)
         row["peer_command"] = shlex.join(peer)
         ours_runs, peer_runs = [], []

@@ -69,14 +69,16 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer.json")
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--new-tokens", type=int, required=True)
+    parser.add_argument("--plain-weights", action="store_true", help="do not repack weights, as for AMX")
     options = parser.parse_args()
 
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
     with options.prompts.open(encoding="utf-8") as file:
         prompts = [tokenizer.encode(json.loads(line)["prompt"], add_special_tokens=False).ids for line in file]
     llama_cpp.llama_backend_init()
-    model = llama_cpp.llama_model_load_from_file(
-        str(options.model).encode(), llama_cpp.llama_model_default_params())
+    settings = llama_cpp.llama_model_default_params()
+    settings.use_extra_bufts = not options.plain_weights
+    model = llama_cpp.llama_model_load_from_file(str(options.model).encode(), settings)
     if not model:
         raise SystemExit(f"{options.model}: llama.cpp cannot read it")
     decoding = Decoding(model, len(prompts), max(map(len, prompts)) + options.new_tokens)
