@@ -1,21 +1,24 @@
 #include "CKernels.h"
 #include "vectorised.h"
 
-KERNEL void ks_cross_entropy(const float *logits, const int32_t *targets, ks_token_loss *losses, int with_entropy,
+KERNEL void ks_cross_entropy(const float *logits, const int32_t *targets, ks_token_loss *losses, int statistics,
                              ptrdiff_t rows, ptrdiff_t columns) {
   VECTORISED
   for (ptrdiff_t i = 0; i < rows; i++) {
     const float *row = logits + i * columns;
-    float largest = vectorised_maximum(row, columns), sum = 0, weighted = 0;
+    float largest = vectorised_maximum(row, columns), target = row[targets[i]], sum = 0, weighted = 0, support = 0;
     for (ptrdiff_t j = 0; j < columns; j++) sum += vectorised_exp(row[j] - largest);
-    if (with_entropy)
+    if (statistics & KS_ENTROPY)
       for (ptrdiff_t j = 0; j < columns; j++) weighted += vectorised_exp(row[j] - largest) * (row[j] - largest);
+    if (statistics & KS_SUPPORT)
+      for (ptrdiff_t j = 0; j < columns; j++) support += row[j] > target ? 0 : vectorised_exp(row[j] - largest);
     ptrdiff_t top = 0;
     while (top < columns - 1 && row[top] != largest) top++;
     float log_sum = logf(sum);
     losses[i].log_sum_exp = largest + log_sum;
-    losses[i].negative_log_likelihood = log_sum - (row[targets[i]] - largest);
-    losses[i].entropy = with_entropy ? log_sum - weighted / sum : 0;
+    losses[i].negative_log_likelihood = log_sum - (target - largest);
+    losses[i].entropy = statistics & KS_ENTROPY ? log_sum - weighted / sum : 0;
+    losses[i].support = support / sum;
     losses[i].top = (int32_t)top;
   }
 }

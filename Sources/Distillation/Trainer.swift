@@ -169,6 +169,9 @@ public final class Trainer {
   package var skippedInARow = 0
   /// Computed once, since each saved state has it.
   private(set) lazy var examplesChecksum = Self.checksum(of: objective.examples)
+  /// The loss that each example had when it was last trained, Σ weight · -log p; below 0 before that. Nil where the
+  /// objective does not compare with it.
+  let lastLosses: ParameterStore?
   private let gradients: ParameterStore
   private var order: (epoch: Int, indices: [Int])?
 
@@ -184,6 +187,10 @@ public final class Trainer {
     self.workers = workers
     optimiser = AdamW(settings.optimiser, for: decoder.trainable)
     gradients = decoder.trainable.zeros()
+    lastLosses =
+      objective.comparesWithEpochBefore
+      ? ParameterStore([(name: "losses", shape: [objective.examples.count])]) : nil
+    lastLosses?.buffer.floats.update(repeating: -1)
   }
 
   public var stepCount: Int { settings.stepCount(exampleCount: objective.examples.count) }
@@ -206,10 +213,20 @@ public final class Trainer {
     let indices = batch(step - epoch * perEpoch, epoch: epoch)
     let keys = dropoutKeys(step: step, count: indices.count)
     let (examples, means) = objective.averaged(indices.map { objective.examples[$0] })
-    let trees = zip(examples, keys).map { example, key in
+    var trees = zip(examples, keys).map { example, key in
       var tree = example.tree
       tree.dropoutKey = key
       return tree
+    }
+    if let lastLosses {
+      for (tree, index) in indices.enumerated() {
+        let last = lastLosses.buffer.base[index]
+        for segment in trees[tree].segments.indices {
+          trees[tree].segments[segment].references = trees[tree].segments[segment].tokens.map { _ in
+            last
+          }
+        }
+      }
     }
     let losses = workers.losses(
       of: trees, on: decoder, rule: objective.rule,
@@ -245,6 +262,13 @@ public final class Trainer {
       optimiser.step(
         decoder.trainable, gradients: gradients, gradientScale: Float(clip / weight),
         learningRate: Float(rate), workers: workers.count)
+      if let lastLosses {
+        for (index, loss) in zip(indices, losses) {
+          lastLosses.buffer.base[index] = loss.tokens.reduce(0) {
+            $0 + $1.prediction.weight * $1.loss.negativeLogLikelihood
+          }
+        }
+      }
     }
     nextStep += 1
     let report = StepReport(

@@ -4,17 +4,21 @@ import Foundation
 import LanguageModel
 
 /// The state of a run between two steps, in one safetensors file: the trained tensors, the
-/// optimiser's moments, the steps taken, what they amount to, the settings, and a checksum of all.
+/// optimiser's moments, the steps taken, what they amount to, the settings, and a checksum of all; and, where
+/// the objective compares with them, the examples' last losses.
 ///
 /// Data order and dropout follow from the seed and the step, so that a run that goes on from here
 /// takes the steps it would have taken, bit for bit.
 extension Trainer {
-  private static let parts = ["parameter.", "first_moment.", "second_moment."]
   private static let lengthKey = "setting length"
   private static let checksumKey = "sha256 state"
 
-  private var stores: [ParameterStore] {
-    [decoder.trainable, optimiser.firstMoments, optimiser.secondMoments]
+  /// The tensors, and what their names in the file begin with.
+  private var parts: [(prefix: String, store: ParameterStore)] {
+    [
+      ("parameter.", decoder.trainable), ("first_moment.", optimiser.firstMoments),
+      ("second_moment.", optimiser.secondMoments),
+    ] + (lastLosses.map { [("example.", $0)] } ?? [])
   }
 
   /// What must be the same for a run to go on, by key: the caller's `provenance`, every setting, the adapter, the
@@ -75,23 +79,26 @@ extension Trainer {
   public func save(to path: String, provenance: [String: String] = [:]) throws {
     try checkParameters()
     var metadata = try identity(provenance).merging(progress) { own, _ in own }
-    let digests = try Self.digests { index in
+    let digests = try digests { part in
       var hash = SHA256()
-      for slot in self.stores[index].slots {
-        hash.update(UnsafeRawBufferPointer(UnsafeBufferPointer(self.stores[index][slot.name])))
+      for slot in part.store.slots {
+        hash.update(UnsafeRawBufferPointer(UnsafeBufferPointer(part.store[slot.name])))
       }
       return hash.hexDigest()
     }
     metadata[Self.checksumKey] = Self.checksum(metadata, digests)
-    let tensors = zip(Self.parts, stores).flatMap { $1.sources(prefix: $0) }
+    let tensors = parts.flatMap { $0.store.sources(prefix: $0.prefix) }
     try SafetensorsFile.save(tensors, metadata: metadata, to: path)
   }
 
-  /// The results of `digest` for the three parts of the state, computed side by side.
-  private static func digests(_ digest: @escaping (Int) throws -> String) throws -> [String] {
+  /// The results of `digest` for the parts of the state, computed side by side.
+  private func digests(
+    _ digest: @escaping ((prefix: String, store: ParameterStore)) throws -> String
+  ) throws -> [String] {
     let results = DigestResults(count: parts.count)
-    try parallel(parts.count, sharing: (digest, results)) { index, shared in
-      shared.1.values[index] = try shared.0(index)
+    try parallel(parts.count, sharing: (digest, parts, results)) { index, shared in
+      let (digest, parts, results) = shared
+      results.values[index] = try digest(parts[index])
     }
     return Array(results.values)
   }
@@ -107,19 +114,18 @@ extension Trainer {
   func intactState(_ path: String) throws -> (metadata: [String: String], [String: StoredTensor]) {
     let file = try SafetensorsFile(path: path)
     let tensors = file.tensorsByName
-    let digests = try Self.digests { index in
+    let digests = try digests { part in
       var hash = SHA256()
-      for slot in self.stores[index].slots {
+      for slot in part.store.slots {
         // One that is missing is an error of its own, later.
-        guard let tensor = tensors[Self.parts[index] + slot.name] else { continue }
+        guard let tensor = tensors[part.prefix + slot.name] else { continue }
         tensor.values.withUnsafeBytes { hash.update($0) }
       }
       return hash.hexDigest()
     }
     let checksum = Self.checksum(file.metadata, digests)
     // A state with other tensors is none that was damaged, but one of another run.
-    let names = Set(
-      zip(Self.parts, stores).flatMap { part, store in store.slots.map { part + $0.name } })
+    let names = Set(parts.flatMap { part in part.store.slots.map { part.prefix + $0.name } })
     guard file.metadata[Self.checksumKey] == checksum || Set(tensors.keys) != names else {
       throw FileError(
         file: path, location: Self.checksumKey, expected: "\(checksum), that of the content",
@@ -200,8 +206,8 @@ extension Trainer {
     let optimiserSteps = try count("optimiser_steps")
     let rateFactor = try sum("rate_factor")
     let skippedInARow = try count("skipped_in_a_row")
-    let wanted = zip(Self.parts, stores).flatMap { prefix, store in
-      store.slots.map { (prefix + $0.name, $0, store) }
+    let wanted = parts.flatMap { part in
+      part.store.slots.map { (part.prefix + $0.name, $0, part.store) }
     }
     for (name, slot, _) in wanted {
       guard let tensor = stored[name], tensor.description.shape == slot.shape else {
@@ -213,7 +219,7 @@ extension Trainer {
     for (name, slot, store) in wanted {
       if let tensor = stored[name] { _ = store[slot.name].update(fromContentsOf: tensor.values) }
     }
-    for store in stores { store.didChange() }
+    for part in parts { part.store.didChange() }
     optimiser.stepCount = optimiserSteps
     nextStep = steps
     self.totals = totals

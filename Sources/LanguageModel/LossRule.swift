@@ -1,17 +1,32 @@
+import CKernels
+
 /// What the forward pass says of one predicted token.
 public struct TokenLoss: Sendable, Hashable {
   /// -log p of the token given all before it, in nats.
   public var negativeLogLikelihood: Float
   /// The entropy of the prediction in nats; 0 where the rule did not ask for it.
   public var entropy: Float
+  /// The probability of all tokens that are no likelier than the predicted one, itself included; 0 where the rule did
+  /// not ask for it.
+  public var support: Float
   /// The likeliest token's id.
   public var top: Int
 
-  public init(negativeLogLikelihood: Float, entropy: Float = 0, top: Int) {
+  public init(negativeLogLikelihood: Float, entropy: Float = 0, support: Float = 0, top: Int) {
     self.negativeLogLikelihood = negativeLogLikelihood
     self.entropy = entropy
+    self.support = support
     self.top = top
   }
+}
+
+/// What a rule needs to know of a token beside its loss. Each costs a pass over the logits.
+public struct TokenStatistics: OptionSet, Sendable, Hashable {
+  public let rawValue: Int32
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+
+  public static let entropy = TokenStatistics(rawValue: Int32(KS_ENTROPY))
+  public static let support = TokenStatistics(rawValue: Int32(KS_SUPPORT))
 }
 
 /// What a token adds to the loss, and how the loss changes with its -log p.
@@ -32,15 +47,15 @@ public enum LossRule: Sendable {
   case weighted
   /// Each token's contribution from its own forward value: a guard, a bounded negative, a token's own
   /// probability.
-  case token(needsEntropy: Bool = false, @Sendable (Prediction, TokenLoss) -> WeightedLoss)
+  case token(needs: TokenStatistics = [], @Sendable (Prediction, TokenLoss) -> WeightedLoss)
   /// The contributions of an example's tokens from all of their forward values: a preference between two
   /// chains, a choice of the tokens with the highest loss. Costs a second vocabulary projection.
-  case example(needsEntropy: Bool = false, @Sendable ([(Prediction, TokenLoss)]) -> [WeightedLoss])
+  case example(needs: TokenStatistics = [], @Sendable ([(Prediction, TokenLoss)]) -> [WeightedLoss])
 
-  var needsEntropy: Bool {
+  var needs: TokenStatistics {
     switch self {
-    case .weighted: false
-    case .token(let needsEntropy, _), .example(let needsEntropy, _): needsEntropy
+    case .weighted: []
+    case .token(let needs, _), .example(let needs, _): needs
     }
   }
 }

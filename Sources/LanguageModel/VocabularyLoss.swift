@@ -30,7 +30,7 @@ struct VocabularyLoss {
     let contributions: [WeightedLoss]
     switch rule {
     case .weighted, .token:
-      (outcomes, contributions) = forEachChunk(needsEntropy: rule.needsEntropy) {
+      (outcomes, contributions) = forEachChunk(needs: rule.needs) {
         range, logits, chunk, losses in
         let contributions = range.map { contribution(rule, $0, losses[$0 - range.lowerBound]) }
         if let dHidden {
@@ -38,8 +38,8 @@ struct VocabularyLoss {
         }
         return contributions
       }
-    case .example(let needsEntropy, let contribution):
-      (outcomes, _) = forEachChunk(needsEntropy: needsEntropy) { _, _, _, _ in [] }
+    case .example(let needs, let contribution):
+      (outcomes, _) = forEachChunk(needs: needs) { _, _, _, _ in [] }
       contributions = batch.treePredictions.flatMap { range in
         let contributions = contribution(
           range.map { (batch.predictions[$0], TokenLoss(outcomes[$0])) })
@@ -49,7 +49,7 @@ struct VocabularyLoss {
         return contributions
       }
       if let dHidden {
-        _ = forEachChunk(needsEntropy: false) { range, logits, chunk, losses in
+        _ = forEachChunk(needs: []) { range, logits, chunk, losses in
           backward(range, logits, chunk, losses, Array(contributions[range]), addingTo: dHidden)
           return []
         }
@@ -72,7 +72,7 @@ struct VocabularyLoss {
   /// Calls `body` with each chunk of predictions, its logits [p, V], its hidden states [p, D] and
   /// its token losses.
   private func forEachChunk(
-    needsEntropy: Bool,
+    needs: TokenStatistics,
     _ body: (Range<Int>, MatrixView, MatrixView, [ks_token_loss]) -> [WeightedLoss]
   ) -> ([ks_token_loss], [WeightedLoss]) {
     let vocabulary = output.outputs
@@ -98,7 +98,7 @@ struct VocabularyLoss {
       var losses = [ks_token_loss](repeating: ks_token_loss(), count: range.count)
       batch.targets[range].withUnsafeBufferPointer {
         ks_cross_entropy(
-          logits.base, $0.baseAddress, &losses, needsEntropy ? 1 : 0, range.count, vocabulary)
+          logits.base, $0.baseAddress, &losses, needs.rawValue, range.count, vocabulary)
       }
       outcomes += losses
       contributions += body(range, logits, chunk, losses)
@@ -154,7 +154,7 @@ extension Decoder {
 extension TokenLoss {
   fileprivate init(_ loss: ks_token_loss) {
     self.init(
-      negativeLogLikelihood: loss.negative_log_likelihood, entropy: loss.entropy, top: Int(loss.top)
-    )
+      negativeLogLikelihood: loss.negative_log_likelihood, entropy: loss.entropy,
+      support: loss.support, top: Int(loss.top))
   }
 }

@@ -184,7 +184,7 @@ import Testing
   }
 
   /// Those that compare the student with itself as training starts.
-  private static let preferences = ["cdpo", "dpo", "dpop", "step-dpo"]
+  private static let preferences = ["cdpo", "dpo", "dpop", "rise", "step-dpo"]
 
   @Test(
     "The first loss of a preference is log 2 whatever dropout the adapter has and however it starts",

@@ -1,6 +1,7 @@
 import Distillation
 import Foundation
 import LanguageModel
+import Parameters
 import Testing
 
 /// Shares of the loss worked out by hand.
@@ -22,10 +23,112 @@ import Testing
     #expect(abs(result.value - 0.05 * log(4)) < 1e-7)
   }
 
+  @Test("InfoSFT's weight is q (1 - logit q / logit P), and none from P on")
+  func informationAware() throws {
+    guard case .token(_, let share) = Objective.informationAware([chain], familiar: 0.75).rule
+    else {
+      Issue.record("InfoSFT looks at one token at a time")
+      return
+    }
+    // logit 0.75 = log 3: at 1/4 the bracket is 2, at 1/2 it is 1, at 0.7 it is 1 - log(7/3) / log 3.
+    let expected: [(q: Float, weight: Float)] = [
+      (0.25, 0.5), (0.5, 0.5), (0.7, 0.7 * (1 - log(7 / 3) / log(3))), (0.75, 0), (0.9, 0), (1, 0),
+    ]
+    for (q, weight) in expected {
+      let result = share(prediction(0, 0.2), TokenLoss(negativeLogLikelihood: -log(q), top: 0))
+      #expect(abs(result.gradientWeight - 0.2 * weight) < 1e-6, "\(q)")
+      #expect(abs(result.value + 0.2 * weight * log(q)) < 1e-6, "\(q)")
+    }
+    let impossible = share(prediction(0, 0.2), TokenLoss(negativeLogLikelihood: 300, top: 0))
+    #expect(impossible == WeightedLoss(value: 0, gradientWeight: 0))
+  }
+
+  @Test("PriFT weighs tokens by what the student says before training, over all tokens")
+  func priorSupport() throws {
+    let (prior, workers) = (try tinyDecoder(), Workers(count: 1))
+    let models = ReferenceModels(student: prior, workers: workers)
+    let data = TrainingData(
+      correct: [chain], pairs: [], tokenizer: try Teachings().data.tokenizer, file: "chains.jsonl")
+    func weights(_ entry: ObjectiveEntry, _ parameters: [String: Parameter.Value] = [:]) throws
+      -> [Float]
+    {
+      let objective = try entry.objective(data, parameters) { models }
+      guard case .weighted = objective.rule else {
+        Issue.record("\(entry.name)'s weights are known before training")
+        return []
+      }
+      return objective.examples[0].tree.segments[1].weights
+    }
+    let logits = workers.logits(of: chain.prompt + chain.response, on: prior)
+    let probabilities = chain.response.indices.map { index in
+      let start = (chain.prompt.count + index - 1) * logits.columns
+      let row = logits.elements[start..<start + logits.columns].map { exp(Double($0)) }
+      return row.map { $0 / row.reduce(0, +) }
+    }
+    let own = zip(probabilities, chain.response).map { $0[$1] }
+    let mass = zip(probabilities, own).map { row, p in row.filter { $0 <= p }.reduce(0, +) }
+    for (found, p) in zip(try weights(.priorProbability), own) {
+      #expect(abs(Double(found) - p / 5) < 1e-6)
+    }
+    // A threshold between two of the masses parts them.
+    let ranked = mass.sorted()
+    let threshold = (ranked[2] + ranked[3]) / 2
+    #expect(
+      try weights(.priorMass, ["prift_threshold": .number(threshold)])
+        == mass.map { $0 >= threshold ? 0.2 : 0 })
+    #expect(try weights(.priorMass, ["prift_threshold": .number(0)]) == mass.map { _ in 0.2 })
+  }
+
+  @Test("GLOW's weight is α (1 - σ(β Δ)) within its bounds, and 1 in the first epoch")
+  func gainWeighted() throws {
+    guard case .example(_, let shares) = Objective.gainWeighted([chain], alpha: 4, beta: 10).rule
+    else {
+      Issue.record("GLOW looks at a whole chain")
+      return
+    }
+    // The loss of now is 0.5 · 3 + 0.5 · 1 = 2.
+    func weight(before: Float) -> Float {
+      let tokens = [
+        (
+          prediction(0, 0.5, reference: before), TokenLoss(negativeLogLikelihood: 3, top: 0)
+        ),
+        (prediction(1, 0.5, reference: before), TokenLoss(negativeLogLikelihood: 1, top: 0)),
+      ]
+      let result = shares(tokens)
+      #expect(result[0].value == 3 * result[0].gradientWeight)
+      #expect(result[1].value == result[0].gradientWeight)
+      return 2 * result[0].gradientWeight
+    }
+    #expect(weight(before: -1) == 1)
+    #expect(weight(before: 2) == 2)
+    // Δ = 0.1: σ(1) = 0.73106.
+    #expect(abs(weight(before: 2.1) - 4 * (1 - 0.731_058_6)) < 1e-4)
+    #expect(weight(before: 9) == 0.5)
+    #expect(weight(before: 0) == 4)
+    let steep = Objective.gainWeighted([chain], alpha: 40, beta: 10).rule
+    guard case .example(_, let shares) = steep else { return }
+    let bounded = shares([
+      (prediction(0, 1, reference: 0), TokenLoss(negativeLogLikelihood: 3, top: 0))
+    ])
+    #expect(bounded[0].gradientWeight == 5)
+  }
+
+  @Test("RISE trains on whole pairs and on the steps that were edited")
+  func errorInjected() throws {
+    let (student, workers) = (try tinyDecoder(), Workers(count: 1))
+    let pairs = try Teachings().data.pairs
+    let both = Objective.errorInjected(pairs, reference: student, workers: workers)
+    let whole = Objective.directPreference(pairs, beta: 0.4, reference: student, workers: workers)
+    let steps = Objective.stepPreference(pairs, reference: student, workers: workers)
+    #expect(both.examples.map(\.tree) == (whole.examples + steps.examples).map(\.tree))
+    let losses = workers.losses(of: both.examples.map(\.tree), on: student, rule: both.rule)
+    #expect(losses.allSatisfy { abs($0.loss - log(2.0)) < 1e-5 })
+  }
+
   @Test("The tokens of highest entropy carry the weight of all, the earlier of equals first")
   func entropy() throws {
     guard
-      case .example(needsEntropy: true, let shares) = Objective.highEntropy([chain], keeping: 0.4)
+      case .example(needs: .entropy, let shares) = Objective.highEntropy([chain], keeping: 0.4)
         .rule
     else {
       Issue.record("a choice looks at the whole example, with entropies")

@@ -59,6 +59,43 @@ import Testing
     }
   }
 
+  @Test("An objective that compares with the epoch before has its losses, after a restart too")
+  func epochBefore() throws {
+    let path = NSTemporaryDirectory() + "keystep-\(UUID().uuidString)/state.safetensors"
+    defer {
+      try? FileManager.default.removeItem(
+        at: URL(fileURLWithPath: path).deletingLastPathComponent())
+    }
+    let chains = try Teachings().data.chains
+    let workers = Workers(count: 1)
+    func trainer() throws -> Trainer {
+      Trainer(
+        try tinyDecoder(seed: 5), .gainWeighted(chains, alpha: 1.5, beta: 5),
+        TrainingSettings(
+          learningRate: 1e-2, length: .epochs(3), batchSize: 1, shuffles: false), workers: workers)
+    }
+    let whole = try trainer()
+    let trees = Objective.chainsOfThought(chains).examples.map(\.tree)
+    var before = chains.map { _ in Double?.none }
+    for _ in 0..<3 {
+      for index in chains.indices {
+        let loss = workers.losses(of: [trees[index]], on: whole.decoder)[0].loss
+        let weight = before[index].map { min(max(1.5 / (1 + exp(5 * ($0 - loss))), 0.5), 5) } ?? 1
+        #expect(abs(try whole.step().loss - weight * loss) < 1e-4 * loss)
+        before[index] = loss
+      }
+    }
+
+    let first = try trainer()
+    for _ in 0..<3 { _ = try first.step() }
+    try first.save(to: path)
+    let second = try trainer()
+    try second.restore(from: path)
+    for _ in 0..<3 { _ = try second.step() }
+    #expect(
+      Array(second.decoder.trainable.buffer.floats) == Array(whole.decoder.trainable.buffer.floats))
+  }
+
   @Test("Batches of one example and of many give the same step")
   func accumulation() throws {
     let one = try trainer(false, batchSize: 8, tokensPerPass: 1)

@@ -141,7 +141,7 @@ import Testing
     let trees = Forests.all()
     let decoder = TinyModel.untied.decoder()
     let still = trees.flatMap(PlainDecoder(decoder).predictions(of:)).map { $0.weight * $0.entropy }
-    let rule = LossRule.token(needsEntropy: true) { prediction, loss in
+    let rule = LossRule.token(needs: .entropy) { prediction, loss in
       let weight = prediction.weight * loss.entropy
       return WeightedLoss(
         value: weight * loss.negativeLogLikelihood, gradientWeight: weight)

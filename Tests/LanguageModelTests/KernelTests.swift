@@ -378,7 +378,7 @@ import Testing
     let targets = [0, n - 1, n / 2, n / 3].map(Int32.init)
     let weights: [Float] = [1, -0.025, 0, 2.5]
     var losses = [ks_token_loss](repeating: ks_token_loss(), count: rows)
-    ks_cross_entropy(logits, targets, &losses, 1, rows, n)
+    ks_cross_entropy(logits, targets, &losses, Int32(KS_ENTROPY | KS_SUPPORT), rows, n)
     var gradient = logits
     ks_cross_entropy_backward(&gradient, targets, losses, weights, 0, rows, n)
     var quick = losses
@@ -397,7 +397,16 @@ import Testing
       let entropy = PlainKernels.entropy(exact.probabilities)
       expect([losses[i].entropy], [entropy], within: [bounds.entropy + u * entropy])
       #expect(Int(losses[i].top) == row.firstIndex(of: bounds.largest))
-      #expect(quick[i].entropy == 0)
+      // Terms that have one sign, over the sum that the entropy is taken with.
+      let support = row.indices.reduce(0) {
+        $0 + (row[$1] <= row[target] ? exact.probabilities[$1] : 0)
+      }
+      expect(
+        [losses[i].support], [support],
+        within: [
+          (bounds.logSum + (abs(row[target] - bounds.largest) + Double(n) + 8) * u) * support
+        ])
+      #expect(quick[i].entropy == 0 && quick[i].support == 0)
       #expect(quick[i].negative_log_likelihood == losses[i].negative_log_likelihood)
 
       let (kept, weight) = (Double(losses[i].log_sum_exp), Double(weights[i]))
@@ -441,10 +450,10 @@ import Testing
     let even = [Float](repeating: 3, count: n)
     let oneHot = (0..<n).map { $0 == n - 1 ? Float(1e4) : -1e4 }
     var losses = [ks_token_loss](repeating: ks_token_loss(), count: 2)
-    ks_cross_entropy(even + oneHot, [0, 0], &losses, 1, 2, n)
+    ks_cross_entropy(even + oneHot, [0, 0], &losses, Int32(KS_ENTROPY | KS_SUPPORT), 2, n)
     #expect(abs(Double(losses[0].entropy) - log(Double(n))) <= 4 * u * log(Double(n)))
-    #expect(losses[0].top == 0)
-    #expect(losses[1].entropy == 0)
+    #expect(losses[0].top == 0 && losses[0].support == 1)
+    #expect(losses[1].entropy == 0 && losses[1].support == (n == 1 ? 1 : 0))
     #expect(losses[1].negative_log_likelihood == (n == 1 ? 0 : 2e4))
     #expect(Int(losses[1].top) == n - 1)
     var gradient = oneHot
@@ -458,7 +467,7 @@ import Testing
       for place in Set([0, n / 2, n - 1]) {
         let logits = (0..<n).map { $0 == place ? broken : Float($0 % 5) }
         var losses = [ks_token_loss()]
-        ks_cross_entropy(logits, [0], &losses, 1, 1, n)
+        ks_cross_entropy(logits, [0], &losses, Int32(KS_ENTROPY), 1, n)
         #expect(losses[0].negative_log_likelihood.isNaN && losses[0].entropy.isNaN)
         #expect((0..<n).contains(Int(losses[0].top)))
         var gradient = logits

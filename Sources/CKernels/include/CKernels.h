@@ -62,11 +62,15 @@ typedef struct {
   float negative_log_likelihood;  ///< nats
   float log_sum_exp;
   float entropy;  ///< nats; 0 unless asked for
+  float support;  ///< the probability of all columns that are no likelier than the target; 0 unless asked for
   int32_t top;    ///< the first column of the largest logit
 } ks_token_loss;
 
-/// One result for each row of logits[R,N].
-void ks_cross_entropy(const float *logits, const int32_t *targets, ks_token_loss *losses, int with_entropy,
+/// What ks_cross_entropy may be asked for beside the loss.
+enum { KS_ENTROPY = 1, KS_SUPPORT = 2 };
+
+/// One result for each row of logits[R,N], with the statistics that are asked for.
+void ks_cross_entropy(const float *logits, const int32_t *targets, ks_token_loss *losses, int statistics,
                       ptrdiff_t rows, ptrdiff_t columns);
 
 /// logits[R,N] become weight[i] * (softmax - one-hot of the target): the gradient of weight[i] * -log p. Where the

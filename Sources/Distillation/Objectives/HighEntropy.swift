@@ -18,7 +18,7 @@ extension Objective {
     -> Objective
   {
     var objective = chainsOfThought(chains)
-    objective.rule = selecting(fraction, needsEntropy: true) { $1.entropy }
+    objective.rule = selecting(fraction, needs: .entropy) { $1.entropy }
     return objective
   }
 }

@@ -47,6 +47,9 @@ public struct Objective: Sendable {
   ///
   /// Precondition: where it is above 1, all examples have the same parts.
   public var examplesPerMean = 1
+  /// Whether each token's reference is the loss that its example had in the epoch before, Σ weight · -log p; below 0 in
+  /// the first epoch.
+  public var comparesWithEpochBefore = false
 
   public init(
     examples: [TrainingExample], rule: LossRule = .weighted, usesDropout: Bool = true

@@ -1,21 +1,29 @@
 import LanguageModel
 
-/// -log p of every predicted token of some examples under a reference model, computed once: what
-/// preference objectives and excess losses compare the student with.
+/// -log p of every predicted token of some examples under a reference model, or what else that says of it, computed
+/// once: what preference objectives and excess losses compare the student with.
 public struct ReferenceLosses: Sendable, Hashable {
-  /// By example, segment and token, in nats; 0 where a token is not predicted.
+  /// By example, segment and token, -log p in nats; 0 where a token is not predicted.
   public let values: [[[Float]]]
 
-  /// One forward pass over `examples`, without dropout.
-  public init(of examples: [TrainingExample], on reference: Decoder, workers: Workers) {
+  /// One forward pass over `examples`, without dropout. `value` takes -log p, or another quantity, from what is known of
+  /// a token.
+  public init(
+    of examples: [TrainingExample], on reference: Decoder, workers: Workers,
+    needs: TokenStatistics = [], value: (TokenLoss) -> Float = { $0.negativeLogLikelihood }
+  ) {
+    let rule = LossRule.token(needs: needs) { prediction, loss in
+      WeightedLoss(
+        value: prediction.weight * loss.negativeLogLikelihood, gradientWeight: prediction.weight)
+    }
     var values = examples.map { $0.tree.segments.map { $0.tokens.map { _ in Float(0) } } }
     // A few at a time: what a pass says of a token takes more room than its loss.
     for start in stride(from: 0, to: examples.count, by: 256) {
       let trees = examples[start..<min(start + 256, examples.count)].map(\.tree)
-      for (offset, loss) in workers.losses(of: trees, on: reference).enumerated() {
+      for (offset, loss) in workers.losses(of: trees, on: reference, rule: rule).enumerated() {
         for token in loss.tokens {
           values[start + offset][token.prediction.segment][token.prediction.index] =
-            token.loss.negativeLogLikelihood
+            value(token.loss)
         }
       }
     }

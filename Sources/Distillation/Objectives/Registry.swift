@@ -16,6 +16,10 @@ extension ObjectiveEntry {
     .unlikelihood,
     .clipped,
     .dynamic,
+    .informationAware,
+    .priorProbability,
+    .priorMass,
+    .gainWeighted,
     .entropy,
     .excessLoss,
     .answerTokens,
@@ -23,6 +27,7 @@ extension ObjectiveEntry {
     .directPreference,
     .positivePreference,
     .stepPreference,
+    .errorInjected,
     .criticalTokens,
     .reinforcement,
   ]

@@ -4,10 +4,10 @@ extension Objective {
   /// Keeps the `fraction` of an example's tokens (at least one) with the highest score, the earlier of
   /// equals, and scales their weights up to the sum of all.
   static func selecting(
-    _ fraction: Float, needsEntropy: Bool = false,
+    _ fraction: Float, needs: TokenStatistics = [],
     by score: @escaping @Sendable (Prediction, TokenLoss) -> Float
   ) -> LossRule {
-    .example(needsEntropy: needsEntropy) { tokens in
+    .example(needs: needs) { tokens in
       let scores = tokens.map { score($0, $1) }
       let count = max(1, Int((fraction * Float(tokens.count)).rounded()))
       let order = tokens.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }
