@@ -3,6 +3,7 @@ import Files
 import KeySteps
 import LanguageModel
 import Reasoning
+import Statistics
 
 /// A prompt with its token ids.
 public struct TokenizedPrompt: Sendable, Hashable {
@@ -38,6 +39,8 @@ public struct EvaluationSettings: Sendable, Hashable {
 public struct EvaluationResult: Sendable {
   /// Its answers; nil if no question was given or a question has no gold answer.
   public var answers: TaskScores?
+  /// How many steps of each response are right, of those where it can be told; see `StepCorrectness`.
+  public var steps: [ResponseSteps] = []
   /// Why there is no accuracy: questions without a gold answer; nil if there is one.
   public var refusal: MissingGoldAnswers?
   /// Questions whose gold answer was taken from the chosen chain.
@@ -46,6 +49,29 @@ public struct EvaluationResult: Sendable {
   public var pairs: [PairScore] = []
   /// Nil if no pair was given.
   public var keySteps: KeyStepMetrics?
+}
+
+/// How many steps of a response are right.
+public struct ResponseSteps: Sendable, Hashable {
+  /// The question's.
+  public var id: String
+  public var task: String
+  public var correctness: StepCorrectness
+}
+
+extension [ResponseSteps] {
+  /// The fraction of all their steps that are right, with its 95 % interval over questions.
+  public var accuracy: Estimate {
+    .ratio(
+      of: map { Double($0.correctness.right) }, over: map { Double($0.correctness.total) })
+  }
+
+  /// All of them, without a task, and if there are several tasks each task's, by name; none where there are no steps.
+  public var byTask: [(task: String?, steps: [ResponseSteps])] {
+    if isEmpty { return [] }
+    let tasks = Dictionary(grouping: self, by: \.task).sorted { $0.key < $1.key }
+    return [(nil, self)] + (tasks.count > 1 ? tasks.map { ($0.key, $0.value) } : [])
+  }
 }
 
 /// Questions that cannot be scored.
@@ -150,6 +176,22 @@ public struct Evaluator {
       ) { AnswerRule.judging(task: $0, matching: settings.matching) })
   }
 
+  /// The steps of `responses`, those to `questions`; of procedural ones where one of `pairs` has the question's right
+  /// chain.
+  private func steps(
+    of responses: [Response], to questions: [TokenizedPrompt], _ pairs: [TokenizedPair]
+  ) -> [ResponseSteps] {
+    let chains = Dictionary(
+      pairs.compactMap { pair in pair.source.map { ($0.questionID, $0.chosen.text) } }
+    ) { first, _ in first }
+    return zip(questions, responses).compactMap { question, response in
+      let prompt = question.prompt
+      return StepCorrectness(
+        of: response.text, question: prompt.text, task: prompt.task, rightChain: chains[prompt.id]
+      ).map { ResponseSteps(id: prompt.id, task: prompt.task, correctness: $0) }
+    }
+  }
+
   /// The student's likelihoods of `pairs`, in their order.
   ///
   /// Throws an `EvaluationError` that names the pair whose likelihood is not a number.
@@ -167,7 +209,9 @@ public struct Evaluator {
     result.derivedGoldAnswers = questions.count { $0.prompt.isGoldAnswerDerived }
     result.refusal = MissingGoldAnswers(questions.map(\.prompt))
     if !questions.isEmpty, result.refusal == nil {
-      result.answers = try answers(to: questions, asking: asking)
+      let responses = try responses(to: questions, asking: asking)
+      result.answers = judged(responses, to: questions)
+      result.steps = steps(of: responses, to: questions, pairs)
     }
     if !pairs.isEmpty {
       result.pairs = try scores(of: pairs)

@@ -33,6 +33,8 @@ extension MetricName {
   public static let accuracy = MetricName("accuracy")
   /// Fraction of responses without an answer; they count as wrong.
   public static let unparsed = MetricName("unparsed")
+  /// Fraction of the steps of responses that are right; see `StepCorrectness`.
+  public static let stepAccuracy = MetricName("step_accuracy")
   /// Accuracy of each task's most frequent gold answer.
   public static let majorityBaseline = MetricName("majority_baseline")
   /// Questions whose gold answer was taken from the chosen chain.

@@ -756,15 +756,18 @@ extension DualChainOfThought {
   ///
   /// The modulus is the one that the question names (`mod 7`), or that of its procedural task.
   public var guessedMistake: Mistake.Kind {
-    let modulus = Self.modulus(in: prompt) ?? ProceduralTask(rawValue: task)?.modulus
+    let modulus =
+      StatedArithmetic.modulus(namedIn: prompt) ?? ProceduralTask(rawValue: task)?.modulus
     func failing(_ chain: ChainOfThought) -> Set<StatedEquation> {
       Set(StatedArithmetic.equations(in: chain.text, modulus: modulus).filter { !$0.holds })
     }
     return failing(rejected).isSubset(of: failing(chosen)) ? .unknown : .calculation
   }
+}
 
-  /// The number after the last "mod" or "modulo" of a question.
-  private static func modulus(in question: String) -> Int? {
+extension StatedArithmetic {
+  /// The number after the last "mod" or "modulo" of a question; nil where it names none.
+  static func modulus(namedIn question: String) -> Int? {
     let words = question.lowercased().split { !($0.isLetter || $0.isNumber) }
     return words.indices.dropLast().last { words[$0] == "mod" || words[$0] == "modulo" }
       .flatMap { Int(words[$0 + 1]) }

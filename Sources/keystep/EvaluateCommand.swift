@@ -18,7 +18,9 @@ struct EvaluateCommand: ParsableCommand {
       --prompts gives accuracy, unparsed (responses without an answer) and majority_baseline (the \
       accuracy of each task's most frequent gold answer) over all prompts; with several tasks also \
       their means over tasks (macro_accuracy and so on), and each task's own, with "task". Every \
-      prompt is asked and its answer compared by the rule of its task. The lines name the "arm", \
+      prompt is asked and its answer compared by the rule of its task. step_accuracy is the fraction of \
+      the responses' equations that hold, of procedural problems (with their --pairs) that of the right \
+      chain's steps up to the first other one. The lines name the "arm", \
       plain without --arm, and the "match", by-task without --match. A student that was trained with \
       --objective answer-sft, mt-re, mt-cot, mt-ra, scott or cascod needs --arm with the same name.
 
@@ -97,6 +99,9 @@ struct EvaluateCommand: ParsableCommand {
         )
       }
       for (name, average) in answers.averages { try show(average, name) }
+    }
+    for (task, steps) in result.steps.byTask {
+      try show(.stepAccuracy, .fraction, steps.accuracy, task: task, isAnswer: true)
     }
     if let metrics = result.keySteps {
       try show(.pairwiseAccuracy, .fraction, metrics.prefersChosen)
