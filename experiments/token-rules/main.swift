@@ -3,8 +3,9 @@ import Experiments
 import Recipes
 
 let rules: [ObjectiveEntry] = [
-  .chains, .dynamic, .entropy, .excessLoss, .answerTokens, .promptWeighted, .keySteps,
-  .directPreference, .positivePreference, .stepPreference, .criticalTokens, .reinforcement,
+  .chains, .dynamic, .informationAware, .priorProbability, .priorMass, .entropy, .excessLoss,
+  .answerTokens, .promptWeighted, .keySteps, .directPreference, .positivePreference,
+  .stepPreference, .errorInjected, .criticalTokens, .reinforcement,
 ]
 
 let experiment = Experiment(
