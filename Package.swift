@@ -23,8 +23,8 @@ func experiment(_ name: String) -> Target {
   .executableTarget(
     name: name,
     dependencies: [
-      "Distillation", "Evaluation", "Experiments", "Files", "KeySteps", "Parameters", "Randomness",
-      "Recipes", "Reasoning", "Tokenizers",
+      "Checkpoints", "Distillation", "Evaluation", "Experiments", "Files", "KeySteps", "Parameters",
+      "Randomness", "Recipes", "Reasoning", "Tokenizers",
     ],
     path: "experiments/\(name)",
     exclude: ["README.md"])
@@ -32,9 +32,9 @@ func experiment(_ name: String) -> Target {
 
 /// The folders under `experiments/`.
 let experiments = [
-  "adapter-spectrum", "alignment-granularity", "baselines", "components", "data-size", "dose",
-  "key-step-ratio", "key-token-validity", "mistake-kinds", "mistake-or-consequence",
-  "negative-forms", "student-size", "token-rules",
+  "adapter-spectrum", "alignment-granularity", "baselines", "big-bench-hard", "components",
+  "data-size", "dose", "key-step-ratio", "key-token-validity", "mistake-kinds",
+  "mistake-or-consequence", "negative-forms", "student-size", "token-rules",
 ]
 
 let package = Package(

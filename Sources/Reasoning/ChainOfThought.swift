@@ -30,6 +30,8 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
     case rectified
     /// A right chain that the teacher turned into a wrong one (the Contrastive CoTs Prompt).
     case corrupted
+    /// A student's own response.
+    case sampled
     /// Read from a file that does not say.
     case recorded
   }

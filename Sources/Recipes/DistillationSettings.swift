@@ -37,7 +37,10 @@ extension DistillationSetup {
       help: "fp32, or stored: the student's own matrices in their file's type"),
     Setting(
       "pairs", .file, [], availability: .pretrained, isAxis: false,
-      help: "dual pairs as JSON lines"),
+      help: "dual pairs as JSON lines; beside --data those to train on in place of the folder's"),
+    Setting(
+      "data", .file, [], availability: .pretrained, isAxis: false,
+      help: "a folder that keystep edit-data wrote, with chains, pairs and held-out questions"),
     Setting(
       specialTokensSetting, .flag, [.text("true")], availability: .pretrained, isAxis: false,
       help: "whether prompts begin with the tokenizer's start tokens (BOS), if it has any"),

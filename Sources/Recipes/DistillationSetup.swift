@@ -37,18 +37,30 @@ public struct DistillationSetup: Sendable {
       if case .text(let path) = settings[name] { path } else { nil }
     }
     if let model = path(Self.modelSetting) {
-      guard let pairs = path("pairs") else {
+      let pairs = path("pairs")
+      guard pairs != nil || path("data") != nil else {
         throw FileError(
-          file: model, expected: "--pairs with dual pairs to train it on", found: "none")
+          file: model, expected: "--pairs with dual pairs to train it on, or --data with a folder",
+          found: "neither")
       }
       let loaded = try Student(
         path: model, includesSpecialTokens: settings[Self.specialTokensSetting] != .text("false"),
         weights: path("base_dtype").flatMap(Decoder.WeightForm.init) ?? .fp32)
       try Self.checkTargets(context, projections: loaded.decoder.configuration.projections)
       modelChecksum = ["model": try Checkpoint.checksum(at: model)]
-      data = try ExperimentData(
-        pairs: pairs, for: loaded, validation: settings.integer("validation_questions"),
-        test: settings.integer("test_questions"), splitSeed: UInt64(settings.integer("data_seed")))
+      let (validation, test, seed) = (
+        settings.integer("validation_questions"), settings.integer("test_questions"),
+        UInt64(settings.integer("data_seed"))
+      )
+      data =
+        if let folder = path("data") {
+          try ExperimentData(
+            folder: folder, pairs: pairs, for: loaded, validation: validation, test: test,
+            seed: seed)
+        } else {
+          try ExperimentData(
+            pairs: pairs ?? "", for: loaded, validation: validation, test: test, splitSeed: seed)
+        }
       let origin = loaded.origin
       pretrained = (FrozenDecoder(loaded.decoder), origin)
     } else {
@@ -500,6 +512,14 @@ public struct DistillationSetup: Sendable {
             split: split, named(.majorityBaseline), group: group, unit: .fraction,
             value: average.majorityBaseline))
       }
+    }
+    for (task, steps) in result.steps.byTask {
+      add(
+        .stepAccuracy, group: task ?? "", steps.accuracy,
+        MetricItems(
+          steps.map {
+            (id: $0.id, value: Double($0.correctness.right), weight: Double($0.correctness.total))
+          }))
     }
     if result.derivedGoldAnswers > 0 {
       metrics.append(

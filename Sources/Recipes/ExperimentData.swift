@@ -3,6 +3,7 @@ import Evaluation
 import Files
 import Foundation
 import LanguageModel
+import Randomness
 import Reasoning
 import Teachers
 import Tokenizers
@@ -95,17 +96,79 @@ extension ExperimentData {
       ])
   }
 
+  /// Throws where a task's name cannot stand in a CSV.
+  private static func checkTasks(_ tasks: [(id: String, task: String)], file: String) throws {
+    for (id, task) in tasks where CSV.isFormula(task) {
+      throw FileError(
+        file: file, location: "task of \(id)", expected: CSV.plainField, found: "\"\(task)\"")
+    }
+  }
+
+  /// What `keystep edit-data` wrote to `folder`: the chains of `train.chains.jsonl` for stage 1, the dual pairs of
+  /// `train.pairs.jsonl` or of the file `pairs`, and the questions of `validation.prompts.jsonl` and
+  /// `test.prompts.jsonl`, at most as many of each as asked for, drawn by `seed`. `out-of-domain.prompts.jsonl`, where it is
+  /// there, is a second test. The dual pairs of those parts, where there are any, are scored with them.
+  ///
+  /// Throws a `FileError` where a file is missing or has no line.
+  public init(
+    folder: String, pairs path: String?, for student: Student, validation: Int, test: Int,
+    seed: UInt64
+  ) throws {
+    let tokenizer = try student.exampleTokenizer()
+    var files: [String: String] = [:]
+    func file(_ name: String) -> String {
+      files[name] = "\(folder)/\(name)"
+      return "\(folder)/\(name)"
+    }
+    func part(_ part: String, _ name: String, at most: Int) throws -> Test {
+      let path = file(part + ".prompts.jsonl")
+      let prompts = try JSONLines.prompts(at: path)
+      try Self.checkTasks(prompts.map { ($0.id, $0.task) }, file: path)
+      var random = SeededGenerator(seed: seed, stream: name)
+      let drawn = Set(prompts.indices.shuffled(using: &random).prefix(most))
+      let kept = prompts.indices.filter(drawn.contains).map { prompts[$0] }
+      let ids = Set(kept.map(\.id))
+      let pairs = folder + "/\(part).pairs.jsonl"
+      let all =
+        FileManager.default.fileExists(atPath: pairs)
+        ? try JSONLines.pairs(at: file(part + ".pairs.jsonl")) : []
+      return Test(
+        name: name, questions: try tokenizer.tokenize(kept, file: path),
+        pairs: try tokenizer.tokenize(all.filter { ids.contains($0.questionID) }, file: pairs))
+    }
+    let chainFile = file("train.chains.jsonl")
+    let chains = try JSONLines.chains(at: chainFile).filter { $0.isCorrect != false }
+    guard !chains.isEmpty else {
+      throw FileError(nothingIn: chainFile, expected: "right chain")
+    }
+    let pairFile = path ?? file("train.pairs.jsonl")
+    if let path { files["pairs"] = path }
+    let pairs = try JSONLines.pairs(at: pairFile)
+    guard !pairs.isEmpty else { throw FileError(nothingIn: pairFile, expected: "dual pair") }
+    func tokenized(_ chains: [ChainOfThought]) throws -> [TokenizedChain] {
+      try tokenizer.tokenize(chains, file: chainFile)
+    }
+    let training = TrainingData(
+      correct: try tokenized(chains.filter { $0.origin != .rectified }),
+      rectified: try tokenized(chains.filter { $0.origin == .rectified }),
+      pairs: try tokenizer.tokenize(pairs, file: pairFile), tokenizer: tokenizer, file: pairFile)
+    var tests = [try part("test", "in domain", at: test)]
+    if FileManager.default.fileExists(atPath: folder + "/out-of-domain.prompts.jsonl") {
+      tests.append(try part("out-of-domain", "out of domain", at: test))
+    }
+    let held = try part("validation", "validation", at: validation)
+    self.init(
+      trainingSets: [training], validation: held, tests: tests, tokenizer: tokenizer,
+      checksums: try files.mapValues { try SHA256.hex(ofFileAt: $0) })
+  }
+
   /// Dual pairs of a file, split by question. Stage 1 learns from their right chains; all count as
   /// the teacher's own.
   public init(
     pairs path: String, for student: Student, validation: Int, test: Int, splitSeed: UInt64
   ) throws {
     let pairs = try JSONLines.pairs(at: path)
-    for pair in pairs where CSV.isFormula(pair.task) {
-      throw FileError(
-        file: path, location: "task of \(pair.questionID)", expected: CSV.plainField,
-        found: "\"\(pair.task)\"")
-    }
+    try Self.checkTasks(pairs.map { ($0.questionID, $0.task) }, file: path)
     let tokenizer = try student.exampleTokenizer()
     let tokenized = try tokenizer.tokenize(pairs, file: path)
     let split = QuestionSplit(

@@ -11,6 +11,25 @@ public struct RecordedAnnotations: Hashable, Sendable {
   /// Where a question stands, by its normalised text.
   private var indices: [String: Int] = [:]
 
+  public init() {}
+
+  /// Adds those of another file. A question of both keeps the id and the task of the first.
+  public mutating func add(_ other: RecordedAnnotations) {
+    for (question, responses) in zip(other.questions, other.chains) {
+      let index = indices[question.normalisedText] ?? questions.count
+      if index == questions.count {
+        indices[question.normalisedText] = index
+        questions.append(question)
+        chains.append([])
+      }
+      chains[index] += responses.map { response in
+        var response = response
+        (response.questionID, response.task) = (questions[index].id, questions[index].task)
+        return response
+      }
+    }
+  }
+
   /// Adds a response to `question`.
   ///
   /// - Parameter isCorrect: nil where the gold answer is to tell.

@@ -11,7 +11,17 @@ import Tokenizers
 
 extension QuestionFormat: ExpressibleByArgument {}
 extension RecordedFormat: ExpressibleByArgument {}
-extension Mistake.Kind: ExpressibleByArgument {}
+
+/// Where wrong chains come from.
+enum MistakeSource: String, CaseIterable, ExpressibleByArgument {
+  /// Kinds of mistake that the simulated teacher makes.
+  case logical, knowledge, calculation
+  /// The student's own responses.
+  case student
+
+  var kind: Mistake.Kind? { Mistake.Kind(rawValue: rawValue) }
+}
+
 extension EndpointTeacher.TokenLimit: ExpressibleByArgument {}
 extension EndpointTeacher.Kind: EnumerableFlag {}
 
@@ -77,8 +87,10 @@ struct TeacherOptions: ParsableArguments {
   @Option(help: "local: prompts decoded at once.")
   var batch = 16
   @OptionGroup var compute: ComputeOptions
-  @Option(help: "recorded: the file of annotations.")
-  var recorded: String?
+  @Option(
+    parsing: .singleValue,
+    help: "recorded: a file of annotations; several with several --recorded.")
+  var recorded: [String] = []
   @Option(
     help:
       "recorded: bbh, gsm8k-solutions, instructions (instruction, output, response), preferences (input, chosen, rejected) or trl (prompt, chosen, rejected)."
@@ -88,8 +100,11 @@ struct TeacherOptions: ParsableArguments {
   var accuracy = 0.7
   @Option(
     parsing: .upToNextOption,
-    help: "procedural: the kinds of mistake it makes, equally often.")
-  var mistakes: [Mistake.Kind] = [.logical, .knowledge, .calculation]
+    help: """
+      procedural: the kinds of mistake it makes, equally often; student, in edit-data: those of the student's own \
+      responses, in place of the teacher's.
+      """)
+  var mistakes: [MistakeSource] = [.logical, .knowledge, .calculation]
   @Option(
     help: """
       Requests under way at the same time; where left out 8, for a local teacher four times the batch.
@@ -117,7 +132,7 @@ struct TeacherOptions: ParsableArguments {
       require("model", model)
     case .local: require("model", model)
     case .recorded:
-      require("recorded", recorded)
+      require("recorded", recorded.first)
       require("recorded-format", recordedFormat)
     case .procedural: break
     }
@@ -131,7 +146,9 @@ struct TeacherOptions: ParsableArguments {
         problems.append("--\(name) must be at least 0, not \(value)")
       }
     }
-    if mistakes.contains(.unknown) { problems.append("--mistakes must name known kinds") }
+    if mistakes.contains(.student), mistakes.count > 1 {
+      problems.append("--mistakes student stands alone")
+    }
     if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
 }
@@ -281,17 +298,22 @@ struct AnnotationOptions: ParsableArguments {
         student, identity: LocalTeacher.identity(of: model, adapter: teacher.adapter),
         workers: teacher.compute.team, batch: teacher.batch)
     case .recorded:
-      let file = teacher.recorded ?? ""
       let format = teacher.recordedFormat ?? .trl
-      let annotations = try format.annotations(at: file)
+      var annotations = RecordedAnnotations()
+      for file in teacher.recorded { annotations.add(try format.annotations(at: file)) }
       if asked.isEmpty {
         asked = annotations.questions
         family = format == .bigBenchHard ? .reasoning : nil
       }
       who = RecordedTeacher(
-        annotations, name: "\(format.rawValue) \(try SHA256.hex(ofFileAt: file))")
+        annotations,
+        name: ([format.rawValue] + (try teacher.recorded.map(SHA256.hex(ofFileAt:))))
+          .joined(separator: " "))
     case .procedural:
-      func fraction(_ kind: Mistake.Kind) -> Double { teacher.mistakes.contains(kind) ? 1 : 0 }
+      let kinds =
+        teacher.mistakes.contains(.student)
+        ? [.logical, .knowledge, .calculation] : teacher.mistakes.compactMap(\.kind)
+      func fraction(_ kind: Mistake.Kind) -> Double { kinds.contains(kind) ? 1 : 0 }
       let made = try ProceduralData.Problems(
         ProceduralData.Settings(
           trainQuestions: questions.questionsCount, validationQuestions: validation ?? 200,
@@ -304,7 +326,7 @@ struct AnnotationOptions: ParsableArguments {
       problems = made
       who = made.teacher
     }
-    let files = questions.questions.isEmpty ? [teacher.recorded ?? ""] : questions.questions
+    let files = questions.questions.isEmpty ? teacher.recorded : questions.questions
     if asked.isEmpty {
       throw FileError(nothingIn: files.joined(separator: ", "), expected: "question")
     }

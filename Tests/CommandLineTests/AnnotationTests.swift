@@ -52,6 +52,99 @@ import Testing
     }
   }
 
+  @Test("With --mistakes student wrong chains are the student's own, each nearest to its right one")
+  func studentMistakes() throws {
+    let place = try Workplace()
+    func path(_ name: String) -> String { "\(place.path)/\(name)" }
+    let teacher = [
+      "edit-data", "--teacher", "procedural", "--questions-count", "24", "--validation", "3",
+      "--test", "3", "--seed", "2",
+    ]
+    func run(_ arguments: [String]) throws -> Call {
+      let call = try runExecutable(executable("keystep"), arguments)
+      #expect(call.status == 0, "\(call.errors)")
+      return call
+    }
+    _ = try run(teacher + ["--output", path("data")])
+    // A student that has only begun to learn.
+    _ = try run([
+      "train", "--preset", "procedural", "--tokenizer", path("data/tokenizer.json"), "--chains",
+      path("data/train.chains.jsonl"), "--objective", "sft", "--tuning", "full",
+      "--learning-rate", "5e-3", "--batch-size", "24", "--steps", "80", "--seed", "1", "--output",
+      path("student"),
+    ])
+    func mistakes(_ output: String) throws -> Call {
+      try run(
+        teacher + [
+          "--mistakes", "student", "--student", path("student"), "--samples", "3",
+          "--sample-temperature", "1", "--max-new-tokens", "100", "--output", path(output),
+        ])
+    }
+    let call = try mistakes("own")
+    let told = try #require(
+      call.errors.firstMatch(
+        of:
+          /student: (\d+) responses to (\d+) questions, (\d+) right, (\d+) wrong, (\d+) without an answer, (\d+) truncated/
+      ))
+    let counts = [told.1, told.2, told.3, told.4, told.5, told.6].compactMap { Int($0) }
+    #expect(counts[0] == 3 * counts[1] && counts[0] == counts[2...].reduce(0, +))
+    let pairs = try objects(place, "own/train.pairs.jsonl")
+    #expect(!pairs.isEmpty && pairs.count <= 24)
+    for pair in pairs {
+      #expect(pair["rejected_origin"] as? String == "sampled")
+      #expect(pair["chosen_origin"] as? String != "sampled")
+      let answer = try #require(pair["answer"] as? String)
+      #expect((pair["chosen"] as? String)?.hasSuffix("ans \(answer)") == true)
+      #expect((pair["rejected"] as? String)?.hasSuffix("ans \(answer)") == false)
+    }
+    // The right chains and the parts are those of a call without the student.
+    for name in ["train.chains", "train.prompts", "test.prompts"] {
+      #expect(try place.text("own/\(name).jsonl") == place.text("data/\(name).jsonl"))
+    }
+    _ = try mistakes("again")
+    #expect(try place.text("again/train.pairs.jsonl") == place.text("own/train.pairs.jsonl"))
+
+    for (arguments, message) in [
+      (["--mistakes", "student"], "--mistakes student and --student must be given together"),
+      (["--student", "m"], "--mistakes student and --student must be given together"),
+      (["--mistakes", "student", "logical", "--student", "m"], "--mistakes student stands alone"),
+      (["--out-of-domain", "arc=a.json"], "--teacher procedural makes up its out-of-domain"),
+    ] {
+      let refused = try runExecutable(
+        executable("keystep"), teacher + arguments + ["--output", path("none")])
+      #expect(refused.status != 0 && refused.errors.contains(message), "\(refused.errors)")
+    }
+  }
+
+  @Test("edit-data takes several recorded files, and questions of another domain as a second test")
+  func severalFiles() throws {
+    let place = try Workplace()
+    func recorded(_ name: String, _ answer: Int) throws -> String {
+      try place.file(
+        name,
+        """
+        {"prompt": "How many are \(answer) and 0?", "chosen": "The answer is \(answer).", \
+        "rejected": "The answer is 99.", "answer": "\(answer)"}
+        """)
+    }
+    let other = try place.file(
+      "other.jsonl", #"{"question": "How many legs has a cat?", "answer": "4"}"# + "\n")
+    let call = try keystep(
+      "edit-data", "--teacher", "recorded", "--recorded-format", "trl", "--recorded",
+      try recorded("a.jsonl", 5), "--recorded", try recorded("b.jsonl", 6), "--validation", "0",
+      "--test", "1", "--out-of-domain", "jsonl=\(other)", "--output", place.path + "/data")
+    #expect(
+      call.status == 0 && call.output.contains("out-of-domain: 1 questions"), "\(call.errors)")
+    let questions = try ["train", "test"].flatMap { try objects(place, "data/\($0).prompts.jsonl") }
+    #expect(Set(questions.compactMap { $0["answer"] as? String }) == ["5", "6"])
+    let others = try objects(place, "data/out-of-domain.prompts.jsonl")
+    #expect(others.count == 1 && others[0]["answer"] as? String == "4")
+    let refused = try keystep(
+      "edit-data", "--teacher", "recorded", "--recorded-format", "trl", "--recorded", other,
+      "--out-of-domain", "csv=\(other)", "--output", place.path + "/data")
+    #expect(refused.status != 0 && refused.errors.contains("csv="), "\(refused.errors)")
+  }
+
   private let solutions = fixture("reasoning/gsm8k-solutions.jsonl").path
 
   @Test("edit-data takes recorded solutions and splits them by question")

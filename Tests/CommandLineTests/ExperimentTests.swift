@@ -19,8 +19,9 @@ import Testing
   func all() {
     #expect(
       Self.names == [
-        "adapter-spectrum", "alignment-granularity", "baselines", "components", "data-size", "dose",
-        "key-step-ratio", "key-token-validity", "mistake-kinds", "mistake-or-consequence",
+        "adapter-spectrum", "alignment-granularity", "baselines", "big-bench-hard", "components",
+        "data-size", "dose", "key-step-ratio", "key-token-validity", "mistake-kinds",
+        "mistake-or-consequence",
         "negative-forms", "student-size", "token-rules",
       ])
   }

@@ -97,6 +97,69 @@ import Testing
     #expect(error?.description.contains("more than 16 questions") == true)
   }
 
+  @Test("A folder of edit-data gives chains, pairs and tests, as many questions as asked for")
+  func folder() throws {
+    let folder = try TemporaryFolder()
+    func pair(_ index: Int) -> String {
+      #"{"prompt": "\#(10 + index) 4", "chosen": "5 \#(30 + index)", "rejected": "6 7", "#
+        + #""id": "q\#(index)", "answer": "5", "task": "pens"}"#
+    }
+    func prompt(_ index: Int) -> String {
+      #"{"prompt": "\#(10 + index) 4", "id": "q\#(index)", "answer": "5", "task": "pens"}"#
+    }
+    func chain(_ index: Int, _ rest: String) -> String {
+      #"{"prompt": "\#(10 + index) 4", "response": "5 \#(30 + index)", "id": "q\#(index)", \#(rest)}"#
+    }
+    func write(_ lines: [String], _ name: String) throws {
+      try folder.write(lines.joined(separator: "\n"), to: "data/\(name).jsonl")
+    }
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/data", withIntermediateDirectories: true)
+    try write(
+      [
+        chain(0, #""is_correct": true"#), chain(1, #""is_correct": false"#),
+        chain(2, #""is_correct": true, "origin": "rectified""#),
+      ], "train.chains")
+    try write([pair(0), pair(2)], "train.pairs")
+    try write((3..<9).map(prompt), "test.prompts")
+    try write((3..<9).map(pair), "test.pairs")
+    try write((9..<12).map(prompt), "validation.prompts")
+    let student = try Student(path: numberedModel(in: folder.path))
+    func data(_ seed: UInt64 = 1, pairs: String? = nil) throws -> ExperimentData {
+      try ExperimentData(
+        folder: folder.path + "/data", pairs: pairs, for: student, validation: 2, test: 4,
+        seed: seed)
+    }
+    let first = try data()
+    #expect(first.trainingSets[0].correct.map(\.id) == ["q0"])
+    #expect(first.trainingSets[0].rectified.map(\.id) == ["q2"])
+    #expect(first.trainingSets[0].pairs.map(\.id) == ["q0", "q2"])
+    #expect(first.validation.questions.count == 2 && first.validation.pairs.isEmpty)
+    #expect(first.tests.map(\.name) == ["in domain"])
+    let ids = first.tests[0].questions.map(\.prompt.id)
+    #expect(ids.count == 4 && ids == ids.sorted() && first.tests[0].pairs.map(\.id) == ids)
+    #expect(try data().tests[0].questions == first.tests[0].questions)
+    #expect(
+      try (2..<12).contains { try data(UInt64($0)).tests[0].questions != first.tests[0].questions })
+
+    // Another file of pairs, and questions of another domain.
+    try write([pair(2)], "own")
+    try write((20..<22).map(prompt), "out-of-domain.prompts")
+    let own = try data(pairs: folder.path + "/data/own.jsonl")
+    #expect(own.trainingSets[0].pairs.map(\.id) == ["q2"])
+    #expect(own.tests.map(\.name) == ["in domain", "out of domain"])
+    #expect(own.tests[1].questions.count == 2 && own.checksums != first.checksums)
+
+    try write([], "train.pairs")
+    let empty = #expect(throws: FileError.self) { try data() }
+    #expect(empty?.description.contains("train.pairs.jsonl") == true)
+    try FileManager.default.removeItem(atPath: folder.path + "/data/test.prompts.jsonl")
+    let missing = #expect(throws: FileError.self) {
+      try data(pairs: folder.path + "/data/own.jsonl")
+    }
+    #expect(missing?.file.hasSuffix("test.prompts.jsonl") == true)
+  }
+
   /// Pairs of eight questions of the task `pens`, without gold answers.
   private func data(chosen: (Int) -> String, in folder: TemporaryFolder) throws -> ExperimentData {
     let lines = (0..<8).map { index in
