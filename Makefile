@@ -1,7 +1,7 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment status cluster-test list student notebooks bench bench-peers bench-7b coverage fuzz torture sanitize reproducibility interop format lint
+.PHONY: help setup build test experiment status cluster-test list student notebooks bench bench-peers bench-7b coverage fuzz torture sanitize soak reproducibility interop format lint
 export NAME ARGS MODEL PAIRS ENGINE SLURM
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
@@ -66,6 +66,9 @@ torture: setup ## kill a small sweep 100 times and compare it with an uninterrup
 
 sanitize: setup ## run the tests under the sanitizers of addresses, undefined behaviour and threads [ARGS="thread --filter Trainer"]
 	@scripts/sanitize.sh $$ARGS
+
+soak: setup ## run a sweep and note its memory, descriptors and pace once a minute: NAME=dose [ARGS="--seeds 10"]
+	@scripts/soak.sh
 
 reproducibility: setup ## train twice alike, and with other workers, kernels and precision, and compare; as CSV
 	swift build -c release --product keystep-bench

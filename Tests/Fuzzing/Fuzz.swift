@@ -1,4 +1,5 @@
 import ArgumentParser
+import Experiments
 import Files
 import Foundation
 import Randomness
@@ -23,6 +24,8 @@ struct Fuzz: ParsableCommand {
   @Option var seed: UInt64 = 1
   @Option(help: "Where failing inputs go, as READER-SEED-NUMBER.")
   var failures = "fuzz-failures"
+  @Option(help: "A CSV of campaigns that came to their end; the rows of other readers stay.")
+  var output = "results/fuzz.csv"
   @Option(help: "Tests/Fixtures.")
   var fixtures = "Tests/Fixtures"
   @Option(help: "Read this input once instead, in this process.")
@@ -170,10 +173,29 @@ struct Fuzz: ParsableCommand {
       }
     }
     let seconds = Date().timeIntervalSince(start)
+    let read = min(page.number, inputs)
     say(
-      "\(reader.name): \(min(page.number, inputs)) inputs, \(failed) failures, "
+      "\(reader.name): \(read) inputs, \(failed) failures, "
         + String(format: "%.0f s, %.0f inputs/s", seconds, Double(page.number) / seconds))
+    try note([
+      reader.name, "\(seed)", "\(read)", "\(failed)", String(format: "%.0f", seconds),
+      CodeVersion().citation,
+    ])
     return failed
+  }
+
+  private static let columns = ["reader", "seed", "inputs", "failures", "seconds", "commit"]
+
+  /// Puts `row` in place of that of the same reader and seed.
+  private func note(_ row: [String]) throws {
+    let known =
+      FileManager.default.fileExists(atPath: output)
+      ? try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").dropFirst()
+        .map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } : []
+    let rows = known.filter { $0.prefix(2) != row.prefix(2) } + [row]
+    try AtomicFile.write(
+      CSV.text([Self.columns] + rows.sorted { $0.prefix(2).joined() < $1.prefix(2).joined() }),
+      to: output)
   }
 
   /// Runs a process from input `next` on. Returns why it did not reach the end; nil where it did.

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs the experiment $NAME with the words of $ARGS and notes, once a minute, the memory and the descriptors of its
+# process and how many of its runs are finished, in results/soak.csv. A sweep that was stopped goes on; its minutes are
+# added, with another process number.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+name=${NAME:-}
+if [ -z "$name" ] || [ ! -f "experiments/$name/main.swift" ]; then
+  printf 'NAME: expected the name of an experiment, found "%s". There are:\n' "$name" >&2
+  scripts/list.sh >&2
+  exit 2
+fi
+words=$(xargs -rn1 printf '%s\n' <<<"${ARGS:-}")
+arguments=()
+[ -z "$words" ] || mapfile -t arguments <<<"$words"
+export KEYSTEP_WITHOUT_COMMAND=1
+swift build -c release --product "$name"
+
+output=results/soak.csv
+header=experiment,process,seconds,resident_mib,descriptors,finished_runs,commit,processor
+[ -e "$output" ] || printf '%s\n' "$header" >"$output"
+commit=$(git rev-parse HEAD)
+processor=$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)
+
+"$(swift build -c release --show-bin-path)/$name" "${arguments[@]}" &
+process=$!
+trap 'kill -INT "$process" 2>/dev/null; wait "$process"' INT TERM HUP
+start=$SECONDS
+while [ -d "/proc/$process" ]; do
+  resident=$(awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$process/status" 2>/dev/null || true)
+  if [ -n "$resident" ]; then
+    descriptors=$(find "/proc/$process/fd" -mindepth 1 2>/dev/null | wc -l)
+    finished=$(find "runs/$name/records" -name '*.json' 2>/dev/null | wc -l)
+    printf '%s,%s,%s,%.1f,%s,%s,%s,"%s"\n' "$name" "$process" $((SECONDS - start)) "$resident" "$descriptors" \
+      "$finished" "$commit" "$processor" >>"$output"
+  fi
+  # Wakes up when the process ends.
+  timeout 60 tail --pid="$process" -f /dev/null || true
+done
+wait "$process"
