@@ -5,8 +5,12 @@
 #include <stdint.h>
 #include <string.h>
 
-// A kernel is compiled for three instruction sets; the program picks one as it starts.
-#if defined(__x86_64__) && defined(__linux__)
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+
+// A kernel is compiled for three instruction sets; the program picks one as it starts, before ThreadSanitizer is ready.
+#if defined(__x86_64__) && defined(__linux__) && !__has_feature(thread_sanitizer)
 #define KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KERNEL
