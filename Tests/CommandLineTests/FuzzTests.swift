@@ -14,11 +14,13 @@ import Testing
       executable("fuzz"),
       [
         "--inputs", "400", "--seed", "2", "--fixtures", root + "/Tests/Fixtures", "--failures",
-        place.path + "/failures",
+        place.path + "/failures", "--output", place.path + "/fuzz.csv",
       ])
     #expect(call.status == 0, "\(call.output)\(call.errors)")
     #expect(call.lines.count >= 35)
     #expect(call.lines.allSatisfy { $0.contains(": 400 inputs, 0 failures") }, "\(call.output)")
+    let noted = try place.text("fuzz.csv").split(separator: "\n")
+    #expect(noted.count == call.lines.count + 1 && noted[1].contains(",2,400,0,"), "\(noted)")
   }
 
   @Test("Inputs on which a reader once failed are read or refused")
