@@ -16,18 +16,26 @@ public struct RecordedAnnotations: Hashable, Sendable {
   /// Adds those of another file. A question of both keeps the id and the task of the first.
   public mutating func add(_ other: RecordedAnnotations) {
     for (question, responses) in zip(other.questions, other.chains) {
-      let index = indices[question.normalisedText] ?? questions.count
-      if index == questions.count {
-        indices[question.normalisedText] = index
-        questions.append(question)
-        chains.append([])
-      }
+      let index = index(of: question)
+      let known = questions[index]
       chains[index] += responses.map { response in
         var response = response
-        (response.questionID, response.task) = (questions[index].id, questions[index].task)
+        (response.questionID, response.task) = (known.id, known.task)
+        response.prompt = known.prompt
         return response
       }
     }
+  }
+
+  /// Where `question` stands, behind the others if it is new.
+  private mutating func index(of question: Question) -> Int {
+    let index = indices[question.normalisedText] ?? questions.count
+    if index == questions.count {
+      indices[question.normalisedText] = index
+      questions.append(question)
+      chains.append([])
+    }
+    return index
   }
 
   /// Adds a response to `question`.
@@ -37,12 +45,7 @@ public struct RecordedAnnotations: Hashable, Sendable {
     _ text: String, to question: Question, isCorrect: Bool? = nil,
     origin: ChainOfThought.Origin = .recorded, mistake: Mistake? = nil
   ) {
-    let index = indices[question.normalisedText] ?? questions.count
-    if index == questions.count {
-      indices[question.normalisedText] = index
-      questions.append(question)
-      chains.append([])
-    }
+    let index = index(of: question)
     let known = questions[index]
     let reading = AnswerRule.judging(task: known.task)
       .read(text, gold: known.answer ?? "", options: known.options)
