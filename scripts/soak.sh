@@ -5,17 +5,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# It builds the program and then becomes it.
+scripts/experiment.sh &
+process=$!
+trap 'kill -INT "$process" 2>/dev/null; wait "$process"' INT TERM HUP
 name=${NAME:-}
-if [ -z "$name" ] || [ ! -f "experiments/$name/main.swift" ]; then
-  printf 'NAME: expected the name of an experiment, found "%s". There are:\n' "$name" >&2
-  scripts/list.sh >&2
-  exit 2
-fi
-words=$(xargs -rn1 printf '%s\n' <<<"${ARGS:-}")
-arguments=()
-[ -z "$words" ] || mapfile -t arguments <<<"$words"
-export KEYSTEP_WITHOUT_COMMAND=1
-swift build -c release --product "$name"
+while [ "$(basename "$(readlink "/proc/$process/exe")")" != "$name" ]; do
+  [ -d "/proc/$process" ] || { wait "$process"; exit; }
+  sleep 1
+done
 
 output=results/soak.csv
 header=experiment,process,seconds,resident_mib,descriptors,finished_runs,commit,processor
@@ -23,9 +21,6 @@ header=experiment,process,seconds,resident_mib,descriptors,finished_runs,commit,
 commit=$(git rev-parse HEAD)
 processor=$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)
 
-"$(swift build -c release --show-bin-path)/$name" "${arguments[@]}" &
-process=$!
-trap 'kill -INT "$process" 2>/dev/null; wait "$process"' INT TERM HUP
 start=$SECONDS
 while [ -d "/proc/$process" ]; do
   resident=$(awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$process/status" 2>/dev/null || true)
