@@ -219,4 +219,10 @@ extension [Setting] {
       .with("stage1_steps", [.integer(700)], variant: [.integer(20)])
       .with("problem_steps", [.text("2+4")]).with("out_of_domain_steps", [.text("3")])
   }
+
+  /// The same with a teacher that is right on 61 % of the problems of two steps and on 39 % of those of four, so that
+  /// rectified chains teach what the originally right ones lack: the long problems.
+  public func withDifficultTeaching() -> [Setting] {
+    with("teacher_accuracy", [.number(0.95)]).with("teacher_step_accuracy", [.number(0.8)])
+  }
 }
