@@ -1,8 +1,8 @@
 # `make` alone prints the targets. A variable reaches its script through the environment, so that any text in it survives.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test experiment status cluster-test list student notebooks bench bench-peers bench-7b coverage fuzz torture sanitize soak reproducibility interop format lint
-export NAME ARGS MODEL PAIRS ENGINE SLURM
+.PHONY: help setup build test experiment status cluster-test list student notebooks bench bench-peers bench-7b coverage fuzz torture sanitize soak reproducibility interop documents manual documentation format lint
+export NAME ARGS MODEL PAIRS ENGINE SLURM PREFIX
 
 SOURCES := Package.swift Sources Tests experiments examples benchmarks
 
@@ -45,6 +45,15 @@ interop: setup ## check keystep with llama.cpp's server, datasets, TRL and PEFT
 
 notebooks: ## execute notebooks-md/ in a scratch folder
 	@scripts/notebooks.sh
+
+documents: ## execute the commands that README, docs/ and the experiments' READMEs show, on small stand-ins
+	python3 scripts/check_commands.py $$ARGS
+
+manual: setup ## make the command's man pages and shell completions: .build/share, or installed with PREFIX=~/.local
+	@scripts/manual.sh
+
+documentation: setup ## build the reference of the public API with DocC: .build-documentation/site
+	@scripts/documentation.sh
 
 bench: setup ## measure steps, decoding, alignment, and how cost grows: [PAIRS=pairs.jsonl]
 	swift build -c release --product keystep-bench
