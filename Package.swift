@@ -42,7 +42,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     "Files", "Parameters", "Randomness", "KeySteps", "LinearAlgebra", "Statistics", "Checkpoints",
-    "Tokenizers",
+    "Tokenizers", "ChatTemplates",
     "LanguageModel", "Reasoning", "Teachers", "Distillation", "Evaluation", "Experiments",
     "Reports", "Recipes",
   ].map { .library(name: $0, targets: [$0]) },
@@ -63,6 +63,7 @@ let package = Package(
     library("Statistics", ["LinearAlgebra", "Randomness"]),
     library("Checkpoints", ["Files"]),
     library("Tokenizers", ["Files", "Checkpoints"]),
+    library("ChatTemplates", ["Files", "Checkpoints"]),
     library(
       "LanguageModel", ["LinearAlgebra", "CKernels", "Checkpoints", "Files", "Randomness"]),
     library("Reasoning", ["Files", "KeySteps", "Randomness"]),
@@ -104,6 +105,7 @@ let package = Package(
     tests("Statistics", ["Randomness"]),
     tests("Checkpoints", ["Files", "Randomness"]),
     tests("Tokenizers", ["Files", "Randomness"]),
+    tests("ChatTemplates", ["Files"]),
     tests("LanguageModel", ["CKernels", "Checkpoints", "Files", "LinearAlgebra", "Randomness"]),
     tests("Reasoning", ["Files", "Randomness"]),
     tests("Teachers", ["Files", "Randomness", "Reasoning"]),

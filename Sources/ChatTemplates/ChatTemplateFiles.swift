@@ -1,0 +1,117 @@
+import Checkpoints
+import Files
+
+extension ChatTemplate {
+  /// The template of a GGUF file (`tokenizer.chat_template`) or of a Hugging Face folder; nil where it has none.
+  ///
+  /// In a folder it is the first of `chat_template.jinja`, `chat_template.json` and the `chat_template` of
+  /// `tokenizer_config.json` that is there. Where templates have names, it is the one called "default".
+  ///
+  /// - Parameter path: a `.gguf` file, a folder, or a file in it (`model.safetensors`, `tokenizer.json`).
+  ///
+  /// Throws a `FileError` where a file can't be read, or the template can't be parsed.
+  public static func ofModel(_ path: String) throws -> ChatTemplate? {
+    if path.hasSuffix(".gguf") {
+      let file = try GGUFFile(path: path)
+      guard case .string(let source)? = file.metadata["tokenizer.chat_template"] else { return nil }
+      let tokens = sequenceTokens(of: file)
+      return try ChatTemplate(
+        source: source, file: "\(path): tokenizer.chat_template", bosToken: tokens.bos,
+        eosToken: tokens.eos)
+    }
+    let folder = folder(of: path)
+    guard let (source, file) = try sourceInFolder(folder) else { return nil }
+    let tokens = try sequenceTokens(inFolder: folder)
+    return try ChatTemplate(source: source, file: file, bosToken: tokens.bos, eosToken: tokens.eos)
+  }
+
+  /// The template in the file at `path`, for the model at `model`, whose tokens it sees as `bos_token` and `eos_token`.
+  ///
+  /// Throws a `FileError` where a file can't be read, or the template can't be parsed.
+  public static func ofFile(_ path: String, model: String?) throws -> ChatTemplate {
+    let bytes = try FileContents.text(of: path)
+    guard let source = String(validating: bytes, as: UTF8.self) else {
+      throw FileError(
+        file: path, expected: "a text file in UTF-8", found: "bytes that are not UTF-8")
+    }
+    let tokens =
+      switch model {
+      case nil: (bos: String?.none, eos: String?.none)
+      case let model? where model.hasSuffix(".gguf"): sequenceTokens(of: try GGUFFile(path: model))
+      case let model?: try sequenceTokens(inFolder: folder(of: model))
+      }
+    return try ChatTemplate(source: source, file: path, bosToken: tokens.bos, eosToken: tokens.eos)
+  }
+
+  private static func folder(of path: String) -> String {
+    FileContents.isFolder(path) ? path : AtomicFile.folder(of: path)
+  }
+
+  // MARK: GGUF
+
+  /// The tokens that begin and end a sequence; those of a "llama" vocabulary have the ids 1 and 2 where the file names
+  /// none, as in llama.cpp.
+  private static func sequenceTokens(of file: GGUFFile) -> (bos: String?, eos: String?) {
+    guard case .strings(let tokens)? = file.metadata["tokenizer.ggml.tokens"] else {
+      return (nil, nil)
+    }
+    let isLlama = file.metadata["tokenizer.ggml.model"] == .string("llama")
+    func token(_ key: String, _ absent: Int) -> String? {
+      var id = isLlama ? absent : -1
+      if case .integer(let stored)? = file.metadata["tokenizer.ggml.\(key)"] { id = stored }
+      return tokens.indices.contains(id) ? tokens[id] : nil
+    }
+    return (token("bos_token_id", 1), token("eos_token_id", 2))
+  }
+
+  // MARK: Folders
+
+  private static func sourceInFolder(_ folder: String) throws(FileError) -> (
+    source: String, file: String
+  )? {
+    let jinja = folder + "/chat_template.jinja"
+    if FileContents.exists(jinja) {
+      guard let source = String(validating: try FileContents.text(of: jinja), as: UTF8.self) else {
+        throw FileError(
+          file: jinja, expected: "a text file in UTF-8", found: "bytes that are not UTF-8")
+      }
+      return (source, jinja)
+    }
+    for name in ["chat_template.json", "tokenizer_config.json"]
+    where FileContents.exists("\(folder)/\(name)") {
+      let path = "\(folder)/\(name)"
+      guard let node = try JSONNode(path: path)["chat_template"] else { continue }
+      return (try source(node), "\(path): chat_template")
+    }
+    return nil
+  }
+
+  /// The one template at `node`, or of a list of `{"name", "template"}` the one named "default".
+  private static func source(_ node: JSONNode) throws(FileError) -> String {
+    guard node.isArray else { return try node.string() }
+    var names: [String] = []
+    for template in try node.elements() {
+      let name = try template.string("name")
+      if name == "default" { return try template.string("template") }
+      names.append("\"\(name)\"")
+    }
+    throw node.error(
+      expected: "a template named \"default\"",
+      found: names.isEmpty ? "none" : names.joined(separator: ", "))
+  }
+
+  private static func sequenceTokens(inFolder folder: String) throws(FileError) -> (
+    bos: String?, eos: String?
+  ) {
+    var tokens: [String: String] = [:]
+    for name in ["tokenizer_config.json", "special_tokens_map.json"]
+    where FileContents.exists("\(folder)/\(name)") {
+      let root = try JSONNode(path: "\(folder)/\(name)")
+      for key in ["bos_token", "eos_token"] where tokens[key] == nil {
+        guard let node = root[key] else { continue }
+        tokens[key] = try node.isObject ? node.string("content") : node.string()
+      }
+    }
+    return (tokens["bos_token"], tokens["eos_token"])
+  }
+}
