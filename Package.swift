@@ -71,8 +71,8 @@ let package = Package(
     library(
       "Distillation",
       [
-        "LanguageModel", "LinearAlgebra", "CKernels", "Checkpoints", "Tokenizers", "Reasoning",
-        "KeySteps", "Files", "Parameters", "Randomness",
+        "LanguageModel", "LinearAlgebra", "CKernels", "Checkpoints", "ChatTemplates", "Tokenizers",
+        "Reasoning", "KeySteps", "Files", "Parameters", "Randomness",
       ]),
     library(
       "Evaluation",
@@ -112,7 +112,7 @@ let package = Package(
     tests(
       "Distillation",
       [
-        "Checkpoints", "Files", "KeySteps", "LanguageModel", "Parameters", "Randomness",
+        "ChatTemplates", "Checkpoints", "Files", "KeySteps", "LanguageModel", "Parameters", "Randomness",
         "Reasoning", "Tokenizers",
       ]),
     tests(
@@ -177,8 +177,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       name: "keystep",
       dependencies: [
         "Annotation", "Recipes", "Reports", "Experiments", "Evaluation", "Teachers", "Distillation",
-        "LanguageModel", "LinearAlgebra", "Checkpoints", "Tokenizers", "Reasoning", "KeySteps",
-        "Statistics", "Files", "Parameters", "Randomness",
+        "LanguageModel", "LinearAlgebra", "ChatTemplates", "Checkpoints", "Tokenizers", "Reasoning",
+        "KeySteps", "Statistics", "Files", "Parameters", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds keystep against the programs it works with: llama.cpp's OpenAI-compatible server as a teacher, datasets and TRL on
-# exported pairs, PEFT on an exported adapter. Too heavy for each check; for people, and before a release. What it makes
-# lies in runs/interop.
+# exported pairs, Transformers on chat templates and conversations, PEFT on an exported adapter. Too heavy for each check;
+# for people, and before a release. What it makes lies in runs/interop.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TQDM_DISABLE=1 # no progress bars of the Python packages
@@ -25,6 +25,9 @@ printf '== pairs in datasets and TRL\n'
 "$keystep" edit-data --teacher procedural --questions-count 16 --validation 0 --test 0 --output "$data/procedural"
 pairs=$data/procedural/train.pairs.jsonl
 "$python" benchmarks/interop/preferences.py "$pairs" "$data/smollm2" "$data"
+
+printf '== chat templates in Transformers and Jinja2\n'
+"$python" benchmarks/interop/chat_templates.py "$keystep" "$gguf" "$data/smollm2" "$data/chat"
 
 printf '== adapter in PEFT\n'
 "$keystep" train --model "$gguf" --pairs "$pairs" --objective krsl --tuning lora --batch-size 4 --steps 1 \

@@ -6,7 +6,8 @@ import LanguageModel
 import Reasoning
 import Teachers
 
-/// A checkpoint that answers in this process.
+/// A checkpoint that answers in this process, asked in its chat template where the student's setting has plain texts
+/// rendered.
 ///
 /// Prompts that arrive together are decoded as a batch. What a prompt gets depends on the others by
 /// rounding only: it draws from a stream of its own, told by its text, the seed and the try. A
@@ -21,6 +22,7 @@ public actor LocalTeacher: Teacher {
 
   private struct Request {
     let prompt: TeacherPrompt
+    let tokens: [Int]
     let sampling: TeacherSampling
     let answer: CheckedContinuation<TeacherAnswer, any Error>
   }
@@ -39,17 +41,22 @@ public actor LocalTeacher: Teacher {
   }
 
   /// A name for the checkpoint at `path`, with `adapter` on it: the SHA-256 of each, which is the
-  /// same wherever they lie.
+  /// same wherever they lie, and of the chat template that it is asked in.
   ///
   /// It covers everything that the checkpoint is loaded from; see `Checkpoint.checksum(at:)`. Throws
   /// where a file can't be read.
-  public static func identity(of path: String, adapter: String? = nil) throws -> String {
-    try "local "
-      + ([path] + [adapter].compactMap(\.self)).map(Checkpoint.checksum).joined(separator: " with ")
+  public static func identity(
+    of path: String, adapter: String? = nil, chat: ChatSetting = .none
+  ) throws -> String {
+    let checksums = try ([path] + [adapter].compactMap(\.self)).map(Checkpoint.checksum)
+    let template = chat.rendersPlainText ? chat.record.map { ", chat template \($0)" } : nil
+    return "local " + checksums.joined(separator: " with ") + (template ?? "")
   }
 
   public nonisolated func fits(_ prompt: TeacherPrompt) -> Bool {
-    hasRoom(after: tokenizer.encodePrompt(prompt.text))
+    // A prompt that the chat template refuses is refused when it is asked.
+    guard let tokens = try? tokenizer.encodeQuestion(prompt.text) else { return true }
+    return hasRoom(after: tokens)
   }
 
   private nonisolated func hasRoom(after tokens: [Int]) -> Bool {
@@ -59,8 +66,9 @@ public actor LocalTeacher: Teacher {
   public func answer(_ prompt: TeacherPrompt, _ sampling: TeacherSampling) async throws
     -> TeacherAnswer
   {
-    try await withCheckedThrowingContinuation { answer in
-      waiting.append(Request(prompt: prompt, sampling: sampling, answer: answer))
+    let tokens = try tokenizer.encodeQuestion(prompt.text)
+    return try await withCheckedThrowingContinuation { answer in
+      waiting.append(Request(prompt: prompt, tokens: tokens, sampling: sampling, answer: answer))
       if !isDecoding {
         isDecoding = true
         Task { await decode() }
@@ -78,7 +86,7 @@ public actor LocalTeacher: Teacher {
       waiting.removeAll { self.settings($0.sampling) == settings }
       var prompts: [(request: Request, tokens: [Int])] = []
       for request in batch {
-        let tokens = tokenizer.encodePrompt(request.prompt.text)
+        let tokens = request.tokens
         if tokens.isEmpty || !hasRoom(after: tokens) {
           request.answer.resume(returning: TeacherAnswer(texts: [], promptTokens: tokens.count))
         } else {

@@ -138,7 +138,8 @@ extension TemplateInterpreter {
     }
     _ = try arguments.bound([], required: 0, self)
     if case .escape = filter {
-      return .markup(value.bytes == nil ? try self.text(value, line) : Self.escaped(value))
+      return .markup(
+        value.bytes == nil ? Self.escaped(try self.text(value, line)) : Self.escaped(value))
     }
     let text = try self.text(value, line)
     try charge(text.count, line)

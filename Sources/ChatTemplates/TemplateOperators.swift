@@ -119,8 +119,7 @@ extension TemplateInterpreter {
     case .undefined: throw error(line, expected: "a value that may have items", found: base)
     case .list(let items), .tuple(let items): values = items.values
     case .string, .markup: values = try items(of: base, line)
-    case .range: throw error(line, expected: "a string, list or tuple to slice", found: base)
-    default: return .undefined(.item(of: base.typeName))
+    default: throw error(line, expected: "a string, list or tuple to slice", found: base)
     }
     let step = step ?? 1
     guard step != 0 else { throw error(line, expected: "a step other than 0", found: "0") }
@@ -421,7 +420,11 @@ extension TemplateInterpreter {
 
   /// A text with HTML's special characters escaped, unless it is marked safe.
   static func escaped(_ value: TemplateValue) -> [UInt8] {
-    guard case .string(let text) = value else { return value.bytes ?? [] }
+    if case .string(let text) = value { return escaped(text) }
+    return value.bytes ?? []
+  }
+
+  static func escaped(_ text: [UInt8]) -> [UInt8] {
     var output: [UInt8] = []
     for byte in text {
       switch byte {

@@ -12,10 +12,14 @@ public struct Student {
   public var origin: String
   /// Whether prompts get the tokens that the tokenizer puts before a text (BOS).
   public var includesSpecialTokens: Bool
+  /// The chat template that conversations are rendered with, if any.
+  public var chat: ChatSetting
 
   public init(
-    decoder: Decoder, tokenizer: Tokenizer, origin: String, includesSpecialTokens: Bool = true
+    decoder: Decoder, tokenizer: Tokenizer, origin: String, includesSpecialTokens: Bool = true,
+    chat: ChatSetting = .none
   ) {
+    self.chat = chat
     self.decoder = decoder
     self.tokenizer = tokenizer
     self.origin = origin
@@ -23,18 +27,19 @@ public struct Student {
   }
 
   /// Reads a GGUF file or a Hugging Face folder; the tokenizer comes from the same place unless
-  /// another path is given. Throws a `FileError`.
+  /// another path is given, and so does the chat template. Throws a `FileError`.
   public init(
     path: String, tokenizer tokenizerPath: String? = nil, includesSpecialTokens: Bool = true,
-    weights: Decoder.WeightForm = .fp32
+    weights: Decoder.WeightForm = .fp32, chat: ChatTemplateChoice = .conversations()
   ) throws {
+    let setting = try ChatSetting(chat, model: tokenizerPath ?? path)
     let checkpoint = try Checkpoint(path: path)
     // The tokenizer is read while the tensors are widened.
     let parts = try concurrently(
       { try Decoder(checkpoint, weights: weights) }, { try Tokenizer(path: tokenizerPath ?? path) })
     self.init(
       decoder: parts.0, tokenizer: parts.1, origin: path,
-      includesSpecialTokens: includesSpecialTokens)
+      includesSpecialTokens: includesSpecialTokens, chat: setting)
   }
 
   /// The same student with the adapter that PEFT or `write(to:)` left in `folder`.
@@ -118,6 +123,6 @@ public struct Student {
     let c = decoder.configuration
     return try ExampleTokenizer(
       tokenizer, maximumTokens: c.maximumPositions, vocabularySize: c.vocabularySize,
-      includesSpecialTokens: includesSpecialTokens, modelEnds: c.endsOfSequence)
+      includesSpecialTokens: includesSpecialTokens, modelEnds: c.endsOfSequence, chat: chat)
   }
 }

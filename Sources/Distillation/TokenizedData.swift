@@ -10,17 +10,38 @@ public struct TokenizedChain: Sendable, Hashable {
   /// Names the example in messages.
   public var id: String
   public var prompt: [Int]
-  /// Ends in the end-of-sequence id.
+  /// Ends in the end-of-sequence id, or the chat template's end of turn.
   public var response: [Int]
-  /// The text it was made of; nil where there is none.
+  /// The tokens of `response` that the assistant writes, in rising order: all of them, except in a
+  /// conversation whose earlier turns are trained on too. There the user's messages and the template's
+  /// marks stand between the turns, and the last turn ends the response.
+  public var turns: [Range<Int>]
+  /// The text it was made of, as it was rendered; of a conversation its last turn. Nil where there is none.
   public var source: ChainOfThought?
 
-  public init(id: String, prompt: [Int], response: [Int], source: ChainOfThought? = nil) {
+  public init(
+    id: String, prompt: [Int], response: [Int], turns: [Range<Int>]? = nil,
+    source: ChainOfThought? = nil
+  ) {
     self.id = id
     self.prompt = prompt
     self.response = response
+    self.turns = turns ?? [response.indices]
     self.source = source
   }
+
+  /// `weight` for each token of the response that the assistant writes, `other` for the rest.
+  func weights(_ weight: Float, other: Float = 0) -> [Float] {
+    var weights = [Float](repeating: other, count: response.count)
+    for turn in turns { for index in turn { weights[index] = weight } }
+    return weights
+  }
+
+  /// How many tokens the assistant writes.
+  var writtenCount: Int { turns.reduce(0) { $0 + $1.count } }
+
+  /// What the last turn follows: the prompt and the turns before it.
+  var context: [Int] { prompt + response[..<(turns.last?.lowerBound ?? 0)] }
 
   /// Tokens of the whole sequence.
   public var tokenCount: Int { prompt.count + response.count }
@@ -36,7 +57,7 @@ public final class TokenizedPair: Sendable {
   /// Names the example in messages.
   public let id: String
   public let prompt: [Int]
-  /// Both end in the end-of-sequence id.
+  /// Both end in the end-of-sequence id, or the chat template's end of turn.
   public let chosen: [Int]
   public let rejected: [Int]
   /// The text it was made of; nil where there is none.
@@ -136,6 +157,8 @@ extension TokenizedPair: Hashable {
 /// are the ids of prompt and response written as one text. So a SentencePiece-style tokenizer puts
 /// no space of its own before a response, and a response should begin with the space or newline that
 /// separates it from its prompt.
+///
+/// Conversations are rendered with `chat`, the model's chat template; see `RenderedConversation`.
 public struct ExampleTokenizer: Sendable {
   public let tokenizer: Tokenizer
   public let endOfSequence: Int
@@ -147,13 +170,16 @@ public struct ExampleTokenizer: Sendable {
   /// Every token that ends a response: the tokenizer's, and those that the model's configuration
   /// names.
   public let stopTokens: Set<Int>
+  /// The chat template that conversations are rendered with, if any.
+  public let chat: ChatSetting
 
   /// `modelEnds`: the end-of-sequence ids of the model's configuration. Throws where the tokenizer
   /// names no end-of-sequence token.
   public init(
     _ tokenizer: Tokenizer, maximumTokens: Int? = nil, vocabularySize: Int? = nil,
-    includesSpecialTokens: Bool = true, modelEnds: [Int] = []
+    includesSpecialTokens: Bool = true, modelEnds: [Int] = [], chat: ChatSetting = .none
   ) throws {
+    self.chat = chat
     self.tokenizer = tokenizer
     endOfSequence = try tokenizer.requiredEndOfSequence()
     self.includesSpecialTokens = includesSpecialTokens
@@ -171,11 +197,15 @@ public struct ExampleTokenizer: Sendable {
   public func tokenize(_ pairs: [DualChainOfThought], file: String) throws -> [TokenizedPair] {
     try pairs.enumerated().map { index, pair in
       let place = "pair \(index + 1) (\(pair.questionID))"
-      let prompt = try prompt(pair.prompt, file: file, place: place)
-      let chosen = try response(
-        pair.chosen.text, after: prompt, file: file, place: place + ", chosen")
-      let rejected = try response(
-        pair.rejected.text, after: prompt, file: file, place: place + ", rejected")
+      let chosenChain = try tokenize(pair.chosen, file: file, place: place, side: "chosen")
+      let rejectedChain = try tokenize(pair.rejected, file: file, place: place, side: "rejected")
+      var pair = pair
+      if let chosen = chosenChain.source, let rejected = rejectedChain.source {
+        pair = DualChainOfThought(chosen: chosen, rejected: rejected, goldAnswer: pair.goldAnswer)
+      }
+      let (prompt, chosen, rejected) = (
+        chosenChain.prompt, chosenChain.response, rejectedChain.response
+      )
       for (side, tokens) in [("chosen", chosen), ("rejected", rejected)]
       where tokens.count > Self.longestAlignedResponse {
         throw FileError(
@@ -195,12 +225,37 @@ public struct ExampleTokenizer: Sendable {
   /// The chains of `file` as token ids; throws as for pairs.
   public func tokenize(_ chains: [ChainOfThought], file: String) throws -> [TokenizedChain] {
     try chains.enumerated().map { index, chain in
-      let place = "chain \(index + 1) (\(chain.questionID))"
+      try tokenize(chain, file: file, place: "chain \(index + 1) (\(chain.questionID))")
+    }
+  }
+
+  /// One chain as token ids; errors name `place`, and `side` where the response is what is wrong.
+  private func tokenize(
+    _ chain: ChainOfThought, file: String, place: String, side: String? = nil
+  ) throws -> TokenizedChain {
+    let responsePlace = side.map { "\(place), \($0)" } ?? place
+    guard let rendered = try rendered(chain, file: file, place: responsePlace) else {
       let prompt = try prompt(chain.prompt, file: file, place: place)
       return TokenizedChain(
         id: chain.questionID, prompt: prompt,
-        response: try response(chain.text, after: prompt, file: file, place: place), source: chain)
+        response: try response(chain.text, after: prompt, file: file, place: responsePlace),
+        source: chain)
     }
+    let prompt = try prompt(rendered.prompt, isRendered: true, file: file, place: place)
+    var response: [Int] = []
+    var turns: [Range<Int>] = []
+    for turn in rendered.turns {
+      if !turn.before.isEmpty {
+        response += tokenizer.encode(turn.before, after: prompt + response)
+      }
+      let start = response.count
+      response += tokenizer.encode(turn.text, after: prompt + response) + [turn.end]
+      turns.append(start..<response.count)
+    }
+    try check(response, count: prompt.count + response.count, file: file, place: responsePlace)
+    return TokenizedChain(
+      id: chain.questionID, prompt: prompt, response: response, turns: turns,
+      source: rendered.source(chain))
   }
 
   /// The tokens that every prompt begins with.
@@ -217,8 +272,13 @@ public struct ExampleTokenizer: Sendable {
   }
 
   /// A prompt's token ids. Throws where there are none, or more than the model's context.
-  public func prompt(_ text: String, file: String, place: String) throws -> [Int] {
-    let ids = encodePrompt(text)
+  ///
+  /// A text that a chat template has rendered has the start tokens that the template writes, and no
+  /// others, as in Transformers.
+  public func prompt(
+    _ text: String, isRendered: Bool = false, file: String, place: String
+  ) throws -> [Int] {
+    let ids = isRendered ? tokenizer.encode(text) : encodePrompt(text)
     guard !ids.isEmpty else {
       throw FileError(
         file: file, location: place, expected: "a prompt of at least one token", found: "none")
@@ -265,8 +325,8 @@ public struct ExampleTokenizer: Sendable {
 extension ExampleTokenizer {
   /// Where each token of a response with the text `text` ends, as UTF-8 offsets in it.
   public func textEnds(of tokens: [Int], in text: String) -> [Int] {
-    let lengths = zip(tokens, tokenizer.bytes(of: tokens)).map { token, bytes in
-      token == endOfSequence ? 0 : bytes.count
+    let lengths = tokenizer.bytes(of: tokens).enumerated().map { index, bytes in
+      index == tokens.count - 1 && stopTokens.contains(tokens[index]) ? 0 : bytes.count
     }
     // A tokenizer that marks a word's start drops the space before the first one.
     var end = text.utf8.count - lengths.reduce(0, +)
@@ -295,7 +355,7 @@ extension ExampleTokenizer {
         : String(tokenizer.decode([tokens[index - 1], token]).dropFirst(alone.count))
       let beginsWord =
         index == 0 || text.first?.isWhitespace == true || before.last?.isWhitespace == true
-      let isEnd = index == tokens.count - 1 && token == endOfSequence
+      let isEnd = index == tokens.count - 1 && stopTokens.contains(token)
       if isEnd || beginsWord && (unit == .word || index == 0 || Self.endsSentence(unitText, text)) {
         starts.append(index)
         unitText = ""

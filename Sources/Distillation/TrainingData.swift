@@ -50,6 +50,12 @@ public struct TrainingData: Sendable {
     Set(chains.map { $0.source?.task ?? "" } + pairs.map { $0.source?.task ?? "" }).sorted()
   }
 
+  /// The chat template that a part of the texts was rendered with, for records; nil if none was.
+  public var chatTemplate: String? {
+    let sources = chains.map(\.source?.conversation) + pairs.map(\.source?.chosen.conversation)
+    return sources.contains(where: tokenizer.renders) ? tokenizer.chat.record : nil
+  }
+
   /// The cues of `task` as token ids.
   public func tokenizedCues(forTask task: String) throws -> TokenizedCues {
     try TokenizedCues(cues(task), tokenizer)

@@ -226,10 +226,12 @@ extension ExampleTokenizer {
   /// token, or more than the model's context.
   public func tokenize(_ prompts: [Prompt], file: String) throws -> [TokenizedPrompt] {
     try prompts.enumerated().map { index, prompt in
-      TokenizedPrompt(
+      let place = "prompt \(index + 1) (\(prompt.id))"
+      let rendered = try rendered(prompt, file: file, place: place)
+      return TokenizedPrompt(
         prompt,
         tokens: try self.prompt(
-          prompt.text, file: file, place: "prompt \(index + 1) (\(prompt.id))"))
+          rendered ?? prompt.text, isRendered: rendered != nil, file: file, place: place))
     }
   }
 }

@@ -21,6 +21,8 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
   /// cue; nil where unknown.
   public var teacher: String?
   public var tries: Int?
+  /// The messages that `prompt` and `text` were written out of; nil where the data is plain text.
+  public var conversation: Conversation?
 
   /// How a chain of thought came about.
   public enum Origin: String, Codable, Sendable, CaseIterable {
@@ -39,7 +41,8 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
   public init(
     questionID: String, task: String, prompt: String, text: String, answer: String? = nil,
     isCorrect: Bool? = nil,
-    origin: Origin, mistake: Mistake? = nil, teacher: String? = nil, tries: Int? = nil
+    origin: Origin, mistake: Mistake? = nil, teacher: String? = nil, tries: Int? = nil,
+    conversation: Conversation? = nil
   ) {
     self.questionID = questionID
     self.task = task
@@ -51,6 +54,7 @@ public struct ChainOfThought: Hashable, Codable, Sendable {
     self.mistake = mistake
     self.teacher = teacher
     self.tries = tries
+    self.conversation = conversation
   }
 }
 

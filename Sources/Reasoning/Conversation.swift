@@ -1,15 +1,48 @@
 import Files
 
+/// A conversation as a data file gives it, for a model's chat template.
+public struct Conversation: Hashable, Codable, Sendable {
+  public struct Message: Hashable, Codable, Sendable {
+    /// "system", "user" or "assistant".
+    public var role: String
+    public var content: String
+
+    public init(role: String, content: String) {
+      self.role = role
+      self.content = content
+    }
+  }
+
+  /// The messages before the response.
+  public var messages: [Message]
+  /// The assistant's message that follows; nil where it is to be generated.
+  public var response: String?
+  /// Whether the assistant's earlier messages are trained on too: those of a line of `messages`, but
+  /// not those of a prompt.
+  public var trainsEarlierTurns: Bool
+
+  public init(messages: [Message], response: String? = nil, trainsEarlierTurns: Bool = false) {
+    self.messages = messages
+    self.response = response
+    self.trainsEarlierTurns = trainsEarlierTurns
+  }
+}
+
 /// A message of conversational data: `{"role", "content"}` as OpenAI and TRL write it, or
 /// ShareGPT's `{"from", "value"}`.
 ///
 /// The content is a text or a list of parts `{"type": "text", "text"}`, which are joined. Anything
 /// else (images, tool calls, roles of tools) is refused.
 struct Message: Hashable {
-  enum Role: Hashable { case system, user, assistant }
+  enum Role: String, Hashable { case system, user, assistant }
 
   var role: Role
   var text: String
+
+  /// The message for a chat template.
+  var forTemplate: Conversation.Message {
+    Conversation.Message(role: role.rawValue, content: text)
+  }
 
   init(_ node: JSONNode) throws(FileError) {
     let isShareGPT = node["role"] == nil && node["from"] != nil
@@ -49,8 +82,8 @@ struct Message: Hashable {
   }
 }
 
-/// A prompt given as text or as messages, which are written out as plain text without a chat
-/// template.
+/// A prompt given as text or as messages, which are written out as plain text: how they are read where no chat template
+/// is applied.
 ///
 /// One user message is its content. A system message comes before it, with an empty line between
 /// them. If there are earlier turns, each message begins with `User: ` or `Assistant: ` and the
@@ -127,6 +160,20 @@ private struct ResponseText {
 package struct Exchange {
   package var prompt: PromptText
   package var responses: [String]
+  /// The messages of a conversational line before its responses, and what each response says; nil if
+  /// the line is plain text.
+  private var messages: [Conversation.Message]?
+  private var contents: [String]
+  private var isWhole = false
+
+  /// The conversation that ends in the response at `index`, or that is to be continued if there is none; nil if the line
+  /// is plain text.
+  package func conversation(_ index: Int? = nil) -> Conversation? {
+    messages.map {
+      Conversation(
+        messages: $0, response: index.map { contents[$0] }, trainsEarlierTurns: isWhole)
+    }
+  }
 
   /// Reads the responses at `keys`, and the prompt at `promptKey`, at `conversations` or in the
   /// messages before the responses.
@@ -141,11 +188,17 @@ package struct Exchange {
     }
     let node = line[promptKey] ?? line["conversations"]
     let prompt: PromptText
+    var messages = shared.isEmpty ? nil : shared.map(\.forTemplate)
     if shared.isEmpty {
       if let node, node.isArray {
-        prompt = try PromptText(try Message.list(node), at: node)
+        let list = try Message.list(node)
+        prompt = try PromptText(list, at: node)
+        messages = list.map(\.forTemplate)
       } else {
         prompt = PromptText(try line.filledString(promptKey))
+        if found.contains(where: \.isMessage) {
+          messages = [Conversation.Message(role: "user", content: prompt.text)]
+        }
       }
     } else {
       prompt = try PromptText(shared, at: line.child(keys[0]))
@@ -163,7 +216,9 @@ package struct Exchange {
         found: "one that begins with \"\(promptKey)\"")
     }
     self.prompt = prompt
+    self.messages = messages
     responses = found.map { $0.following(prompt) }
+    contents = found.map(\.text)
   }
 
   /// Reads a whole conversation, of which the last message is the response.
@@ -171,6 +226,9 @@ package struct Exchange {
     let response = try ResponseText(line, key)
     prompt = try PromptText(response.prompt, at: line.child(key))
     responses = [response.following(prompt)]
+    messages = response.prompt.map(\.forTemplate)
+    contents = [response.text]
+    isWhole = true
   }
 }
 

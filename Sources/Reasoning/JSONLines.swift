@@ -16,9 +16,9 @@ import Foundation
 ///
 /// Texts are read as they stand: a response follows its prompt without a space between them.
 /// Conversational data is read too: a prompt, `chosen`, `rejected` or `completion` may be a list of
-/// messages, of which `chosen` and `rejected` may begin with those of the prompt. Messages are
-/// written out as plain text (`PromptText`); a message that answers a prompt follows it after a
-/// space.
+/// messages, of which `chosen` and `rejected` may begin with those of the prompt. Messages are kept
+/// for a chat template (`Conversation`) and written out as plain text (`PromptText`); a message that
+/// answers a prompt follows it after a space there.
 public enum JSONLines {
   /// Reads dual chains of thought. Throws a `FileError` that names the line and field.
   public static func pairs(at path: String) throws -> [DualChainOfThought] {
@@ -31,7 +31,8 @@ public enum JSONLines {
       {
         ChainOfThought(
           questionID: id, task: task, prompt: exchange.prompt.text,
-          text: exchange.responses[index], isCorrect: index == 0, origin: origin, mistake: mistake)
+          text: exchange.responses[index], isCorrect: index == 0, origin: origin, mistake: mistake,
+          conversation: exchange.conversation(index))
       }
       return (
         id,
@@ -61,7 +62,7 @@ public enum JSONLines {
         answer: try line.optionalText("answer"), isCorrect: try line.optionalBool("is_correct"),
         origin: try line.choice("origin", of: ChainOfThought.Origin.self) ?? .recorded,
         mistake: try line.mistake(), teacher: try line.optionalString("teacher"),
-        tries: try line.optionalInteger("tries"))
+        tries: try line.optionalInteger("tries"), conversation: exchange.conversation(0))
     }
   }
 
@@ -74,7 +75,7 @@ public enum JSONLines {
         id,
         Prompt(
           id: id, task: task, text: exchange.prompt.text,
-          goldAnswer: try line.optionalGoldAnswer("answer"))
+          goldAnswer: try line.optionalGoldAnswer("answer"), conversation: exchange.conversation())
       )
     }
   }

@@ -10,10 +10,13 @@ public struct Prompt: Hashable, Sendable {
   public var isGoldAnswerDerived: Bool
   /// The options of a multiple-choice question; empty for others.
   public var options: [Question.Option]
+  /// The messages that `text` was written out of; nil where the data is plain text.
+  public var conversation: Conversation?
 
   /// The options are those that `text` lists.
   public init(
-    id: String, task: String, text: String, goldAnswer: String?, isGoldAnswerDerived: Bool = false
+    id: String, task: String, text: String, goldAnswer: String?, isGoldAnswerDerived: Bool = false,
+    conversation: Conversation? = nil
   ) {
     self.id = id
     self.task = task
@@ -21,6 +24,7 @@ public struct Prompt: Hashable, Sendable {
     self.goldAnswer = goldAnswer
     self.isGoldAnswerDerived = isGoldAnswerDerived
     options = Question.options(in: text)
+    self.conversation = conversation
   }
 
   public init(_ question: Question) {
@@ -36,5 +40,6 @@ public struct Prompt: Hashable, Sendable {
     self.init(
       id: pair.questionID, task: pair.task, text: pair.prompt,
       goldAnswer: pair.goldAnswer ?? derived, isGoldAnswerDerived: derived != nil)
+    conversation = pair.chosen.conversation.map { Conversation(messages: $0.messages) }
   }
 }

@@ -116,11 +116,18 @@ public struct DistillationSetup: Sendable {
   ) -> Prepared {
     Prepared(
       checksums: checksums,
-      conditions: ["special_tokens": data.tokenizer.specialTokens],
+      conditions: conditions,
       machine: Machine.blas,
       notes: self.notes + notes,
       sharesStages: true
     ) { try run(self, $0) }
+  }
+
+  /// How texts become token ids. The chat template is there only where it is used.
+  private var conditions: [String: String] {
+    var conditions = ["special_tokens": data.tokenizer.specialTokens]
+    conditions["chat_template"] = data.trainingSets.lazy.compactMap(\.chatTemplate).first
+    return conditions
   }
 
   /// What the data is, the majority baselines, and what is known of gold answers.

@@ -31,6 +31,7 @@ struct AlignCommand: ParsableCommand {
   @Option(help: "A tokenizer.json, its folder, or a .gguf file; the model's own where left out.")
   var tokenizer: String?
   @OptionGroup var specialTokens: SpecialTokenOptions
+  @OptionGroup var chat: ChatOptions
   @Option(help: "Dual pairs as JSON lines with prompt, chosen and rejected.")
   var pairs: String
   @Option(help: "Write a page for the browser to this file.")
@@ -75,13 +76,14 @@ struct AlignCommand: ParsableCommand {
     let student = try model.map { path in
       let student = try Student(
         path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens,
-        weights: compute.baseWeights)
+        weights: compute.baseWeights, chat: chat.choice)
       return try adapter.map(student.adapted(from:)) ?? student
     }
     let tokenizer =
       try student?.exampleTokenizer()
       ?? ExampleTokenizer(
-        Tokenizer(path: self.tokenizer ?? ""), includesSpecialTokens: specialTokens.specialTokens)
+        Tokenizer(path: self.tokenizer ?? ""), includesSpecialTokens: specialTokens.specialTokens,
+        chat: ChatSetting(chat.choice, model: self.tokenizer ?? ""))
     let pairs = try JSONLines.pairs(at: pairs)
     let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
     let keys = tokenized.map { $0.keyTokens(choice) }
@@ -98,7 +100,8 @@ struct AlignCommand: ParsableCommand {
       }
       let entries = pairs.indices.map {
         PairPage.Pair(
-          pairs[$0], tokens: tokenized[$0], keys: keys[$0], losses: losses?[$0],
+          tokenized[$0].source ?? pairs[$0], tokens: tokenized[$0], keys: keys[$0],
+          losses: losses?[$0],
           rejectedRepeats: repeats?[$0])
       }
       let names = [model, adapter].compactMap(\.self).map(name)

@@ -84,6 +84,7 @@ struct TeacherOptions: ParsableArguments {
   var tokenLimit: EndpointTeacher.TokenLimit = .maxTokens
   @Option(help: "local: a PEFT adapter's folder, put on the model.")
   var adapter: String?
+  @OptionGroup var chat: ChatOptions
   @Option(help: "local: prompts decoded at once.")
   var batch = 16
   @OptionGroup var compute: ComputeOptions
@@ -135,6 +136,10 @@ struct TeacherOptions: ParsableArguments {
       require("recorded", recorded.first)
       require("recorded-format", recordedFormat)
     case .procedural: break
+    }
+    if teacher != .local, chat.chatTemplate != nil || chat.noChatTemplate || chat.date != nil {
+      problems.append(
+        "--chat-template, --no-chat-template and --template-date: only with --teacher local")
     }
     for (name, value) in [("concurrency", concurrency), ("batch", batch)] {
       if let value, !(1...4096).contains(value) {
@@ -292,10 +297,12 @@ struct AnnotationOptions: ParsableArguments {
         onNotice: StandardError.line)
     case .local:
       let model = teacher.model ?? ""
-      var student = try Student(path: model, weights: teacher.compute.baseWeights)
+      var student = try Student(
+        path: model, weights: teacher.compute.baseWeights, chat: teacher.chat.choice)
       if let adapter = teacher.adapter { student = try student.adapted(from: adapter) }
       who = try LocalTeacher(
-        student, identity: LocalTeacher.identity(of: model, adapter: teacher.adapter),
+        student,
+        identity: LocalTeacher.identity(of: model, adapter: teacher.adapter, chat: student.chat),
         workers: teacher.compute.team, batch: teacher.batch)
     case .recorded:
       let format = teacher.recordedFormat ?? .trl

@@ -49,7 +49,8 @@ struct GenerateCommand: ParsableCommand {
             index: index, promptTokens: answer.response.prompt, tokens: answer.response.tokens,
             text: answer.text, reason: answer.response.reason.rawValue))
       } else {
-        let text = "\(prompts[index].text)\(answer.text)\n"
+        let isRendered = tokenizer.renders(prompts[index].conversation)
+        let text = "\(prompts[index].text)\(isRendered ? "\n\n" : "")\(answer.text)\n"
         print(isatty(STDOUT_FILENO) == 1 ? TerminalText.shown(text) : text)
       }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChatTemplates
 import Distillation
 import Evaluation
 import Files
@@ -50,6 +51,44 @@ struct SpecialTokenOptions: ParsableArguments {
   var specialTokens = true
 }
 
+/// Which texts are rendered with a chat template.
+struct ChatOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      A Jinja file, or model for the model's own chat template: render plain texts too, each prompt as \
+      one message of the user. If omitted, messages are rendered with the model's own, if it has one, \
+      and plain texts are given as they are.
+      """, valueName: "file"))
+  var chatTemplate: String?
+  @Flag(help: "Write messages out as plain text, without a chat template.")
+  var noChatTemplate = false
+  @Option(help: "The date that a chat template writes, YYYY-MM-DD (default: today).")
+  var templateDate: String?
+
+  func validate() throws {
+    var problems: [String] = []
+    if chatTemplate != nil, noChatTemplate {
+      problems.append("give --chat-template or --no-chat-template, not both")
+    }
+    if let templateDate {
+      if TemplateDate(templateDate) == nil {
+        problems.append("--template-date must be a date such as 2025-03-14, not \(templateDate)")
+      }
+      if noChatTemplate { problems.append("--template-date: expected only with a chat template") }
+    }
+    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+  }
+
+  var date: TemplateDate? { templateDate.flatMap { TemplateDate($0) } }
+
+  var choice: ChatTemplateChoice {
+    if noChatTemplate { return .none }
+    guard let chatTemplate else { return .conversations(date: date) }
+    return .everything(file: chatTemplate == "model" ? nil : chatTemplate, date: date)
+  }
+}
+
 /// A model to be used as it is.
 struct StudentOptions: ParsableArguments {
   @Option(help: "A .gguf file or a Hugging Face folder.")
@@ -59,11 +98,12 @@ struct StudentOptions: ParsableArguments {
   @Option(help: "A tokenizer in place of the model's own.")
   var tokenizer: String?
   @OptionGroup var specialTokens: SpecialTokenOptions
+  @OptionGroup var chat: ChatOptions
 
   func load(_ weights: Decoder.WeightForm) throws -> Student {
     let student = try Student(
       path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens,
-      weights: weights)
+      weights: weights, chat: chat.choice)
     return try adapter.map(student.adapted(from:)) ?? student
   }
 }

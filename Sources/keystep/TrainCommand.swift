@@ -39,6 +39,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The preset's tokenizer, or one in place of the model's own.")
   var tokenizer: String?
   @OptionGroup var specialTokens: SpecialTokenOptions
+  @OptionGroup var chat: ChatOptions
   @Option(
     help: """
       Dual pairs as JSON lines with prompt, chosen and rejected; objectives of chains train on chosen.
@@ -269,7 +270,8 @@ struct TrainCommand: ParsableCommand {
     var generator = SeededGenerator(seed: seed, stream: "initialisation")
     let plain = try plainStudent(using: &generator)
     let student = try adapted(plain, using: &generator)
-    let objective = try objective(student, plain)
+    let data = try data(student.exampleTokenizer())
+    let objective = try objective(data, student, plain)
     guard !objective.examples.isEmpty else {
       throw FileError(nothingIn: pairs ?? chains ?? "", expected: "example to train on")
     }
@@ -289,7 +291,7 @@ struct TrainCommand: ParsableCommand {
       warn(of: trainer.totals.chosen, at: step)
     }
     guard let output else { return try trainer.run(report: report) }
-    let checkpoints = try checkpoints(in: output)
+    let checkpoints = try checkpoints(in: output, data)
     // A folder that cannot be written is found before any work is lost.
     try student.checkWritable(to: output)
     if resume, try !trainer.restore(from: checkpoints) {
@@ -352,15 +354,15 @@ struct TrainCommand: ParsableCommand {
     }
   }
 
-  private func checkpoints(in output: String) throws -> TrainingCheckpoints {
+  private func checkpoints(in output: String, _ data: TrainingData) throws -> TrainingCheckpoints {
     TrainingCheckpoints(
       path: output + "/training_state.safetensors", curvePath: output + "/steps.csv",
-      provenance: try provenance(),
+      provenance: try provenance(data),
       interval: saveEvery.map { .steps($0) } ?? .time(.seconds(saveInterval ?? 60)))
   }
 
   /// What a resumed run must share beside settings, adapter, workers and examples.
-  private func provenance() throws -> [String: String] {
+  private func provenance(_ data: TrainingData) throws -> [String: String] {
     let parameters = try values().values.sorted { $0.key < $1.key }
     var provenance = [
       "objective": objective.name,
@@ -369,6 +371,7 @@ struct TrainCommand: ParsableCommand {
     ]
     if let model { provenance["sha256 model"] = try Checkpoint.checksum(at: model) }
     provenance["preset"] = preset?.rawValue
+    provenance["chat template"] = data.chatTemplate
     return provenance
   }
 
@@ -376,7 +379,7 @@ struct TrainCommand: ParsableCommand {
     if let model {
       return try Student(
         path: model, tokenizer: tokenizer, includesSpecialTokens: specialTokens.specialTokens,
-        weights: compute.baseWeights)
+        weights: compute.baseWeights, chat: chat.choice)
     }
     let preset = preset ?? .procedural
     let tokenizer = try Tokenizer(path: tokenizer ?? "")
@@ -384,7 +387,8 @@ struct TrainCommand: ParsableCommand {
       decoder: try .random(
         preset.configuration(vocabularySize: tokenizer.vocabularySize), using: &generator),
       tokenizer: tokenizer, origin: preset.rawValue,
-      includesSpecialTokens: specialTokens.specialTokens)
+      includesSpecialTokens: specialTokens.specialTokens,
+      chat: try ChatSetting(chat.choice, model: self.tokenizer ?? ""))
   }
 
   private func adapted(_ plain: Student, using generator: inout SeededGenerator) throws -> Student {
@@ -403,9 +407,10 @@ struct TrainCommand: ParsableCommand {
     return student
   }
 
-  private func objective(_ student: Student, _ plain: Student) throws -> Objective {
+  private func objective(
+    _ data: TrainingData, _ student: Student, _ plain: Student
+  ) throws -> Objective {
     let values = try values()
-    let data = try data(student.exampleTokenizer())
     if let weightsFile {
       let lines = try JSONLines.tokenWeights(at: weightsFile)
       return objective.data == .pairs

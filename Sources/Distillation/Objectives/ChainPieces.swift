@@ -149,8 +149,11 @@ extension TrainingData {
     return try chains.enumerated().map { index, chain in
       let place = "chain \(index + 1) (\(chain.id))"
       let task = chain.source?.task ?? ""
-      let cues = try cuesByTask[task] ?? tokenizedCues(forTask: task)
-      cuesByTask[task] = cues
+      let taskCues = try cuesByTask[task] ?? tokenizedCues(forTask: task)
+      cuesByTask[task] = taskCues
+      // A rendered response ends with the template's end of turn.
+      var cues = taskCues
+      if let end = chain.response.last { cues.endOfSequence = end }
       let rule = rule(task)
       let text = chain.source?.text ?? ""
       guard let parts = rule.parts(of: text) else {
@@ -160,12 +163,12 @@ extension TrainingData {
           found: "\"…\(text.suffix(40))\"")
       }
       var pieces = ChainPieces(
-        id: chain.id, prompt: chain.prompt, rationale: [], cue: [], answer: [], cues: cues)
+        id: chain.id, prompt: chain.context, rationale: [], cue: [], answer: [], cues: cues)
       pieces.rationale = tokenizer.tokenizer.encode(parts.rationale, after: pieces.prompt)
       pieces.cue = tokenizer.tokenizer.encode(parts.cue, after: pieces.prompt + pieces.rationale)
       pieces.answer = tokenizer.tokenizer.encode(
         parts.answer, after: pieces.prompt + pieces.rationale + pieces.cue)
-      while pieces.answer.last == tokenizer.endOfSequence { pieces.answer.removeLast() }
+      while pieces.answer.last == cues.endOfSequence { pieces.answer.removeLast() }
       try tokenizer.check(
         pieces.chain, count: pieces.prompt.count + pieces.chain.count + cues.room, file: file,
         place: place)

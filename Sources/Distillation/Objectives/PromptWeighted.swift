@@ -31,8 +31,10 @@ extension Objective {
     Objective(
       examples: chains.map { chain in
         let predicted = chain.prompt.count - 1
-        let count =
-          (promptWeight == 0 ? 0 : predicted) + (responseWeight == 0 ? 0 : chain.response.count)
+        let written = chain.writtenCount
+        // What stands between the turns of a conversation is prompt too.
+        let others = predicted + chain.response.count - written
+        let count = (promptWeight == 0 ? 0 : others) + (responseWeight == 0 ? 0 : written)
         let (prompt, response) = (
           promptWeight / Float(max(count, 1)), responseWeight / Float(max(count, 1))
         )
@@ -42,7 +44,7 @@ extension Objective {
             Segment(
               tokens: chain.prompt, weights: [0] + (0..<predicted).map { _ in prompt }),
             Segment(
-              tokens: chain.response, parent: 0, weights: chain.response.map { _ in response }),
+              tokens: chain.response, parent: 0, weights: chain.weights(response, other: prompt)),
           ]), usefulTokens: chain.tokenCount)
       })
   }
