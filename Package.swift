@@ -50,9 +50,11 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     library("CKernels"),
     library("COneDNN"),
-    library("Files"),
+    library("Files", ["CZlib"]),
     library("Parameters"),
     library("Randomness"),
     library("KeySteps"),
@@ -104,8 +106,8 @@ let package = Package(
     tests("LinearAlgebra", ["Randomness"]),
     tests("Statistics", ["Randomness"]),
     tests("Checkpoints", ["Files", "Randomness"]),
-    tests("Tokenizers", ["Files", "Randomness"]),
     tests("ChatTemplates", ["Files"]),
+    tests("Tokenizers", ["Checkpoints", "Files", "Randomness"]),
     tests("LanguageModel", ["CKernels", "Checkpoints", "Files", "LinearAlgebra", "Randomness"]),
     tests("Reasoning", ["Files", "Randomness"]),
     tests("Teachers", ["Files", "Randomness", "Reasoning"]),
@@ -216,8 +218,9 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
       ]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: (["keystep", "fuzz", "train-a-student", "TestSupport"] + experiments).map {
-        .target(name: $0)
-      }),
+      dependencies: (["Checkpoints", "keystep", "fuzz", "train-a-student", "TestSupport"]
+        + experiments).map {
+          .target(name: $0)
+        }),
   ]
 }

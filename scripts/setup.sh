@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what a build needs is there, and does nothing where it is.
 #
-# usage: setup.sh           Swift, OpenBLAS, LAPACKE, SQLite, pkg-config; oneDNN where the processor has bf16
+# usage: setup.sh           Swift, OpenBLAS, LAPACKE, SQLite, zlib, pkg-config; oneDNN where the processor has bf16
 #        setup.sh python    Python, with a virtual environment in .venv
 #        setup.sh peers     the same in .peers-venv, with the pinned packages of benchmarks/peers
 #        setup.sh interop   the same in .interop-venv, with those of benchmarks/interop
@@ -19,8 +19,8 @@ install() {
   local what=$1 as_root=()
   shift
   command -v apt-get >/dev/null || fail "$what is missing, and this machine has no apt to install it with.
-Fedora: openblas-devel lapack-devel sqlite-devel pkgconf-pkg-config python3. Arch: openblas lapacke sqlite pkgconf python.
-macOS: brew install openblas pkgconf python (SQLite is there), and PKG_CONFIG_PATH=\$(brew --prefix openblas)/lib/pkgconfig."
+Fedora: openblas-devel lapack-devel sqlite-devel zlib-devel pkgconf-pkg-config python3. Arch: openblas lapacke sqlite
+zlib pkgconf python. macOS: brew install openblas pkgconf python (SQLite and zlib are there), and PKG_CONFIG_PATH=\$(brew --prefix openblas)/lib/pkgconfig."
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || fail "$what is missing; as root: apt-get install $*"
     as_root=(sudo)
@@ -52,6 +52,11 @@ has_blas() {
 has_sqlite() {
   printf '#include <sqlite3.h>\nint main(void) { return sqlite3_libversion_number() < SQLITE_VERSION_NUMBER; }\n' |
     clang -x c - -lsqlite3 -o /dev/null 2>/dev/null
+}
+
+# The header and library that the target CZlib names.
+has_zlib() {
+  printf '#include <zlib.h>\nint main(void) { return inflateEnd(0) == Z_OK; }\n' | clang -x c - -lz -o /dev/null 2>/dev/null
 }
 
 # Whether the processor multiplies bfloat16, as Linux lists it.
@@ -101,6 +106,8 @@ case "${1:-}" in
   ! has_bf16 || try_onednn
   has_sqlite || install "SQLite" libsqlite3-dev
   has_sqlite || fail "SQLite: still not found by clang as sqlite3.h and -lsqlite3"
+  has_zlib || install "zlib" zlib1g-dev
+  has_zlib || fail "zlib: still not found by clang as zlib.h and -lz"
   ;;
 python)
   make_venv .venv

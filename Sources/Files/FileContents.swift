@@ -26,24 +26,27 @@ public enum FileContents {
       if count == 0 { break }
       bytes.append(contentsOf: chunk[..<count])
     }
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
-    return bytes
+    return withoutByteOrderMark(bytes)
   }
 
-  /// The bytes of the text file at `path`, as `bytes(of:)` gives them.
+  private static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
+    bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
+  }
+
+  /// The bytes of the text file at `path`, as `bytes(of:)` gives them; of a file whose first bytes are those of gzip,
+  /// whatever its name, the bytes that were compressed.
   ///
-  /// Throws where its first bytes are those of gzip or of UTF-16.
+  /// Throws where its first bytes are those of UTF-16, or where gzip data are damaged or grow beyond all measure.
   public static func text(of path: String) throws(FileError) -> [UInt8] {
-    let bytes = try bytes(of: path)
-    let found: String? =
-      if bytes.starts(with: [0x1F, 0x8B]) {
-        "gzip data, which must be decompressed first"
-      } else if bytes.starts(with: [0xFE, 0xFF]) || bytes.starts(with: [0xFF, 0xFE]) {
-        "UTF-16, which must be converted first"
-      } else {
-        nil
-      }
-    if let found { throw FileError(file: path, expected: "a text file in UTF-8", found: found) }
+    var bytes = try bytes(of: path)
+    if bytes.starts(with: Gzip.magic) {
+      bytes = withoutByteOrderMark(try Gzip.decompress(bytes, file: path))
+    }
+    if bytes.starts(with: [0xFE, 0xFF]) || bytes.starts(with: [0xFF, 0xFE]) {
+      throw FileError(
+        file: path, expected: "a text file in UTF-8",
+        found: "UTF-16, which must be converted first")
+    }
     return bytes
   }
 

@@ -128,7 +128,9 @@ struct DataFormatTests {
   }
 
   static let refused: [Refused] = [
-    Refused("gzip", [0x1F, 0x8B, 8, 0], nil, "a text file in UTF-8", "gzip data"),
+    Refused(
+      "half a gzip file", [0x1F, 0x8B, 8, 0], "byte 4 of the gzip data", "the rest",
+      "the end of the file"),
     Refused("UTF-16", [0xFF, 0xFE, 0x7B, 0], nil, "a text file in UTF-8", "UTF-16"),
     Refused(
       "Latin-1", Array(#"{"prompt": "caf"#.utf8) + [0xE9] + Array("\"}".utf8), "line 1, byte 12",
