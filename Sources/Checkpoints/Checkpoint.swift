@@ -19,10 +19,12 @@ public final class Checkpoint: Sendable {
   /// shape, and nothing that the decoder cannot compute. Values are read later.
   ///
   /// - Parameter path: a folder with `config.json` and `model.safetensors` or
-  ///   `model.safetensors.index.json` (the first where both exist, as in Transformers); a
-  ///   `.safetensors` file with `config.json` beside it; or a `.gguf` file.
+  ///   `model.safetensors.index.json` (the first where both exist, as in Transformers), or the
+  ///   `models--…` folder of Hugging Face's cache in which such a folder lies; a `.safetensors` file
+  ///   with `config.json` beside it; or a `.gguf` file.
   /// - Throws: `FileError`.
   public init(path: String) throws {
+    let path = try Checkpoint.resolved(path)
     self.path = path
     let found: [StoredTensor]
     if path.hasSuffix(".gguf") {

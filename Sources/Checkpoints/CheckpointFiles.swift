@@ -7,12 +7,37 @@ extension Checkpoint {
     "chat_template.jinja", "chat_template.json", "tokenizer.model", "vocab.json", "merges.txt",
   ]
 
+  /// `path`; or, of a model's folder in the cache of Hugging Face's hub (`models--ORGANISATION--NAME`), the snapshot in
+  /// it that `refs/main` names.
+  ///
+  /// Throws where there is no such snapshot.
+  ///
+  /// Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+  package static func resolved(_ path: String) throws(FileError) -> String {
+    let snapshots = path + "/snapshots"
+    guard FileContents.isFolder(snapshots), !FileContents.exists(path + "/config.json") else {
+      return path
+    }
+    let reference = path + "/refs/main"
+    let commit = String(decoding: try FileContents.bytes(of: reference), as: UTF8.self)
+      .trimmingPrefix { $0.isWhitespace }.prefix { !$0.isWhitespace }
+    let names = try FileContents.names(inFolder: snapshots)
+    guard names.contains(String(commit)) else {
+      throw FileError(
+        file: reference, expected: "the name of a folder in \(snapshots)",
+        found: names.isEmpty
+          ? "none there" : "\"\(commit)\", beside \(names.joined(separator: ", "))")
+    }
+    return "\(snapshots)/\(commit)"
+  }
+
   /// The files that a model, its tokenizer or an adapter at `path` is loaded from: a GGUF alone; of
   /// a folder, or of a `.safetensors` file in one, the configuration, the weights with their index,
   /// and the files of tokenizer, generation and adapter that are there.
   ///
   /// Throws `FileError` when `path` does not exist or an index is damaged.
   public static func files(at path: String) throws -> [String] {
+    let path = try resolved(path)
     guard FileContents.exists(path) else {
       throw FileError(file: path, expected: "a model or an adapter", found: "no such file")
     }
@@ -30,6 +55,7 @@ extension Checkpoint {
   ///
   /// Throws when a file cannot be read.
   public static func checksum(at path: String) throws -> String {
+    let path = try resolved(path)
     let files = try files(at: path)
     if files == [path] { return try SHA256.hex(ofFileAt: path) }
     let named = files.map { (name: String($0.split(separator: "/").last ?? ""), path: $0) }

@@ -85,6 +85,7 @@ public struct PEFTAdapter: Hashable, Sendable {
   /// Throws `FileError` when a file is missing or damaged, when a number is not finite, or when the adapter is no plain
   /// or rank-stabilized LoRA.
   public init(folder: String) throws {
+    let folder = try Checkpoint.resolved(folder)
     let json = try JSONNode(path: "\(folder)/\(PEFTAdapter.configurationName)")
     try PEFTAdapter.refuseOtherThanPlainLoRA(json)
     let rank = try json.integer("r")

@@ -52,12 +52,13 @@ public final class Tokenizer: Sendable {
   /// Working memory that no encoding uses at the moment.
   private let workspaces = Mutex<[Workspace]>([])
 
-  /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json`, such a file, or a
-  /// `.gguf`.
+  /// Reads the tokenizer at `path`: a folder that holds `tokenizer.json` (or the `models--…` folder of
+  /// Hugging Face's cache in which it lies), such a file, or a `.gguf`.
   ///
   /// Throws a `FileError` that names the file, the place, what was expected there and what was
   /// found.
   public convenience init(path: String) throws {
+    let path = try Checkpoint.resolved(path)
     if path.hasSuffix(".gguf") {
       try self.init(GGUFVocabulary(GGUFFile(path: path)), file: path)
     } else {

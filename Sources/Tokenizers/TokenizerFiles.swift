@@ -26,12 +26,10 @@ extension Tokenizer {
     let source = URL(fileURLWithPath: file).deletingLastPathComponent()
     if source.resolvingSymlinksInPath() != URL(fileURLWithPath: folder).resolvingSymlinksInPath() {
       try Self.remove(Checkpoint.tokenizerFileNames, from: folder)
-      try FileManager.default.copyItem(atPath: file, toPath: folder + "/tokenizer.json")
+      try Self.copy(file, to: folder + "/tokenizer.json")
       for name in Checkpoint.tokenizerFileNames.dropFirst() {
         let path = source.appendingPathComponent(name).path
-        if FileContents.exists(path) {
-          try FileManager.default.copyItem(atPath: path, toPath: folder + "/" + name)
-        }
+        if FileContents.exists(path) { try Self.copy(path, to: folder + "/" + name) }
       }
     }
     if !FileContents.exists(configurationPath) {
@@ -40,6 +38,12 @@ extension Tokenizer {
       for (key, id) in tokens { members[key] = id.flatMap(token).map(JSONValue.string) }
       try Self.write(.object(members), to: configurationPath)
     }
+  }
+
+  /// Copies a file, of a link that to which it leads: those of Hugging Face's cache are links to blobs.
+  private static func copy(_ path: String, to copy: String) throws {
+    let file = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    try FileManager.default.copyItem(atPath: file, toPath: copy)
   }
 
   private static func remove(_ names: [String], from folder: String) throws {

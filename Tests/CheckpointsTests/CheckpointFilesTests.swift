@@ -85,6 +85,36 @@ import Testing
     #expect(throws: FileError.self) { try Checkpoint.files(at: fixtures + "/none") }
   }
 
+  @Test("A model's folder in the cache of Hugging Face's hub is the snapshot that refs/main names")
+  func hubCache() throws {
+    try withFolder { folder in
+      let cached = folder + "/models--someone--tiny"
+      let files = FileManager.default
+      for (commit, fixture) in [("0a1b", "qwen2"), ("9f8e", "mistral")] {
+        try files.createDirectory(
+          atPath: cached + "/snapshots/" + commit, withIntermediateDirectories: true)
+        // Files of the cache are links to blobs.
+        for name in ["config.json", "model.safetensors"] {
+          try files.createSymbolicLink(
+            atPath: "\(cached)/snapshots/\(commit)/\(name)",
+            withDestinationPath: "\(fixtures)/\(fixture)/\(name)")
+        }
+      }
+      try files.createDirectory(atPath: cached + "/refs", withIntermediateDirectories: true)
+      #expect { try Checkpoint(path: cached) } throws: { "\($0)".contains("refs/main") }
+      try write(Array("9f8e\n".utf8), cached + "/refs/main")
+      #expect(try Checkpoint(path: cached).configuration.architecture == .mistral)
+      #expect(
+        try Checkpoint.checksum(at: cached)
+          == Checkpoint.checksum(at: fixtures + "/mistral/model.safetensors"))
+      #expect(
+        try Checkpoint.files(at: cached).allSatisfy { $0.hasPrefix(cached + "/snapshots/9f8e/") })
+      try write(Array("9f8f".utf8), cached + "/refs/main")
+      let error = #expect(throws: FileError.self) { try Checkpoint(path: cached) }
+      #expect(error?.found == "\"9f8f\", beside 0a1b, 9f8e")
+    }
+  }
+
   @Test("model.safetensors is read where shards with an index lie beside it, as in Transformers")
   func bothForms() throws {
     try withCopy(of: "llama") { folder in

@@ -181,6 +181,27 @@ import Tokenizers
     }
   }
 
+  @Test("Files of Hugging Face's cache, which are links, are written as files")
+  func writtenFromCache() throws {
+    let cached = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "models--a--\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: cached) }
+    let snapshot = cached.appendingPathComponent("snapshots/0a1b")
+    for folder in [snapshot, cached.appendingPathComponent("refs")] {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+    try Data("0a1b".utf8).write(to: cached.appendingPathComponent("refs/main"))
+    try FileManager.default.createSymbolicLink(
+      at: snapshot.appendingPathComponent("tokenizer.json"),
+      withDestinationURL: fixtures.appendingPathComponent("smollm2/tokenizer.json"))
+    try written(cached.path) { folder in
+      let file = folder + "/tokenizer.json"
+      #expect((try? FileManager.default.destinationOfSymbolicLink(atPath: file)) == nil)
+      let (copy, original) = (try Tokenizer(path: folder), try Tokenizer(path: cached.path))
+      #expect(copy.encode("the") == original.encode("the"))
+    }
+  }
+
   @Test("A folder whose model names the end of sequence is written with it")
   func writtenEnd() throws {
     let source = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
