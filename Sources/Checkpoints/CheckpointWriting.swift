@@ -8,7 +8,7 @@ public struct TensorSource {
   /// Row-major; a projection is `[out, in]`.
   public let shape: [Int]
   /// Calls its argument once, with the values in row-major order.
-  let withValues: ((UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
+  package let withValues: ((UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
 
   /// A tensor whose values `withValues` lends to its argument, which it calls once.
   public init(
@@ -18,6 +18,15 @@ public struct TensorSource {
     self.name = name
     self.shape = shape
     self.withValues = withValues
+  }
+
+  /// Calls `body` with the values. Precondition: there are as many as the shape says.
+  func withCheckedValues(_ body: (UnsafeBufferPointer<Float>) throws -> Void) throws {
+    try withValues { values in
+      precondition(
+        values.count == shape.reduce(1, *), "\(name) has \(values.count) values for shape \(shape)")
+      try body(values)
+    }
   }
 
   /// A tensor of the numbers in `values`.
@@ -38,6 +47,34 @@ extension Checkpoint {
   public static func writeHuggingFace(
     _ configuration: ModelConfiguration, tensors: [TensorSource], to folder: String
   ) throws {
+    try writeHuggingFace(configuration, tensors, .f32, to: folder) { path in
+      try SafetensorsFile.write(tensors, path: path)
+    }
+  }
+
+  /// The same with all tensors rounded to `type`, which is F32, F16 or BF16. Returns what that changed. Throws also
+  /// where a number is not finite, or too large for `type`.
+  public static func writeHuggingFace(
+    _ configuration: ModelConfiguration, tensors: [TensorSource], roundedTo type: ElementType,
+    to folder: String
+  ) throws -> RoundingShift {
+    precondition(type.blockSize == 1, "\(type.rawValue) in a Hugging Face folder")
+    var shift = RoundingShift()
+    try writeHuggingFace(configuration, tensors, type, to: folder) { path in
+      try SafetensorsFile.write(tensors, metadata: [:], type: type, path: path) { tensor, file in
+        try tensor.withCheckedValues { values in
+          let bytes = try shift.round(values, to: type, name: tensor.name, file: path)
+          try bytes.withUnsafeBytes(file.write)
+        }
+      }
+    }
+    return shift
+  }
+
+  private static func writeHuggingFace(
+    _ configuration: ModelConfiguration, _ tensors: [TensorSource], _ type: ElementType,
+    to folder: String, writingTensors: (_ path: String) throws -> AtomicFile
+  ) throws {
     let path = folder + "/model.safetensors"
     try configuration.check(file: folder + "/config.json")
     let family = configuration.architecture.family
@@ -48,6 +85,20 @@ extension Checkpoint {
         expected: "those that a \(family.architecture.rawValue) can have in Transformers",
         found: names.isEmpty ? "none" : names.joined(separator: ", "))
     }
+    try check(tensors, configuration, file: path)
+    try AtomicFile.makeFolder(folder)
+    let weights = try writingTensors(path)
+    let json = try AtomicFile(path: folder + "/config.json")
+    try json.write(configuration.huggingFace(type).text(isIndented: true))
+    try weights.commit()
+    try json.commit()
+    try removeStaleFiles(folder: folder)
+  }
+
+  /// Throws, naming `path`, where `tensors` are not those of `configuration.tensorShapes`, each once.
+  static func check(
+    _ tensors: [TensorSource], _ configuration: ModelConfiguration, file path: String
+  ) throws(FileError) {
     var expected = Dictionary(uniqueKeysWithValues: configuration.tensorShapes)
     for tensor in tensors {
       guard let shape = expected.removeValue(forKey: tensor.name) else {
@@ -67,13 +118,6 @@ extension Checkpoint {
         file: path, location: "tensor \(missing)", expected: "a tensor to write",
         found: "no such tensor")
     }
-    try AtomicFile.makeFolder(folder)
-    let weights = try SafetensorsFile.write(tensors, path: path)
-    let json = try AtomicFile(path: folder + "/config.json")
-    try json.write(configuration.huggingFace.text(isIndented: true))
-    try weights.commit()
-    try json.commit()
-    try removeStaleFiles(folder: folder)
   }
 }
 
@@ -94,6 +138,16 @@ extension SafetensorsFile {
   static func write(_ tensors: [TensorSource], metadata: [String: String] = [:], path: String)
     throws -> AtomicFile
   {
+    try write(tensors, metadata: metadata, type: .f32, path: path) { tensor, file in
+      try tensor.withCheckedValues { try file.write(UnsafeRawBufferPointer($0)) }
+    }
+  }
+
+  /// The same with tensors in `type`, whose bytes `body` writes.
+  static func write(
+    _ tensors: [TensorSource], metadata: [String: String], type: ElementType, path: String,
+    body: (TensorSource, AtomicFile) throws -> Void
+  ) throws -> AtomicFile {
     // Transformers refuses a file whose metadata does not say which framework's layout it has.
     let metadata = metadata.merging(["format": "pt"]) { own, _ in own }
     var header: [String: JSONValue] = [
@@ -102,9 +156,9 @@ extension SafetensorsFile {
     var end = 0
     for tensor in tensors {
       let start = end
-      end += 4 * tensor.shape.reduce(1, *)
+      end += type.blockByteCount * tensor.shape.reduce(1, *)
       header[tensor.name] = .object([
-        "dtype": .string(ElementType.f32.rawValue),
+        "dtype": .string(type.rawValue),
         "shape": .array(tensor.shape.map(JSONValue.integer)),
         "data_offsets": .array([.integer(start), .integer(end)]),
       ])
@@ -115,15 +169,7 @@ extension SafetensorsFile {
     let file = try AtomicFile(path: path)
     try withUnsafeBytes(of: UInt64(bytes.count).littleEndian, file.write)
     try bytes.withUnsafeBytes(file.write)
-    for tensor in tensors {
-      try tensor.withValues { values in
-        let count = tensor.shape.reduce(1, *)
-        precondition(
-          values.count == count,
-          "\(tensor.name) has \(values.count) values for shape \(tensor.shape)")
-        try file.write(UnsafeRawBufferPointer(values))
-      }
-    }
+    for tensor in tensors { try body(tensor, file) }
     return file
   }
 }

@@ -41,22 +41,27 @@ public enum ElementType: String, CaseIterable, Hashable, Sendable {
     }
   }
 
+  /// GGUF's number of the type.
+  var ggufCode: UInt32 {
+    switch self {
+    case .f32: 0
+    case .f16: 1
+    case .q40: 2
+    case .q41: 3
+    case .q50: 6
+    case .q51: 7
+    case .q80: 8
+    case .q4K: 12
+    case .q5K: 13
+    case .q6K: 14
+    case .bf16: 30
+    }
+  }
+
   /// The type with GGUF's number `code`; nil when this toolkit does not read it.
   init?(gguf code: UInt32) {
-    switch code {
-    case 0: self = .f32
-    case 1: self = .f16
-    case 2: self = .q40
-    case 3: self = .q41
-    case 6: self = .q50
-    case 7: self = .q51
-    case 8: self = .q80
-    case 12: self = .q4K
-    case 13: self = .q5K
-    case 14: self = .q6K
-    case 30: self = .bf16
-    default: return nil
-    }
+    guard let type = Self.allCases.first(where: { $0.ggufCode == code }) else { return nil }
+    self = type
   }
 
   /// The bytes that a tensor of `shape` takes; nil when a row is no whole number of blocks, a

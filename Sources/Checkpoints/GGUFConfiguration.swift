@@ -1,8 +1,54 @@
 import Files
 import Foundation
 
+/// What a GGUF says of its decoder: its metadata, and its tensors without their values.
+struct GGUFDescription {
+  let path: String
+  let metadata: [String: GGUFValue]
+  let tensors: [TensorDescription]
+  /// What `rope_freqs.weight` divides the rotary frequencies by; nil where there is no such tensor.
+  let ropeDivisors: [Float]?
+}
+
 extension GGUFFile {
   /// The decoder that the metadata and the tensors describe.
+  func configuration() throws -> ModelConfiguration {
+    try GGUFDescription(
+      path: path, metadata: metadata, tensors: tensors.map(\.description),
+      ropeDivisors: tensors.first { $0.description.name == "rope_freqs.weight" }?.values
+    ).configuration()
+  }
+
+  /// The tensors under their Hugging Face names, with the rows that llama.cpp interleaves marked.
+  func huggingFaceTensors(_ configuration: ModelConfiguration) throws -> [StoredTensor] {
+    let family = configuration.architecture.family
+    let norms = family.normWeights(configuration)
+    return try tensors.filter { $0.description.name != "rope_freqs.weight" }.map { stored in
+      let name = stored.description.name
+      guard let mapped = family.huggingFaceName(gguf: name) else {
+        throw FileError(
+          file: path, location: "tensor \(name)",
+          expected: "a tensor of a dense \(family.architecture.rawValue) decoder",
+          found: "another name")
+      }
+      var tensor = stored
+      tensor.description = stored.description.renamed(mapped)
+      tensor.interleavedHeads = family.interleavedHeads(gguf: name, configuration)
+      if norms.contains(mapped) { tensor.shift = -family.normOffset }
+      if tensor.interleavedHeads != nil, tensor.description.shape.count == 1,
+        tensor.description.elementType.blockSize != 1
+      {
+        throw FileError(
+          file: path, location: "tensor \(name)", expected: "a bias in F32, F16 or BF16",
+          found: tensor.description.elementType.rawValue)
+      }
+      return tensor
+    }
+  }
+}
+
+extension GGUFDescription {
+  /// The decoder that this describes.
   ///
   /// A LLaMA file may hold a Mistral model, which GGUF does not tell apart, nor does it store
   /// Mistral's window there.
@@ -52,7 +98,7 @@ extension GGUFFile {
       tiesEmbeddings: shape(of: family.output.gguf + ".weight") == nil,
       biasedProjections: family.projections.filter { projection in
         tensors.contains {
-          family.huggingFaceName(gguf: $0.description.name) == family.bias(projection, layer: 0)
+          family.huggingFaceName(gguf: $0.name) == family.bias(projection, layer: 0)
         }
       },
       beginningOfSequence: try general.optionalInteger("tokenizer.ggml.bos_token_id"),
@@ -63,33 +109,6 @@ extension GGUFFile {
     try family.readOwnGGUF(keys, &configuration)
     try configuration.check(file: path)
     return configuration
-  }
-
-  /// The tensors under their Hugging Face names, with the rows that llama.cpp interleaves marked.
-  func huggingFaceTensors(_ configuration: ModelConfiguration) throws -> [StoredTensor] {
-    let family = configuration.architecture.family
-    let norms = family.normWeights(configuration)
-    return try tensors.filter { $0.description.name != "rope_freqs.weight" }.map { stored in
-      let name = stored.description.name
-      guard let mapped = family.huggingFaceName(gguf: name) else {
-        throw FileError(
-          file: path, location: "tensor \(name)",
-          expected: "a tensor of a dense \(family.architecture.rawValue) decoder",
-          found: "another name")
-      }
-      var tensor = stored
-      tensor.description = stored.description.renamed(mapped)
-      tensor.interleavedHeads = family.interleavedHeads(gguf: name, configuration)
-      if norms.contains(mapped) { tensor.shift = -family.normOffset }
-      if tensor.interleavedHeads != nil, tensor.description.shape.count == 1,
-        tensor.description.elementType.blockSize != 1
-      {
-        throw FileError(
-          file: path, location: "tensor \(name)", expected: "a bias in F32, F16 or BF16",
-          found: tensor.description.elementType.rawValue)
-      }
-      return tensor
-    }
   }
 
   private func refuseMissingFeatures(_ general: GGUFKeys, _ keys: GGUFKeys, _ family: ModelFamily)
@@ -107,9 +126,9 @@ extension GGUFFile {
       throw keys.error(
         key, expected: "no such key: a \(family.architecture.rawValue) has no such scale")
     }
-    if let factors = tensors.first(where: { $0.description.name.hasPrefix("rope_factors_") }) {
+    if let factors = tensors.first(where: { $0.name.hasPrefix("rope_factors_") }) {
       throw FileError(
-        file: path, location: "tensor \(factors.description.name)",
+        file: path, location: "tensor \(factors.name)",
         expected: "plain rotary embeddings", found: "longrope")
     }
   }
@@ -139,17 +158,13 @@ extension GGUFFile {
     if keys["rope.scale_linear"] != nil {
       return .linear(factor: try keys.number("rope.scale_linear"))
     }
-    guard let tensor = tensors.first(where: { $0.description.name == "rope_freqs.weight" }) else {
-      return nil
-    }
-    guard tensor.description.shape == [configuration.headDimension / 2] else {
+    guard let divisors = ropeDivisors else { return nil }
+    guard shape(of: "rope_freqs.weight") == [configuration.headDimension / 2] else {
       throw FileError(
         file: path, location: "tensor rope_freqs.weight",
         expected: "shape \([configuration.headDimension / 2])",
-        found: "\(tensor.description.shape)")
+        found: shape(of: "rope_freqs.weight").map { "\($0)" } ?? "no such tensor")
     }
-    var divisors = [Float](repeating: 0, count: configuration.headDimension / 2)
-    divisors.withUnsafeMutableBufferPointer { tensor.read(into: $0) }
     if divisors.allSatisfy({ $0 == 1 }) { return nil }
     // The factors that all of Llama 3.1 to 3.3 share; the divisors confirm them.
     let (low, high, positions) = (1.0, 4.0, 8192)
@@ -172,7 +187,7 @@ extension GGUFFile {
   }
 
   private func shape(of name: String) -> [Int]? {
-    tensors.first { $0.description.name == name }?.description.shape
+    tensors.first { $0.name == name }?.shape
   }
 }
 

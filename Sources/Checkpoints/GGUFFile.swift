@@ -21,7 +21,7 @@ public struct GGUFFile: Sendable {
   /// By key, such as `tokenizer.ggml.tokens`.
   public let metadata: [String: GGUFValue]
   /// By GGUF's own names, shapes row-major (the reverse of the file's order).
-  let tensors: [StoredTensor]
+  package let tensors: [StoredTensor]
 
   /// Reads everything but the tensors' values.
   ///

@@ -30,7 +30,9 @@ extension ModelFamily {
       try readGemmaGGUF(keys, &c, interval: 2, largest: 46)
       c.attentionSoftcap = Float(try keys.number("attn_logit_softcapping", absent: 50))
       c.logitSoftcap = Float(try keys.number("final_logit_softcapping", absent: 30))
-    })
+    },
+    ownGGUFKeys: { gemmaGGUFKeys($0, interval: 2) },
+    statesWindowInGGUF: true)
 
   /// Gemma 3, the text model: as Gemma 2 without soft-capped scores, with norms of query and key heads,
   /// five layers with a window to one without, and a rotary base of their own for those with one.
@@ -78,7 +80,13 @@ extension ModelFamily {
       try readGemmaGGUF(keys, &c, interval: 6, largest: 62)
       c.localRopeTheta = try keys.number("rope.freq_base_swa", absent: 10000)
       c.logitSoftcap = try keys.optionalNumber("final_logit_softcapping").map { Float($0) }
-    })
+    },
+    ownGGUFKeys: { c in
+      gemmaGGUFKeys(c, interval: 6).merging([
+        "rope.freq_base_swa": .float(Float(c.localRopeTheta ?? c.ropeTheta))
+      ]) { $1 }
+    },
+    statesWindowInGGUF: true)
 
   // MARK: What both have
 
@@ -115,6 +123,19 @@ extension ModelFamily {
       "attn_logit_softcapping": c.attentionSoftcap.map(JSONValue.shortest) ?? .null,
       "final_logit_softcapping": c.logitSoftcap.map(JSONValue.shortest) ?? .null,
     ]
+  }
+
+  /// `interval`: one layer of so many has no window where the file does not say which.
+  private static func gemmaGGUFKeys(_ c: ModelConfiguration, interval: Int) -> [String: GGUFValue] {
+    var keys: [String: GGUFValue] = [:]
+    keys["attention.sliding_window"] = c.slidingWindow.map(GGUFValue.integer)
+    keys["attn_logit_softcapping"] = c.attentionSoftcap.map(GGUFValue.float)
+    keys["final_logit_softcapping"] = c.logitSoftcap.map(GGUFValue.float)
+    if c.slidingLayers != layersBetween(interval, of: c) {
+      keys["attention.sliding_window_pattern"] = .bools(
+        (0..<c.layerCount).map(c.slidingLayers.contains))
+    }
+    return keys
   }
 
   /// `interval`: one layer of so many has no window. `largest`: the layers of the one model, 27B, whose

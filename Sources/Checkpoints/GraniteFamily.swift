@@ -33,5 +33,14 @@ extension ModelFamily {
       c.attentionMultiplier = try keys.optionalNumber("attention.scale").map { Float($0) }
       c.residualMultiplier = Float(try keys.number("residual_scale", absent: 1))
       c.logitsScaling = Float(try keys.number("logit_scale"))
+    },
+    ownGGUFKeys: { c in
+      [
+        "embedding_scale": .float(c.embeddingMultiplier),
+        "attention.scale": .float(
+          c.attentionMultiplier ?? 1 / Float(c.headDimension).squareRoot()),
+        "residual_scale": .float(c.residualMultiplier),
+        "logit_scale": .float(c.logitsScaling),
+      ]
     })
 }

@@ -122,8 +122,10 @@ extension ModelConfiguration {
     }
   }
 
-  /// The `config.json` that Transformers reads as this configuration.
-  var huggingFace: JSONValue {
+  /// The `config.json` that Transformers reads as this configuration, of a model whose tensors are in `type`: F32, F16
+  /// or BF16.
+  func huggingFace(_ type: ElementType) -> JSONValue {
+    let dtype = type == .bf16 ? "bfloat16" : type == .f16 ? "float16" : "float32"
     let json: [String: JSONValue] = [
       "architectures": .array([.string(architecture.family.transformersClass)]),
       "model_type": .string(architecture.rawValue),
@@ -144,7 +146,8 @@ extension ModelConfiguration {
       "eos_token_id": endsOfSequence.count > 1
         ? .array(endsOfSequence.map(JSONValue.integer))
         : endOfSequence.map(JSONValue.integer) ?? .null,
-      "torch_dtype": .string("float32"),
+      // Both names of the key: older versions of Transformers read `torch_dtype`.
+      "torch_dtype": .string(dtype), "dtype": .string(dtype),
     ]
     let family = architecture.family
     return .object(

@@ -169,6 +169,10 @@ public struct ModelFamily: Sendable {
   var ownKeys: @Sendable (ModelConfiguration) -> [String: JSONValue] = { _ in [:] }
   /// Reads keys of a GGUF beside those that all families have.
   var readOwnGGUF: @Sendable (GGUFKeys, inout ModelConfiguration) throws -> Void = { _, _ in }
+  /// Writes them. A configuration that they do not state is found by reading them back.
+  var ownGGUFKeys: @Sendable (ModelConfiguration) -> [String: GGUFValue] = { _ in [:] }
+  /// Whether a GGUF states the sliding window.
+  var statesWindowInGGUF = false
 
   /// The last layer of each `interval`.
   static func everyLayer(_ interval: Int, of c: ModelConfiguration) -> [Int] {
@@ -300,10 +304,22 @@ extension ModelFamily {
   /// Hugging Face's name of the tensor that GGUF calls `name`; nil when the family has no such
   /// tensor.
   func huggingFaceName(gguf name: String) -> String? {
-    for module in [embedding, finalNorm, output] where name == module.gguf + ".weight" {
-      return module.huggingFace + ".weight"
+    translated(name, from: \.gguf, to: \.huggingFace)
+  }
+
+  /// GGUF's name of the tensor that Hugging Face calls `name`; nil when the family has no such tensor.
+  func ggufName(huggingFace name: String) -> String? {
+    translated(name, from: \.huggingFace, to: \.gguf)
+  }
+
+  /// The name in the form `to` of the tensor that is called `name` in the form `from`.
+  private func translated(
+    _ name: String, from: (TensorName) -> String, to: (TensorName) -> String
+  ) -> String? {
+    for module in [embedding, finalNorm, output] where name == from(module) + ".weight" {
+      return to(module) + ".weight"
     }
-    let parts = layer.prefix.gguf.split(separator: "#", omittingEmptySubsequences: false)
+    let parts = from(layer.prefix).split(separator: "#", omittingEmptySubsequences: false)
     guard parts.count == 2, name.hasPrefix(parts[0]) else { return nil }
     let rest = name.dropFirst(parts[0].count)
     let digits = rest.prefix { $0.isASCII && $0.isNumber }
@@ -311,8 +327,9 @@ extension ModelFamily {
       return nil
     }
     let tail = rest.dropFirst(digits.count + parts[1].count)
-    for module in layer.modules where tail.hasPrefix(module.gguf + ".") {
-      return self.name(module, layer: index) + tail.dropFirst(module.gguf.count)
+    for module in layer.modules where tail.hasPrefix(from(module) + ".") {
+      return to(layer.prefix).replacing("#", with: "\(index)") + to(module)
+        + tail.dropFirst(from(module).count)
     }
     return nil
   }

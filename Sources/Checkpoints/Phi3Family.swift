@@ -28,5 +28,13 @@ extension ModelFamily {
         "pad_token_id": .null,
         "original_max_position_embeddings": .integer(c.maximumPositions),
       ]
-    })
+    },
+    ownGGUFKeys: { c in
+      [
+        // 0 is none.
+        "attention.sliding_window": .integer(c.slidingWindow ?? 0),
+        "rope.scaling.original_context_length": .integer(c.maximumPositions),
+      ]
+    },
+    statesWindowInGGUF: true)
 }

@@ -32,6 +32,7 @@ public struct Student {
     path: String, tokenizer tokenizerPath: String? = nil, includesSpecialTokens: Bool = true,
     weights: Decoder.WeightForm = .fp32, chat: ChatTemplateChoice = .conversations()
   ) throws {
+    let path = try Checkpoint.resolved(path)
     let setting = try ChatSetting(chat, model: tokenizerPath ?? path)
     let checkpoint = try Checkpoint(path: path)
     // The tokenizer is read while the tensors are widened.
@@ -78,6 +79,29 @@ public struct Student {
       try decoder.write(to: folder)
       try writeGenerationConfiguration(to: folder)
     }
+    try writeTokenizer(to: folder)
+  }
+
+  /// Writes the model without its adapter as a Hugging Face folder, as `write(to:)` does, all tensors rounded to `type`:
+  /// F32, F16 or BF16. Returns what that changed. Throws also where a number is not finite, or too large for `type`.
+  public func write(to folder: String, roundedTo type: ElementType) throws -> RoundingShift {
+    let shift = try decoder.write(to: folder, roundedTo: type)
+    try writeGenerationConfiguration(to: folder)
+    try writeTokenizer(to: folder)
+    return shift
+  }
+
+  /// Writes the model without its adapter as a GGUF with its tokenizer and chat template, matrices in `type`: F32, F16,
+  /// BF16 or Q8_0. Throws also where a GGUF cannot state the model or its tokenizer.
+  public func writeGGUF(to path: String, type: ElementType) throws -> GGUFExport {
+    let name = origin.split(separator: "/").last.map(String.init) ?? origin
+    let metadata = try tokenizer.ggufMetadata(
+      rows: decoder.configuration.vocabularySize,
+      modelName: name.hasSuffix(".gguf") ? String(name.dropLast(5)) : name)
+    return try decoder.writeGGUF(to: path, type: type, metadata: metadata)
+  }
+
+  private func writeTokenizer(to folder: String) throws {
     do { try tokenizer.write(to: folder) } catch let error as CocoaError {
       throw FileError(
         file: folder, expected: "a folder that the tokenizer's files can be copied to",

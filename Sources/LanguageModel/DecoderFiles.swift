@@ -20,6 +20,39 @@ extension Decoder {
     try Checkpoint.writeHuggingFace(
       configuration, tensors: weights.sources(configuration), to: folder)
   }
+
+  /// The same with all tensors rounded to `type`: F32, F16 or BF16. Returns what that changed. Throws also where a
+  /// number is not finite, or too large for `type`.
+  public func write(to folder: String, roundedTo type: ElementType) throws -> RoundingShift {
+    try Checkpoint.writeHuggingFace(
+      configuration, tensors: weights.sources(configuration), roundedTo: type, to: folder)
+  }
+
+  /// Writes the model as a GGUF with matrices in `type` (F32, F16, BF16 or Q8_0), which llama.cpp runs; the adapter is
+  /// left out. Throws as `Checkpoint.writeGGUF` does.
+  ///
+  /// - Parameter metadata: its tokenizer's and its name.
+  public func writeGGUF(
+    to path: String, type: ElementType, metadata: [String: GGUFValue] = [:]
+  ) throws -> GGUFExport {
+    try Checkpoint.writeGGUF(
+      configuration, tensors: weights.sources(configuration), type: type, metadata: metadata,
+      to: path)
+  }
+
+  /// ‖W − V‖ / ‖V‖ with W all of the model's own weights and V those of `base`, a model of the same shape; the Frobenius
+  /// norm over all tensors together.
+  public func relativeDistance(from base: Decoder) -> Double {
+    precondition(configuration == base.configuration, "two models of different shapes")
+    var (difference, norm) = (0.0, 0.0)
+    for (name, _) in configuration.tensorShapes {
+      for (a, b) in zip(weights.values(name), base.weights.values(name)) {
+        difference += Double(a - b) * Double(a - b)
+        norm += Double(b) * Double(b)
+      }
+    }
+    return (difference / max(norm, .leastNormalMagnitude)).squareRoot()
+  }
 }
 
 extension LowRankAdapter {

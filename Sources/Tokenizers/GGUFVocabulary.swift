@@ -123,6 +123,8 @@ extension GGUFVocabulary {
     static let unknown = 2
     static let control = 3
     static let userDefined = 4
+    static let unused = 5
+    static let byte = 6
   }
 
   /// What llama.cpp takes a vocabulary's missing keys for.

@@ -1,5 +1,5 @@
 /// What happens to text, between the added tokens, before it is cut into pieces.
-enum Normalizer: Sendable {
+enum Normalizer: Equatable, Sendable {
   case unicode(UnicodeNormalization)
   /// Puts something before text that is not empty.
   case prepend([UInt8])

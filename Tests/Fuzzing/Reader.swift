@@ -85,6 +85,17 @@ struct Reader: Sendable {
     ) { folder in
       try use(Tokenizer(path: folder))
     },
+    Reader(
+      name: "tokenizer-json-gguf",
+      seeds: ["llama2", "llama3", "smollm2", "families/phi-3"].map {
+        "tokenizers/\($0)/tokenizer.json"
+      }, file: "tokenizer.json"
+    ) { folder in
+      let tokenizer = try Tokenizer(path: folder)
+      if tokenizer.vocabularySize < 1 << 16 {
+        _ = try tokenizer.ggufMetadata(rows: tokenizer.vocabularySize, modelName: "x")
+      }
+    },
     besideTokenizer("tokenizer-config", "tokenizer_config.json"),
     besideTokenizer(
       "special-tokens-map", "special_tokens_map.json", seeds: ["fuzzing/special_tokens_map.json"]),
@@ -126,6 +137,9 @@ struct Reader: Sendable {
       _ = try? JSONLines.pairs(at: path)
       _ = try? JSONLines.prompts(at: path)
       _ = try JSONLines.chains(at: path)
+    },
+    Reader(name: "gzip", seeds: ["fuzzing/pairs.jsonl.gz"], file: "x.gz") { folder in
+      _ = try JSONLines.pairs(at: folder + "/x.gz")
     },
     Reader(name: "weight-sidecar", seeds: ["fuzzing/weights.jsonl"], file: "x.jsonl") { folder in
       let path = folder + "/x.jsonl"
