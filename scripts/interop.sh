@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Holds keystep against the programs it works with: llama.cpp's OpenAI-compatible server as a teacher, datasets and TRL on
-# exported pairs, Transformers on chat templates and conversations, PEFT on an exported adapter. Too heavy for each check;
-# for people, and before a release. What it makes lies in runs/interop.
+# exported pairs and on Parquet, Transformers on chat templates and conversations, PEFT on an exported adapter and on its
+# merge, llama.cpp on merged models and on a converted adapter. Too heavy for each check; for people, and before a release.
+# What it makes lies in runs/interop.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TQDM_DISABLE=1 # no progress bars of the Python packages
@@ -16,6 +17,18 @@ gguf=models/SmolLM2-135M-Instruct.Q4_1.gguf
 data=runs/interop
 rm -rf "$data"
 mkdir -p "$data"
+
+# llama.cpp's converters, which the Python package has in its source alone.
+llama_cpp=.interop-venv/llama.cpp
+if [ ! -e "$llama_cpp/convert_lora_to_gguf.py" ]; then
+  version=$(sed -n 's/^llama-cpp-python.*==//p' benchmarks/interop/requirements.txt)
+  .interop-venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python \
+    --dest "$data" "llama-cpp-python==$version"
+  mkdir -p "$llama_cpp"
+  tar -xzf "$data/llama_cpp_python-$version.tar.gz" --strip-components=3 -C "$llama_cpp" --wildcards \
+    '*/vendor/llama.cpp/convert_*.py' '*/vendor/llama.cpp/conversion/*' '*/vendor/llama.cpp/gguf-py/*'
+  rm "$data/llama_cpp_python-$version.tar.gz"
+fi
 
 printf '== teacher: annotate, rectify, corrupt; killed and resumed\n'
 "$python" benchmarks/interop/endpoint.py "$keystep" "$gguf" "$data"
@@ -35,4 +48,21 @@ printf '== adapter in PEFT\n'
 head -n 4 "$pairs" >"$data/some.pairs.jsonl"
 "$keystep" align --model "$gguf" --adapter "$data/adapter" --pairs "$data/some.pairs.jsonl" --json >"$data/tokens.jsonl"
 "$python" benchmarks/interop/adapter.py "$data/smollm2" "$data/adapter" "$data/tokens.jsonl"
+
+printf '== merged models in Transformers and llama.cpp\n'
+"$keystep" merge --model "$gguf" --adapter "$data/adapter" --output "$data/merged"
+for dtype in fp32 fp16 bf16 q8_0; do
+  "$keystep" merge --model "$gguf" --adapter "$data/adapter" --output "$data/merged-$dtype.gguf" --dtype "$dtype" \
+    --prompts benchmarks/interop/prompts.jsonl
+done
+"$keystep" merge --model "$data/smollm2" --output "$data/base-fp32.gguf"
+"$python" benchmarks/interop/merged.py "$data/smollm2" "$data/adapter" "$data" benchmarks/interop/prompts.jsonl \
+  "$llama_cpp/convert_lora_to_gguf.py"
+
+printf '== Parquet by the lines of docs/data.md\n'
+"$python" benchmarks/interop/parquet.py "$data/some.pairs.jsonl" "$data/parquet"
+for file in pairs.jsonl pairs.jsonl.gz; do
+  "$keystep" align --model "$gguf" --pairs "$data/parquet/$file" --json >"$data/parquet/$file.tokens"
+done
+cmp "$data/parquet/pairs.jsonl.tokens" "$data/parquet/pairs.jsonl.gz.tokens"
 printf '== all passed\n'
