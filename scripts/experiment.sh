@@ -55,7 +55,7 @@ for main in experiments/*/main.swift; do
   start=$SECONDS status=0
   { swift build -c release --product "$name" && "$products/$name" "${arguments[@]}"; } >"$log" 2>&1 </dev/null || status=$?
   seconds=$((SECONDS - start))
-  # The plan's line is "  66 runs (…", the last one "CSV: … (66 runs); records: …".
+  # The plan's line is "  66 runs (…", the CSV's "CSV: … (66 runs); records: …".
   planned=$(sed -n 's/^  \([0-9]*\) runs (.*/\1/p' "$log")
   finished=$(sed -n 's/^CSV: .*(\([0-9]*\) runs); records: .*/\1/p' "$log")
   grep -q '^Submitted: ' "$log" && printf 'submitted, '

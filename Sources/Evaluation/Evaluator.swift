@@ -39,6 +39,8 @@ public struct EvaluationSettings: Sendable, Hashable {
 public struct EvaluationResult: Sendable {
   /// Its answers; nil if no question was given or a question has no gold answer.
   public var answers: TaskScores?
+  /// The responses, in the order of the questions; none where there is no accuracy.
+  public var responses: [AnsweredQuestion] = []
   /// How many steps of each response are right, of those where it can be told; see `StepCorrectness`.
   public var steps: [ResponseSteps] = []
   /// Why there is no accuracy: questions without a gold answer; nil if there is one.
@@ -210,7 +212,11 @@ public struct Evaluator {
     result.refusal = MissingGoldAnswers(questions.map(\.prompt))
     if !questions.isEmpty, result.refusal == nil {
       let responses = try responses(to: questions, asking: asking)
-      result.answers = judged(responses, to: questions)
+      let answers = judged(responses, to: questions)
+      result.answers = answers
+      result.responses = zip(zip(questions, responses), answers.score.items).map {
+        AnsweredQuestion($0.0.prompt, response: $0.1.text, isCorrect: $1.isCorrect)
+      }
       result.steps = steps(of: responses, to: questions, pairs)
     }
     if !pairs.isEmpty {

@@ -56,8 +56,8 @@ public struct Experiment: Sendable {
   public let example: String
   /// Called once, before the first run: reads data, and states what all runs depend on.
   public let prepare: @Sendable (PreparationContext) throws -> Prepared
-  /// Called with the path of the CSV that a cluster's collecting job wrote: writes what reads it.
-  public var report: (@Sendable (String) throws -> Void)?
+  /// Called with the path of a CSV that was written, and the folder of plans and records: writes what reads the CSV.
+  public var report: (@Sendable (_ csv: String, _ folder: String) throws -> Void)?
 
   public init(
     name: String, question: String, arms: [Arm], reference: String, settings: [Setting],

@@ -62,16 +62,14 @@ extension Experiment {
         return try makeStage(id, options, place)
       case .collect:
         let plan = try Plan(path: options.planPath(place))
-        let isWhole = try collect(plan, place)
-        if options.submission != nil { try report?(plan.output) }
-        return isWhole ? 0 : 1
+        return try collect(plan, place) ? 0 : 1
       case .all:
         let (plan, prepared) = try planned(options, place)
         try plan.write(to: place.plan)
         try show(plan, prepared, options, place, isDetailed: false)
         try AtomicFile.check(plan.output)
         let isInterrupted = try execute(plan.runs, of: plan, prepared, options, place)
-        let isWhole = try collect(plan, place)
+        let isWhole = try collect(plan, place, isReported: !isInterrupted)
         if isInterrupted {
           StandardError.line("interrupted; to go on: \(ShellCommand.current)")
         }
@@ -233,8 +231,9 @@ extension Experiment {
 
   // MARK: Collect
 
-  /// Writes the CSV of the records of `plan` and prints a summary; returns whether all are there.
-  func collect(_ plan: Plan, _ place: Place) throws -> Bool {
+  /// Writes the CSV of the records of `plan`, prints a summary and, where `isReported`, writes the experiment's report;
+  /// returns whether all are there.
+  func collect(_ plan: Plan, _ place: Place, isReported: Bool = true) throws -> Bool {
     let records = try place.records.finished(plan)
     if records.isEmpty {
       StandardError.line("\(name): no run of the plan is finished")
@@ -250,20 +249,30 @@ extension Experiment {
           + "the same call makes them")
     }
     print("\nCSV: \(plan.output) (\(records.count) runs); records: \(place.records.folder)")
+    if isReported { try report?(plan.output, place.root) }
     return records.count == plan.runs.count
   }
 }
 
 /// Where an experiment's files are.
-struct Place: Sendable {
-  let root: String
-  let experiment: String
+package struct Place: Sendable {
+  package let root: String
+  package let experiment: String
+
+  package init(root: String, experiment: String) {
+    (self.root, self.experiment) = (root, experiment)
+  }
 
   var plan: String { "\(root)/\(experiment)/plan.json" }
   var data: String { "\(root)/\(experiment)/data" }
-  var records: RecordStore { RecordStore(folder: "\(root)/\(experiment)/records") }
+  package var records: RecordStore { RecordStore(folder: "\(root)/\(experiment)/records") }
   /// A run's learning curve.
-  func curve(_ id: String) -> String { "\(root)/\(experiment)/steps/\(id).csv" }
+  package func curve(_ id: String) -> String { "\(root)/\(experiment)/steps/\(id).csv" }
+  /// What a run answered on `split`.
+  package func responses(_ id: String, _ split: String) -> String {
+    "\(responseFolder(id))/\(split.replacing(" ", with: "-")).jsonl"
+  }
+  func responseFolder(_ id: String) -> String { "\(root)/\(experiment)/responses/\(id)" }
   var claims: String { "\(root)/\(experiment)/claims" }
   var claimFolder: ClaimFolder { ClaimFolder(folder: claims) }
   var stages: String { "\(root)/stages" }
@@ -423,7 +432,7 @@ struct Execution: Sendable {
   ) -> RunContext {
     RunContext(
       settings: run.settings, threads: plan.workers, savingInterval: savingInterval,
-      workFolder: place.work(run.id), id: run.id, plan: plan, stages: stages,
+      workFolder: place.work(run.id), place: place, id: run.id, plan: plan, stages: stages,
       progress: progress, claim: claim, outputs: outputs, extent: extent)
   }
 

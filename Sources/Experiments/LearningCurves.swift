@@ -24,6 +24,17 @@ struct StageCurve: Sendable {
   }
 }
 
+/// The means of a learning curve over a window of steps.
+package struct CurveWindow: Sendable {
+  package let stage: String
+  /// The last one of the window, from 1.
+  package let step: Int
+  /// The number of runs.
+  package let seeds: Int
+  /// By column, without those that are empty.
+  package let values: [String: Double]
+}
+
 /// The learning curves of a sweep, small enough to be kept with its CSV: for each arm at each place of the grid the means
 /// over its seeds, and over windows of steps that grow with the step.
 package enum MeanCurves {
@@ -50,12 +61,7 @@ package enum MeanCurves {
     for record in records where FileContents.exists(path(record.id)) {
       let file = path(record.id)
       let table = try CSV.rows(of: file)
-      let header = table.first?.fields ?? []
-      guard header.starts(with: ["stage", "step"]) else {
-        throw FileError(
-          file: file, location: "line 1", expected: "the columns stage and step first",
-          found: header.joined(separator: ","))
-      }
+      let header = try Self.header(of: table, file: file)
       for name in header.dropFirst(2) where !columns.contains(name) { columns.append(name) }
       let settings = record.settings.map { $0.value?.description ?? "" }
       let known = points.firstIndex { $0.arm == record.arm && $0.settings == settings }
@@ -71,6 +77,36 @@ package enum MeanCurves {
       + points.flatMap { point in
         point.rows(columns).map { [first.experiment, point.arm] + point.settings + $0 }
       }
+  }
+
+  /// The means of one run's curve over the same windows, by stage.
+  ///
+  /// Throws where the file at `path` is no learning curve.
+  package static func windows(of path: String) throws(FileError) -> [CurveWindow] {
+    let table = try CSV.rows(of: path)
+    let header = try Self.header(of: table, file: path)
+    var point = Point(arm: "", settings: [])
+    try point.add(table.dropFirst(), header, path)
+    let columns = Array(header.dropFirst(2))
+    return point.rows(columns).map { row in
+      CurveWindow(
+        stage: row[0], step: Int(row[1]) ?? 0, seeds: 1,
+        values: Dictionary(
+          zip(columns, row.dropFirst(3)).compactMap { name, text in
+            Double(text).map { (name, $0) }
+          }, uniquingKeysWith: { first, _ in first }))
+    }
+  }
+
+  /// The columns of a learning curve. Throws where `table` is none.
+  private static func header(of table: [CSV.Row], file: String) throws(FileError) -> [String] {
+    let header = table.first?.fields ?? []
+    guard header.starts(with: ["stage", "step"]) else {
+      throw FileError(
+        file: file, location: "line 1", expected: "the columns stage and step first",
+        found: header.joined(separator: ","))
+    }
+    return header
   }
 
   /// An arm at one place of the grid.
@@ -132,5 +168,66 @@ package enum MeanCurves {
         }
       }
     }
+  }
+}
+
+/// `NAME.steps.csv`, read: the mean learning curves of a sweep.
+package struct MeanCurveFile: Sendable {
+  /// An arm at one place of the grid.
+  package struct Curve: Sendable {
+    package let arm: String
+    /// By name, without those that the arm does not have.
+    package let settings: [String: String]
+    /// In the order of the file.
+    package fileprivate(set) var windows: [CurveWindow] = []
+  }
+
+  package let sha256: String
+  /// The columns of figures, in their order.
+  package let columns: [String]
+  package let curves: [Curve]
+
+  /// Reads the file at `path`. Throws a `FileError` that names the line where it is no such file.
+  package init(path: String) throws(FileError) {
+    let bytes = try FileContents.bytes(of: path)
+    sha256 = SHA256.hex(of: bytes)
+    let table = try CSV.rows(bytes, file: path)
+    let header = table.first?.fields ?? []
+    guard let arm = header.firstIndex(of: "arm"), let stage = header.firstIndex(of: "stage"),
+      arm < stage, header[stage...].starts(with: ["stage", "step", "seeds"])
+    else {
+      throw FileError(
+        file: path, location: "line 1",
+        expected: "the columns arm, the settings, stage, step and seeds",
+        found: header.joined(separator: ","))
+    }
+    columns = Array(header[(stage + 3)...])
+    var curves: [Curve] = []
+    for row in table.dropFirst() {
+      guard row.fields.count == header.count, let step = Int(row.fields[stage + 1]),
+        let seeds = Int(row.fields[stage + 2])
+      else {
+        throw FileError(
+          file: path, location: "line \(row.line)",
+          expected: "\(header.count) fields with whole numbers as step and seeds",
+          found: row.fields.prefix(4).joined(separator: ","))
+      }
+      let settings = Dictionary(
+        zip(header[(arm + 1)..<stage], row.fields[(arm + 1)..<stage]).filter { !$0.1.isEmpty },
+        uniquingKeysWith: { first, _ in first })
+      let known = curves.lastIndex { $0.arm == row.fields[arm] && $0.settings == settings }
+      if known == nil { curves.append(Curve(arm: row.fields[arm], settings: settings)) }
+      var values: [String: Double] = [:]
+      for (name, text) in zip(columns, row.fields[(stage + 3)...]) where !text.isEmpty {
+        guard let value = Double(text) else {
+          throw FileError(
+            file: path, location: "line \(row.line), \(name)", expected: "a number", found: text)
+        }
+        values[name] = value
+      }
+      curves[known ?? curves.count - 1].windows.append(
+        CurveWindow(stage: row.fields[stage], step: step, seeds: seeds, values: values))
+    }
+    self.curves = curves
   }
 }

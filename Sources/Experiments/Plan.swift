@@ -98,6 +98,9 @@ extension Experiment {
 // MARK: The file
 
 extension Plan {
+  /// Whether `text` is the id of a run, which names files.
+  package static func isID(_ text: String) -> Bool { text.wholeMatch(of: /[0-9a-f]{16}/) != nil }
+
   func write(to path: String) throws(FileError) {
     let json = JSONValue.members(
       ("experiment", .string(experiment)), ("flags", .array(flags.map { .string($0) })),
@@ -151,7 +154,7 @@ extension Plan {
       }
       // It names files.
       let id = try run.string("id")
-      guard id.wholeMatch(of: /[0-9a-f]{16}/) != nil else {
+      guard Self.isID(id) else {
         throw run.error("id", expected: "16 hexadecimal digits")
       }
       runs.append(

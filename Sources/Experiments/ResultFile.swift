@@ -41,6 +41,10 @@ package struct ResultFile: Sendable {
     package let items: Items?
     package let line: Int
 
+    var withoutItems: Figure {
+      Figure(unit: unit, value: value, count: count, items: nil, line: line)
+    }
+
     package init(unit: MetricUnit?, value: Double, count: Int, items: Items?, line: Int) {
       self.unit = unit
       self.value = value

@@ -190,13 +190,21 @@ package struct ResultPoints: Sendable {
     let tasks = key.group.isEmpty ? tasks(key.split) : []
     let isAccuracy = key.name == .accuracy || key.name == .accuracy.macro
     let labels = isAccuracy ? taskLabels(key.split, tasks) : nil
-    let figures = points.map { point in
+    var figures = points.map { point in
       point.runs.compactMapValues { Self.outcome(key, of: $0, tasks, isKnown: labels != nil) }
     }
     let all = figures.flatMap { $0.sorted { $0.key < $1.key }.map(\.value) }
     guard let first = all.first else { return nil }
-    let weights = all.lazy.compactMap(\.items?.weights).first
-    for figure in all {
+    var weights = all.lazy.compactMap(\.items?.weights).first
+    // The steps of a response are its own: only those of procedural questions are the same in all runs.
+    let haveOwnItems =
+      key.name == .stepAccuracy
+      && all.contains { $0.count != first.count || $0.items?.weights != weights }
+    if haveOwnItems {
+      weights = nil
+      figures = figures.map { $0.mapValues(\.withoutItems) }
+    }
+    for figure in all where !haveOwnItems {
       let hasItems = figure.items != nil && weights != nil
       guard figure.count == first.count, !hasItems || figure.items?.weights == weights else {
         throw FileError(

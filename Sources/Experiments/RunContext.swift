@@ -12,6 +12,7 @@ public struct RunContext: Sendable {
   /// The folder, which may not exist yet, in which it keeps what it goes on from after its process has ended. It goes
   /// when the run, or the stage, is finished.
   public let workFolder: String
+  let place: Place
   let id: String
   let plan: Plan
   let stages: StageStore
@@ -43,7 +44,7 @@ public struct RunContext: Sendable {
       of: name, code: plan.code, inputs: plan.conditions.merging(inputs) { $1 }, settings: known)
     let context = RunContext(
       settings: limited, threads: threads, savingInterval: savingInterval,
-      workFolder: stages.workFolder(provenance), id: id, plan: plan, stages: stages,
+      workFolder: stages.workFolder(provenance), place: place, id: id, plan: plan, stages: stages,
       progress: progress, claim: claim, outputs: outputs)
     return Stage(context: context, provenance: provenance, extent: extent)
   }
@@ -89,6 +90,13 @@ public struct RunContext: Sendable {
   /// Keeps the learning curve of one stage of the run: a header, whose first column is `step`, and a row of numbers for
   /// each step; a field may be empty.
   public func keep(curve: [[String]], of stage: String) { outputs.add(curve: curve, stage) }
+
+  /// Writes what the run answered on `split`, one JSON object a line, to `runs/NAME/responses/ID/SPLIT.jsonl`. A second
+  /// call replaces the file.
+  public func keep(responses: [JSONValue], of split: String) throws {
+    try AtomicFile.write(
+      responses.map { $0.text() + "\n" }.joined(), to: place.responses(id, split))
+  }
 
   /// Notes in the run's record the SHA-256 of something that it made and does not keep.
   public func note(checksum: String, of name: String) { outputs.add(checksum, name) }

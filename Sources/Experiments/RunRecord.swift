@@ -177,6 +177,13 @@ package struct RecordStore: Sendable {
     return record?.failure == nil ? record : nil
   }
 
+  /// The record of the run with this id; nil where there is none that can be read.
+  package func record(id: String) -> RunRecord? {
+    let path = path(id)
+    guard Plan.isID(id), FileContents.exists(path) else { return nil }
+    return try? RunRecord(JSONNode(checksummedAt: path))
+  }
+
   /// The finished records of `plan`, in its order.
   package func finished(_ plan: Plan) throws(FileError) -> [RunRecord] {
     var records: [RunRecord] = []

@@ -24,12 +24,14 @@ extension Experiment {
       let setup = try DistillationSetup(context)
       return setup.prepared(notes: notes(setup), run: run)
     }
-    report = { path in
+    report = { path, folder in
       // Of an unfinished sweep the reference may be missing.
       let arms = Set(try ResultFile(path: path).runs.map(\.arm))
-      let written = try Report(path: path, reference: arms.contains(reference) ? reference : nil)
-        .write(beside: path)
+      let report = try Report(path: path, reference: arms.contains(reference) ? reference : nil)
+      let written = try report.write(beside: path)
       print("Report: \(written.joined(separator: ", "))")
+      let page = try ReportPage(report, question: question, runs: folder).write(beside: path)
+      print("HTML: \(page)")
     }
   }
 }

@@ -456,6 +456,9 @@ public struct DistillationSetup: Sendable {
 
   // MARK: Measuring
 
+  /// How many responses to each test a run keeps, those to its first questions, so that chains can be read side by side.
+  static let keptResponses = 100
+
   /// Scores the student on validation and, once, on the tests, asked plainly or as `asking` says.
   public func measure(
     _ decoder: Decoder, _ context: RunContext, asking: Evaluator.Asking? = nil
@@ -468,6 +471,10 @@ public struct DistillationSetup: Sendable {
       try context.report("scoring", Double(index) / Double(splits.count))
       metrics += try context.metrics(of: "scoring \(split.name)") {
         let result = try evaluator.evaluate(split.questions, split.pairs, asking: asking)
+        if index > 0, !result.responses.isEmpty {
+          try context.keep(
+            responses: result.responses.prefix(Self.keptResponses).map(\.json), of: split.name)
+        }
         return Self.metrics(of: result, split: split.name)
       }
     }

@@ -5,18 +5,32 @@ import Statistics
 
 /// The figures in which arms are compared, with how reports show them.
 package enum ComparedMetric: CaseIterable, Sendable {
-  case accuracy, macroAccuracy, pairwiseAccuracy, keyTokenNLL
+  case accuracy, macroAccuracy, stepAccuracy, pairwiseAccuracy, keyTokenNLL
 
   package var name: MetricName {
     switch self {
     case .accuracy: .accuracy
     case .macroAccuracy: .accuracy.macro
+    case .stepAccuracy: .stepAccuracy
     case .pairwiseAccuracy: .pairwiseAccuracy
     case .keyTokenNLL: .keyTokenNLL
     }
   }
 
   package var unit: MetricUnit { self == .keyTokenNLL ? .nats : .fraction }
+
+  /// For readers: `key_token_nll` is `−log p of key tokens`.
+  var title: String {
+    switch self {
+    case .accuracy: "accuracy"
+    case .macroAccuracy: "macro accuracy"
+    case .stepAccuracy: "step accuracy"
+    case .pairwiseAccuracy: "pairwise accuracy"
+    case .keyTokenNLL: "−log p of key tokens"
+    }
+  }
+
+  var isHigherBetter: Bool { self != .keyTokenNLL }
 
   /// Whether items are 1 or 0.
   var isOutcome: Bool { self == .accuracy || self == .pairwiseAccuracy }
@@ -49,6 +63,29 @@ package struct Comparison: Sendable {
 
   package var p: Double { difference.pValue }
   package var isFinding: Bool { q <= 0.05 }
+
+  /// A finding with its direction: whether the point is better than the reference.
+  package var verdict: ForestPlot.Verdict {
+    guard isFinding else { return .unresolved }
+    return (difference.value > 0) == metric.isHigherBetter ? .better : .worse
+  }
+
+  /// Whether the seeds alone, which took the questions as given, leave a finding open.
+  var seedsLeaveItOpen: Bool {
+    isFinding && seeds > 1 && difference.basis != .seeds && overSeeds.low <= 0
+      && overSeeds.high >= 0
+  }
+}
+
+/// The comparisons of one metric on one test, over which q is computed.
+package struct ComparisonGroup: Sendable {
+  package let split: String
+  package let metric: ComparedMetric
+  package let comparisons: [Comparison]
+  /// Whether no point is above the majority baseline, so that accuracy does not separate them.
+  package let isAtBaseline: Bool
+
+  package var findings: [Comparison] { comparisons.filter(\.isFinding) }
 }
 
 /// All points of an experiment's CSV against the reference on every test.
@@ -71,6 +108,21 @@ package struct Comparisons: Sendable {
     comparisons = try results.tests.flatMap { split in
       try ComparedMetric.allCases.flatMap { metric in
         try Self.compare(results, pairs, in: metric, on: split, resamples, seed)
+      }
+    }
+  }
+
+  /// The comparisons of each metric on each test.
+  package var groups: [ComparisonGroup] {
+    results.tests.flatMap { split in
+      ComparedMetric.allCases.compactMap { metric in
+        let group = comparisons.filter { $0.split == split && $0.metric == metric }
+        return group.isEmpty
+          ? nil
+          : ComparisonGroup(
+            split: split, metric: metric, comparisons: group,
+            isAtBaseline: metric == .accuracy
+              && results.points.allSatisfy { $0.isAtBaseline(split) })
       }
     }
   }

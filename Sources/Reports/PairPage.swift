@@ -68,54 +68,29 @@ public struct PairPage {
     let title = "\(pairs.count) dual pair\(pairs.count == 1 ? "" : "s")"
     let facts =
       [
-        ("from", Self.escaped(source)), ("mean key share", Self.percent(share)),
+        ("from", HTMLText.escaped(source)), ("mean key share", Self.percent(share)),
         ("weights", "α \(weights.alpha), β \(weights.beta), γ \(weights.gamma)"),
-      ] + (model.map { [("log-probabilities of", Self.escaped($0))] } ?? [])
-    return """
-      <!DOCTYPE html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <meta http-equiv="Content-Security-Policy" content="\(Self.policy)">
-      <meta name="color-scheme" content="light dark">
-      <title>\(title): \(Self.escaped(source))</title>
-      <style>
-      \(Self.style)
-      </style>
-      </head>
-      <body\(model == nil ? "" : " class=\"shaded\"")>
-      <header>
-      <h1>\(title)</h1>
-      \(Self.list(facts))
-      \(legend)
-      <details class="index"><summary>All pairs</summary><ol>
-      \(pairs.indices.map(indexEntry).joined(separator: "\n"))
-      </ol></details>
-      </header>
-      <main>
-      \(pairs.indices.map(section).joined(separator: "\n"))
-      </main>
-      <output id="token" aria-live="polite">Point at a token, or tab to a chain and press → for \
-      what is known of it.</output>
-      <script>\(Self.script)</script>
-      </body>
-      </html>
-
-      """
+      ] + (model.map { [("log-probabilities of", HTMLText.escaped($0))] } ?? [])
+    return HTMLPage(
+      title: "\(title): \(source)", style: Self.style, script: Self.script,
+      bodyClass: model == nil ? nil : "shaded",
+      body: """
+        <header>
+        <h1>\(title)</h1>
+        \(HTMLText.facts(facts))
+        \(legend)
+        <details class="index"><summary>All pairs</summary><ol>
+        \(pairs.indices.map(indexEntry).joined(separator: "\n"))
+        </ol></details>
+        </header>
+        <main>
+        \(pairs.indices.map(section).joined(separator: "\n"))
+        </main>
+        <output id="token" aria-live="polite">Point at a token, or tab to a chain and press → for \
+        what is known of it.</output>
+        """
+    ).html
   }
-
-  /// Nothing is loaded, and no script runs but the page's own, whatever the texts in it hold.
-  ///
-  /// Source: Content Security Policy Level 3, 2.3.1 (hash sources).
-  private static let policy: String = {
-    let digits = Array(SHA256.hex(of: script).utf8)
-    let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
-      UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
-    }
-    return "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-"
-      + Data(bytes).base64EncodedString() + "'"
-  }()
 
   /// Writes the page, the whole file or nothing. Throws a `FileError` that names the file.
   public func write(to path: String) throws {
@@ -146,7 +121,7 @@ public struct PairPage {
 
   private func indexEntry(_ index: Int) -> String {
     let pair = pairs[index]
-    return "<li><a href=\"#pair-\(index)\">\(Self.escaped(pair.dual.questionID))</a> "
+    return "<li><a href=\"#pair-\(index)\">\(HTMLText.escaped(pair.dual.questionID))</a> "
       + "\(Self.percent(pair.keys.fraction)), \(Self.mistake(of: pair.dual))</li>"
   }
 
@@ -155,18 +130,18 @@ public struct PairPage {
   private func section(_ index: Int) -> String {
     let pair = pairs[index]
     var facts = [
-      ("task", Self.escaped(pair.dual.task)), ("distance", "\(pair.keys.distance)"),
+      ("task", HTMLText.escaped(pair.dual.task)), ("distance", "\(pair.keys.distance)"),
       ("key share", Self.percent(pair.keys.fraction)), ("mistake", Self.mistake(of: pair.dual)),
     ]
-    if let gold = pair.dual.goldAnswer { facts.append(("gold answer", Self.escaped(gold))) }
+    if let gold = pair.dual.goldAnswer { facts.append(("gold answer", HTMLText.escaped(gold))) }
     let links = [("previous", index - 1), ("next", index + 1)].filter { pairs.indices.contains($1) }
       .map { "<a href=\"#pair-\($1)\">\($0)</a>" }
     return """
       <section id="pair-\(index)" tabindex="-1" aria-labelledby="name-\(index)">
-      <h2 id="name-\(index)">\(index) <span>\(Self.escaped(pair.dual.questionID))</span></h2>
+      <h2 id="name-\(index)">\(index) <span>\(HTMLText.escaped(pair.dual.questionID))</span></h2>
       <nav aria-label="Neighbours of pair \(index)">\(links.joined(separator: " "))</nav>
-      \(Self.list(facts))
-      <p class="prompt">\(Self.visible(pair.dual.prompt))</p>
+      \(HTMLText.facts(facts))
+      <p class="prompt">\(HTMLText.visible(pair.dual.prompt))</p>
       <div class="sides">
       \(side(pair, isRight: true))
       \(side(pair, isRight: false))
@@ -229,10 +204,6 @@ public struct PairPage {
       ?? "unknown"
   }
 
-  private static func list(_ facts: [(String, String)]) -> String {
-    "<dl>" + facts.map { "<div><dt>\($0)</dt><dd>\($1)</dd></div>" }.joined() + "</dl>"
-  }
-
   // MARK: - Tokens
 
   /// A part of what a token adds to the text.
@@ -283,55 +254,11 @@ public struct PairPage {
     if pieces.isEmpty { return "<i>∅</i>" }
     return pieces.map { piece in
       switch piece {
-      case .text(let text): visible(text)
+      case .text(let text): HTMLText.visible(text)
       case .bytes(let bytes):
         "<i>⟨\(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }.joined(separator: " "))⟩</i>"
       }
     }.joined()
-  }
-
-  /// `text` as HTML, with what would not be seen written as signs: ends of lines, spaces other than
-  /// one before a word, characters of control.
-  package static func visible(_ text: String) -> String {
-    let scalars = Array(text.unicodeScalars)
-    var html = ""
-    for (index, scalar) in scalars.enumerated() {
-      switch scalar {
-      case "\n": html += "<i>↵</i>\n"
-      case "\t": html += "<i>⇥</i>\t"
-      case " ":
-        let isBeforeWord =
-          index + 1 < scalars.count && !scalars[index + 1].properties.isWhitespace
-          && (index == 0 || !scalars[index - 1].properties.isWhitespace)
-        html += isBeforeWord ? " " : "<i>·</i>"
-      case "\u{200D}", "\u{FE0F}": html.unicodeScalars.append(scalar)
-      default:
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-          html += "<i>U+\(String(scalar.value, radix: 16, uppercase: true))</i>"
-        case .spaceSeparator: html += "<i>·</i>"
-        default: html += escaped(scalar)
-        }
-      }
-    }
-    return html
-  }
-
-  /// `text` with the characters that mean something in HTML, or control the direction of text, written so that they
-  /// don't.
-  static func escaped(_ text: String) -> String {
-    text.unicodeScalars.map { escaped($0) }.joined()
-  }
-
-  private static func escaped(_ scalar: Unicode.Scalar) -> String {
-    switch scalar {
-    case "&": "&amp;"
-    case "<": "&lt;"
-    case ">": "&gt;"
-    case "\"": "&quot;"
-    case "'": "&#39;"
-    default: TerminalText.isControl(scalar) ? TerminalText.name(scalar) : String(scalar)
-    }
   }
 
   // MARK: - Numbers

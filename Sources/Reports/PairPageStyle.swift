@@ -1,23 +1,7 @@
 extension PairPage {
-  /// How the page looks, in light and in dark.
+  /// How the page looks, beside the style that pages share.
   static let style = #"""
-    :root { color-scheme: light dark; --ink: #1b1b1f; --paper: #fdfdfc; --faint: #6a6a72;
-      --line: #d9d9de; --right: #05623b; --wrong: #a3260f; --heat: 214, 120, 0; --focus: #0b57d0; }
-    @media (prefers-color-scheme: dark) {
-      :root { --ink: #e8e8ec; --paper: #17171a; --faint: #a2a2ad; --line: #3a3a42;
-        --right: #6fd6a3; --wrong: #ff9e8a; --heat: 255, 176, 64; --focus: #a8c7fa; } }
-    * { box-sizing: border-box; }
-    body { margin: 0; padding: 1rem 1rem 4rem; color: var(--ink); background: var(--paper);
-      font: 16px/1.5 system-ui, sans-serif; }
-    header, main { max-width: 76rem; margin: 0 auto; }
-    h1 { font-size: 1.4rem; margin: 0 0 .25rem; }
     h2, h3 { font-size: 1rem; margin: 0; }
-    h2 span, h3 span { font-weight: 400; color: var(--faint); overflow-wrap: anywhere; }
-    a { color: var(--focus); }
-    dl { display: flex; flex-wrap: wrap; gap: 0 1.25rem; margin: .25rem 0; font-size: .875rem; }
-    dl div { display: flex; gap: .4rem; min-width: 0; }
-    dt { color: var(--faint); flex: none; }
-    dd { margin: 0; overflow-wrap: anywhere; }
     .legend { list-style: none; padding: 0; margin: .5rem 0; font-size: .875rem; line-height: 1.8; }
     .legend li { display: inline-block; margin-right: 1.25rem; }
     kbd { font: inherit; font-size: .8rem; border: 1px solid var(--line); border-radius: 3px;
@@ -29,28 +13,14 @@ extension PairPage {
     nav { text-align: right; font-size: .875rem; min-height: 1.5rem; }
     nav a + a { margin-left: .75rem; }
     section > dl { clear: both; }
-    .prompt, .chain { white-space: pre-wrap; overflow-wrap: anywhere; }
-    .prompt { margin: .5rem 0; color: var(--faint); max-width: 60rem; }
-    .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr));
-      gap: 1rem; }
-    article { min-width: 0; }
-    .note { margin: 0 0 .25rem; font-size: .8rem; color: var(--faint); }
-    p.chain { margin: 0; padding: .5rem .75rem; border: 1px solid var(--line); border-radius: 6px;
-      line-height: 1.9; font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .9rem; }
     .chain > * { border-radius: 2px; padding: .1em 0; }
-    mark { background: none; color: inherit; font-weight: 700;
-      text-decoration: underline 2px; text-underline-offset: .25em; }
-    .right mark { color: var(--right); }
-    .wrong mark { color: var(--wrong); text-decoration: underline wavy 1.5px; }
     .guarded { opacity: .6; }
     .special { font-size: .8em; border: 1px dashed var(--faint); padding: 0 .2em; }
-    i { font-style: normal; font-weight: 400; color: var(--faint); font-size: .85em; }
     .s1 { background: rgba(var(--heat), .12); } .s2 { background: rgba(var(--heat), .24); }
     .s3 { background: rgba(var(--heat), .36); } .s4 { background: rgba(var(--heat), .5); }
     .shaded .right mark { color: inherit; text-decoration-color: var(--right); }
     .shaded .wrong mark { color: inherit; text-decoration-color: var(--wrong); }
     .s2 i, .s3 i, .s4 i { color: inherit; }
-    :focus-visible { outline: 2px solid var(--focus); outline-offset: 1px; }
     section:focus { outline: none; }
     section:focus > h2 { text-decoration: underline; }
     .chain > :hover, .chain > :focus { outline: 2px solid var(--focus); }

@@ -6,7 +6,7 @@ import Statistics
 
 /// The analysis of an experiment's CSV: as text, as Markdown and as a CSV of comparisons.
 package struct Report: Sendable {
-  private let comparisons: Comparisons
+  let comparisons: Comparisons
   private var results: ResultPoints { comparisons.results }
   private let blocks: [Block]
 
@@ -43,6 +43,9 @@ package struct Report: Sendable {
     }
     try self.init(Comparisons(file, reference: name, resamples: resamples, seed: seed))
   }
+
+  /// The experiment's name.
+  package var experiment: String { results.file.experiment }
 
   /// Writes `NAME.report.md` and `NAME.comparisons.csv` of the CSV `NAME.csv` at `path` beside it, or into `folder`, and
   /// returns their paths.
@@ -130,7 +133,7 @@ package struct Report: Sendable {
 
   // MARK: Parts
 
-  private static func introduction(_ all: Comparisons) -> [Block] {
+  static func introduction(_ all: Comparisons) -> [Block] {
     let results = all.results
     let file = results.file
     let runs = file.runs
@@ -227,7 +230,7 @@ package struct Report: Sendable {
     ]
   }
 
-  private static func accuracy(_ all: Comparisons) -> [Block] {
+  static func accuracy(_ all: Comparisons) -> [Block] {
     let results = all.results
     return results.tests.flatMap { split -> [Block] in
       let tasks = results.tasks(split)
@@ -269,53 +272,74 @@ package struct Report: Sendable {
   }
 
   private static func differences(_ all: Comparisons) -> [Block] {
-    let results = all.results
-    return groups(all).flatMap { split, metric, group -> [Block] in
-      let shown = FigureText(metric.unit)
-      let exact = group.contains { $0.tally != nil }
-      let rows = group.map { comparison -> [String] in
-        let point = results.points[comparison.point]
-        let difference = comparison.difference
-        let tally = comparison.tally
-        return [point.label + mark(point, results)]
-          + (all.areMatched ? [results.points[comparison.reference].label] : []) + [
-            "\(comparison.seeds)", shown.difference(difference.value),
-            shown.differenceInterval(difference.interval()),
-            difference.degrees > 0 ? String(format: "%.1f", difference.degrees) : "–",
-            probability(comparison.p), probability(comparison.q),
-            shown.size(difference.equivalenceMargin()),
-            comparison.bootstrap.map(shown.differenceInterval) ?? "–",
-            shown.differenceInterval(comparison.overSeeds),
-            shown.size(difference.smallestDetectable()),
-          ]
-          + (exact
-            ? [
-              tally.map { "\($0.wins) : \($0.losses)" } ?? "–",
-              probability(tally?.pValue ?? .nan), probability(comparison.exactQ ?? .nan),
-            ] : [])
-      }
-      let header =
-        ["point"] + (all.areMatched ? ["minus"] : []) + [
-          "seeds", shown.isFraction ? "points" : metric.unit.rawValue, "95 %", "df", "p", "q",
-          "within ±", "95 % bootstrap", "95 % over seeds (t)", "detectable",
-        ] + (exact ? ["wins : losses", "exact p", "exact q"] : [])
-      let bases = Set(group.map(\.difference.basis.rawValue)).sorted().joined(separator: "; ")
-      let drawn = Set(group.compactMap { $0.drawing?.rawValue }).sorted().joined(separator: "; ")
+    all.groups.flatMap { group -> [Block] in
+      let results = all.results
+      let (shown, basis) = (FigureText(group.metric.unit), Self.basis(of: group))
       return [
-        .heading(2, "\(metric.name), \(split): difference to \(results.referenceArm)"),
+        .heading(
+          2, "\(group.metric.name), \(group.split): difference to \(results.referenceArm)"),
         .paragraph(
-          "Interval and p: \(bases)" + (drawn.isEmpty ? "" : ", questions drawn \(drawn)")
-            + (shown.isFraction ? "." : "; lower is better.")
-            + (exact ? " The exact test is McNemar's." : "")),
-        .table(TextTable([header] + rows)),
+          basis + (shown.isFraction ? "." : "; lower is better.")
+            + (group.comparisons.contains { $0.tally != nil }
+              ? " The exact test is McNemar's." : "")),
+        .table(table(of: group, all)),
       ]
     }
   }
 
+  /// What the intervals of a group rest on.
+  static func basis(of group: ComparisonGroup) -> String {
+    let bases = Set(group.comparisons.map(\.difference.basis.rawValue)).sorted()
+    let drawn = Set(group.comparisons.compactMap { $0.drawing?.rawValue }).sorted()
+    return "Interval and p: \(bases.joined(separator: "; "))"
+      + (drawn.isEmpty ? "" : ", questions drawn \(drawn.joined(separator: "; "))")
+  }
+
+  /// A row for each comparison of a group.
+  static func table(of group: ComparisonGroup, _ all: Comparisons) -> TextTable {
+    let results = all.results
+    let shown = FigureText(group.metric.unit)
+    let exact = group.comparisons.contains { $0.tally != nil }
+    let rows = group.comparisons.map { comparison -> [String] in
+      let point = results.points[comparison.point]
+      let difference = comparison.difference
+      let tally = comparison.tally
+      return [point.label + mark(point, results)]
+        + (all.areMatched ? [results.points[comparison.reference].label] : []) + [
+          "\(comparison.seeds)", shown.difference(difference.value),
+          shown.differenceInterval(difference.interval()),
+          difference.degrees > 0 ? String(format: "%.1f", difference.degrees) : "–",
+          probability(comparison.p), probability(comparison.q),
+          shown.size(difference.equivalenceMargin()),
+          comparison.bootstrap.map(shown.differenceInterval) ?? "–",
+          shown.differenceInterval(comparison.overSeeds),
+          shown.size(difference.smallestDetectable()),
+        ]
+        + (exact
+          ? [
+            tally.map { "\($0.wins) : \($0.losses)" } ?? "–",
+            probability(tally?.pValue ?? .nan), probability(comparison.exactQ ?? .nan),
+          ] : [])
+    }
+    let header =
+      ["point"] + (all.areMatched ? ["minus"] : []) + [
+        "seeds", shown.isFraction ? "points" : group.metric.unit.rawValue, "95 %", "df", "p", "q",
+        "within ±", "95 % bootstrap", "95 % over seeds (t)", "detectable",
+      ] + (exact ? ["wins : losses", "exact p", "exact q"] : [])
+    return TextTable([header] + rows)
+  }
+
+  /// How many differences that are no findings are told one by one.
+  private static let toldOneByOne = 10
+
   private static func findings(_ all: Comparisons) -> [Block] {
     let results = all.results
-    let items = groups(all).map { split, metric, group -> String in
-      let shown = FigureText(metric.unit)
+    let items = all.groups.map { group -> String in
+      let shown = FigureText(group.metric.unit)
+      func name(_ comparison: Comparison) -> String {
+        results.points[comparison.point].label
+          + (all.areMatched ? " to \(results.points[comparison.reference].label)" : "")
+      }
       func said(_ comparison: Comparison) -> String {
         let difference = comparison.difference
         var parts = [
@@ -323,26 +347,36 @@ package struct Report: Sendable {
         ]
         let margin = difference.equivalenceMargin()
         if !comparison.isFinding, margin.isFinite { parts.append("within ± \(shown.size(margin))") }
-        if comparison.isFinding, comparison.seeds > 1, difference.basis != .seeds,
-          comparison.overSeeds.low <= 0, comparison.overSeeds.high >= 0
-        {
+        if comparison.seedsLeaveItOpen {
           parts.append("the interval over the \(comparison.seeds) seeds alone includes zero")
         }
-        let other = all.areMatched ? " to \(results.points[comparison.reference].label)" : ""
-        return "\(results.points[comparison.point].label)\(other) "
-          + "\(shown.difference(difference.value)) (\(parts.joined(separator: ", ")))"
+        return "\(name(comparison)) \(shown.difference(difference.value)) "
+          + "(\(parts.joined(separator: ", ")))"
       }
-      let found = group.filter(\.isFinding)
-      let rest = group.filter { !$0.isFinding }
-      let isAtBaseline =
-        metric == .accuracy && results.points.allSatisfy { $0.isAtBaseline(split) }
-      return
-        "\(split), \(metric.name): "
-        + (isAtBaseline
-          ? "no point is above the majority baseline, so accuracy does not separate them; " : "")
-        + "\(found.count) of \(group.count) differences have q ≤ 0.05"
-        + (found.isEmpty ? "" : ": " + found.map(said).joined(separator: "; "))
-        + (rest.isEmpty ? "." : ". Others: " + rest.map(said).joined(separator: "; ") + ".")
+      let found = group.findings
+      let rest = group.comparisons.filter { !$0.isFinding }
+      var lines = [
+        "\(group.split), \(group.metric.name): "
+          + (group.isAtBaseline
+            ? "no point is above the majority baseline, so accuracy does not separate them; " : "")
+          + "\(found.count) of \(group.comparisons.count) differences have q ≤ 0.05"
+      ]
+      for (verdict, word) in [(ForestPlot.Verdict.better, "better"), (.worse, "worse")] {
+        lines += found.filter { $0.verdict == verdict }.map { "\(word): \(said($0))" }
+      }
+      if rest.count <= toldOneByOne {
+        lines += rest.map { "unresolved: \(said($0))" }
+      } else {
+        let margins = rest.map { ($0, $0.difference.equivalenceMargin()) }
+          .filter { $0.1.isFinite }.sorted { $0.1 < $1.1 }
+        let ends = [margins.first, margins.last].compactMap { $0 }.map {
+          "± \(shown.size($0.1)) (\(name($0.0)))"
+        }
+        lines.append(
+          "unresolved: \(rest.count) others"
+            + (ends.isEmpty ? "" : ", within \(ends.joined(separator: " to "))"))
+      }
+      return lines.joined(separator: "\n  - ")
     }
     guard !items.isEmpty else { return [] }
     return [
@@ -356,20 +390,10 @@ package struct Report: Sendable {
     ]
   }
 
-  /// The comparisons of each metric on each test.
-  private static func groups(_ all: Comparisons) -> [(String, ComparedMetric, [Comparison])] {
-    all.results.tests.flatMap { split in
-      ComparedMetric.allCases.compactMap { metric in
-        let group = all.comparisons.filter { $0.split == split && $0.metric == metric }
-        return group.isEmpty ? nil : (split, metric, group)
-      }
-    }
-  }
-
   // MARK: Response surfaces
 
   /// A surface over (log α, β) for each arm in which one of them varies, at each of its other settings.
-  private static func surfaces(_ all: Comparisons) throws -> [Block] {
+  static func surfaces(_ all: Comparisons) throws -> [Block] {
     let axes = ["alpha", "beta"]
     var rows: [[String]] = []
     var excluded = 0
@@ -494,19 +518,19 @@ package struct Report: Sendable {
       """
   }
 
-  private static func mark(_ point: ResultPoint, _ results: ResultPoints) -> String {
+  static func mark(_ point: ResultPoint, _ results: ResultPoints) -> String {
     point.isChosen && results.points.count > results.arms.count ? " (chosen)" : ""
   }
 
   private static let fractions = FigureText(.fraction)
 
-  private static func probability(_ p: Double) -> String {
+  static func probability(_ p: Double) -> String {
     guard p.isFinite else { return "–" }
     return String(format: p < 0.001 ? "%.1e" : "%.3f", p)
   }
 
   /// How each figure is computed.
-  private static let methods: [Block] = [
+  static let methods: [Block] = [
     .heading(2, "How the figures are computed"),
     .list([
       """
@@ -560,7 +584,7 @@ package struct Report: Sendable {
 }
 
 /// A part of a report.
-private enum Block: Sendable {
+enum Block: Sendable {
   case heading(Int, String)
   case paragraph(String)
   case list([String])
@@ -583,5 +607,59 @@ private enum Block: Sendable {
     case .list(let items): return items.map { "- " + $0 }.joined(separator: "\n")
     case .table(let table): return table.markdown
     }
+  }
+
+}
+
+extension [Block] {
+  /// The parts with headings of the level `level`. A table is called after the heading before it, or `label`.
+  func html(headings level: Int, label: String) -> String {
+    var label = label
+    return map { block in
+      switch block {
+      case .heading(_, let text):
+        label = text
+        return "<h\(level)>\(HTMLText.escaped(text))</h\(level)>"
+      case .paragraph(let text): return "<p>\(HTMLText.withCode(text))</p>"
+      case .list(let items):
+        return "<ul>" + items.map { "<li>\(HTMLText.withCode($0))</li>" }.joined() + "</ul>"
+      case .table(let table): return table.html(label: label)
+      }
+    }.joined(separator: "\n")
+  }
+}
+
+extension TextTable {
+  /// The table in HTML, in a box that scrolls, with its first column as the rows' headings. Its name is the caption, or
+  /// else `label`, which is not shown.
+  func html(caption: String? = nil, label: String = "") -> String {
+    func isNumber(_ cell: String) -> Bool {
+      cell.isEmpty || cell.first.map { "+-−–0123456789".contains($0) } == true
+    }
+    let body = rows.dropFirst()
+    let numeric = (rows.first ?? []).indices.map { column in
+      column > 0 && body.allSatisfy { column >= $0.count || isNumber($0[column]) }
+    }
+    func cells(_ row: [String], isHeader: Bool) -> String {
+      row.enumerated().map { column, cell in
+        let (element, scope) =
+          isHeader ? ("th", " scope=\"col\"") : column == 0 ? ("th", " scope=\"row\"") : ("td", "")
+        let style = numeric[min(column, numeric.count - 1)] ? " class=\"n\"" : ""
+        // An empty heading would name nothing.
+        let isUnnamed = isHeader && cell.isEmpty
+        return isUnnamed
+          ? "<td></td>" : "<\(element)\(scope)\(style)>\(HTMLText.escaped(cell))</\(element)>"
+      }.joined()
+    }
+    let lines = body.map { "<tr>\(cells($0, isHeader: false))</tr>" }.joined(separator: "\n")
+    let title = caption.map { "<caption>\(HTMLText.escaped($0))</caption>" } ?? ""
+    let label = HTMLText.escaped(caption ?? label)
+    return """
+      <div class="table" role="region" tabindex="0" aria-label="\(label)"><table>\(title)
+      <thead><tr>\(cells(rows.first ?? [], isHeader: true))</tr></thead>
+      <tbody>
+      \(lines)
+      </tbody></table></div>
+      """
   }
 }

@@ -14,10 +14,14 @@ struct ReportCommand: ParsableCommand {
       NAME.comparisons.csv. Settings are chosen on validation; each arm at each of its settings is \
       compared with the reference on every test, question by question. docs/statistics.md says how each figure is made.
 
+      With --html it also writes NAME.html, one page for the browser that loads nothing from elsewhere: the \
+      answer in a sentence, forest plots, curves over the settings, learning curves, accuracy by task, chains side \
+      by side. docs/reports.md describes it.
+
       With --json it prints a line for each comparison instead, with the columns of \
       NAME.comparisons.csv; empty columns are left out.
 
-      Example: keystep report key-step-ratio --reference "stage 1"
+      Example: keystep report key-step-ratio --reference "stage 1" --html
       """)
 
   @Argument(help: "An experiment's name, whose CSV is results/NAME.csv; or the path of a CSV.")
@@ -30,8 +34,10 @@ struct ReportCommand: ParsableCommand {
   var resamples = 10_000
   @Option(help: "Seed of the resampling.")
   var seed: UInt64 = 0
-  @Option(help: "Folder for the two files; default: that of the CSV.")
+  @Option(help: "Folder for the files; default: that of the CSV.")
   var outputFolder: String?
+  @Flag(help: "Write NAME.html too.")
+  var html = false
   @Flag(help: "Print JSON lines.")
   var json = false
 
@@ -50,7 +56,12 @@ struct ReportCommand: ParsableCommand {
     } catch let error as Report.UnknownArm {
       throw ValidationError("\(error)")
     }
-    let written = try report.write(beside: path, folder: outputFolder)
+    var written = try report.write(beside: path, folder: outputFolder)
+    if html {
+      let question = ReportPage.question(of: report.experiment)
+      written.append(
+        try ReportPage(report, question: question).write(beside: path, folder: outputFolder))
+    }
     if json {
       for object in report.objects { print(object.text()) }
     } else {

@@ -195,7 +195,12 @@ struct Reader: Sendable {
       }
     },
     Reader(name: "report", seeds: ["fuzzing/results.csv"], file: "x.csv") { folder in
-      try Report(path: folder + "/x.csv", resamples: 100).write(beside: folder + "/x.csv")
+      let report = try Report(path: folder + "/x.csv", resamples: 100)
+      try report.write(beside: folder + "/x.csv")
+      try ReportPage(report, runs: folder).write(beside: folder + "/x.csv")
+    },
+    Reader(name: "steps-csv", seeds: ["fuzzing/results.steps.csv"], file: "x.steps.csv") { folder in
+      _ = try MeanCurveFile(path: folder + "/x.steps.csv")
     },
   ]
 

@@ -175,9 +175,9 @@ import Tokenizers
 
   @Test("White space, control characters and parts of characters are shown as signs")
   func signs() {
-    #expect(PairPage.visible(" a  b\n\tc ") == " a<i>·</i><i>·</i>b<i>↵</i>\n<i>⇥</i>\tc<i>·</i>")
-    #expect(PairPage.visible("\u{0}\u{202E}\u{A0}") == "<i>U+0</i><i>U+202E</i><i>·</i>")
-    #expect(PairPage.visible("é😀") == "é😀")
+    #expect(HTMLText.visible(" a  b\n\tc ") == " a<i>·</i><i>·</i>b<i>↵</i>\n<i>⇥</i>\tc<i>·</i>")
+    #expect(HTMLText.visible("\u{0}\u{202E}\u{A0}") == "<i>U+0</i><i>U+202E</i><i>·</i>")
+    #expect(HTMLText.visible("é😀") == "é😀")
     let smile = Array("😀".utf8)
     typealias Piece = PairPage.Piece
     #expect(

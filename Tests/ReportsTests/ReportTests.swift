@@ -231,6 +231,48 @@ import Testing
         && text.contains("there was nothing to choose"))
   }
 
+  @Test(
+    "Step accuracy is compared step by step where all runs have the same steps, else over seeds",
+    arguments: [("1/2 0/1", true), ("1/2 0/3", false), ("1/2", false)])
+  func stepAccuracy(items: String, areAlike: Bool) throws {
+    let folder = try TemporaryFolder()
+    func row(_ arm: String, _ seed: Int, _ items: String) -> String {
+      let parts = items.split(separator: " ").map {
+        $0.split(separator: "/").compactMap { Double($0) }
+      }
+      let value = parts.map { $0[0] }.reduce(0, +) / parts.map { $0[1] }.reduce(0, +)
+      return "e,\(arm)\(seed),\(arm),,\(seed),test,step_accuracy,fraction,\(value),,,"
+        + "\(parts.count),\(items),1,c\n"
+    }
+    let header =
+      "experiment,run,arm,beta,seed,split,metric,unit,value,low_95,high_95,count,items,run_seconds,commit\n"
+    try folder.write(
+      header + row("a", 0, "2/2 1/1") + row("a", 1, "2/2 0/1") + row("b", 0, items)
+        + row("b", 1, "0/2 1/1"), to: "e.csv")
+    let found = try comparisons(folder.path + "/e.csv", reference: "a")
+    let comparison = try #require(found.comparisons.first)
+    #expect(found.comparisons.count == 1 && comparison.metric == .stepAccuracy)
+    #expect(comparison.difference.basis == (areAlike ? .seedsAndQuestions : .seeds))
+    #expect((comparison.bootstrap != nil) == areAlike && comparison.tally == nil)
+    let first = items == "1/2 0/1" ? 1.0 / 3 : items == "1/2" ? 0.5 : 1.0 / 5
+    #expect(abs(comparison.difference.value - ((first + 1.0 / 3) / 2 - (1 + 2.0 / 3) / 2)) < 1e-12)
+  }
+
+  @Test("Of many unresolved differences the findings have the number and the range of margins")
+  func manyUnresolved() throws {
+    let folder = try TemporaryFolder()
+    let names = (0..<12).map { "b\($0)" }
+    let path = try file(
+      [("a", "", 0, "test", "accuracy", "11110000")]
+        + names.map { ($0, "", 0, "test", "accuracy", $0 == "b3" ? "11110011" : "11010100") },
+      in: folder)
+    let text = try Report(comparisons(path, reference: "a")).text
+    #expect(
+      text.contains(
+        "test, accuracy: 0 of 12 differences have q ≤ 0.05\n  - unresolved: 12 others, within ± "))
+    #expect(text.contains(" (b0) to ± ") || text.contains(" (b3)"))
+  }
+
   @Test("If no arm is above the majority baseline, the findings say so")
   func floor() throws {
     func text(_ best: String) throws -> String {
