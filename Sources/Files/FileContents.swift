@@ -10,23 +10,30 @@ public enum FileContents {
   ///
   /// Throws where it cannot be opened or read.
   public static func bytes(of path: String) throws(FileError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
+      bytes.reserveCapacity(Int(status.st_size))
+    }
+    try readPieces(of: path) { bytes.append(contentsOf: $0) }
+    return withoutByteOrderMark(bytes)
+  }
+
+  /// Hands over the bytes of the file, pipe or device at `path` in pieces. Throws where it cannot be opened or read.
+  static func readPieces(of path: String, _ take: (UnsafeRawBufferPointer) -> Void)
+    throws(FileError)
+  {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw unreadable(path) }
     defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var status = stat()
-    if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
-      bytes.reserveCapacity(Int(status.st_size))
-    }
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    var piece = [UInt8](repeating: 0, count: 1 << 18)
     while true {
-      let count = read(descriptor, &chunk, chunk.count)
+      let count = read(descriptor, &piece, piece.count)
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw unreadable(path) }
-      if count == 0 { break }
-      bytes.append(contentsOf: chunk[..<count])
+      if count == 0 { return }
+      piece.withUnsafeBytes { take(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
-    return withoutByteOrderMark(bytes)
   }
 
   private static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// The SHA-256 digest of bytes, in lowercase hexadecimal.
 ///
 /// Source: FIPS 180-4, sections 5.1.1 and 6.2.
@@ -27,14 +25,10 @@ public struct SHA256: Sendable {
     hex(of: Array(text.utf8))
   }
 
-  /// The digest of the file at `path`, read a megabyte at a time. Throws where it can't be read.
-  public static func hex(ofFileAt path: String) throws -> String {
-    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-    defer { try? file.close() }
+  /// The digest of the file at `path`, read a piece at a time. Throws where it cannot be read.
+  public static func hex(ofFileAt path: String) throws(FileError) -> String {
     var hash = SHA256()
-    while let chunk = try file.read(upToCount: 1 << 20), !chunk.isEmpty {
-      chunk.withUnsafeBytes { hash.update($0) }
-    }
+    try FileContents.readPieces(of: path) { hash.update($0) }
     return hash.hexDigest()
   }
 

@@ -36,7 +36,11 @@ struct AlignCommand: ParsableCommand {
   var pairs: String
   @Option(help: "Write a page for the browser to this file.")
   var html: String?
-  @Option(help: "A .gguf file or a Hugging Face folder, for log-probabilities.")
+  @Option(
+    help: """
+      A .gguf file or a Hugging Face folder: its tokenizer, and with --html or --json its \
+      log-probabilities.
+      """)
   var model: String?
   @Option(help: "With --model: a PEFT adapter's folder, put on the model.")
   var adapter: String?
@@ -62,28 +66,35 @@ struct AlignCommand: ParsableCommand {
       of: ObjectiveEntry.keySteps.parameters, owner: "align", command: Self.self)
   }
 
+  private var showsLogProbabilities: Bool { html != nil || json }
+
   func validate() throws {
     var problems: [String] = []
     if tokenizer == nil, model == nil { problems.append("give --tokenizer or --model") }
-    if model != nil, html == nil, !json { problems.append("--model needs --html or --json") }
     if adapter != nil, model == nil { problems.append("--adapter needs --model") }
+    if adapter != nil, !showsLogProbabilities {
+      problems.append("--adapter needs --html or --json, which show log-probabilities")
+    }
     try report(problems) { () throws(UsageError) in _ = try values() }
   }
 
   func run() throws {
     let values = try values()
     let choice = KeyTokenChoice(values)
-    let student = try model.map { path in
-      let student = try Student(
-        path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens,
-        weights: compute.baseWeights, chat: chat.choice)
-      return try adapter.map(student.adapted(from:)) ?? student
-    }
+    let student =
+      try showsLogProbabilities
+      ? model.map { path in
+        let student = try Student(
+          path: path, tokenizer: self.tokenizer, includesSpecialTokens: specialTokens.specialTokens,
+          weights: compute.baseWeights, chat: chat.choice)
+        return try adapter.map(student.adapted(from:)) ?? student
+      } : nil
+    let source = self.tokenizer ?? model ?? ""
     let tokenizer =
       try student?.exampleTokenizer()
       ?? ExampleTokenizer(
-        Tokenizer(path: self.tokenizer ?? ""), includesSpecialTokens: specialTokens.specialTokens,
-        chat: ChatSetting(chat.choice, model: self.tokenizer ?? ""))
+        Tokenizer(path: source), includesSpecialTokens: specialTokens.specialTokens,
+        chat: ChatSetting(chat.choice, model: model ?? source))
     let pairs = try JSONLines.pairs(at: pairs)
     let tokenized = try tokenizer.tokenize(pairs, file: self.pairs)
     let keys = tokenized.map { $0.keyTokens(choice) }

@@ -83,6 +83,18 @@ import Testing
     }
   }
 
+  @Test("align --model without --json or --html takes the model's tokenizer, and no adapter")
+  func model() throws {
+    let place = try Workplace()
+    let model = try numberedModel(in: place.path)
+    let file = try place.pairs(pairs)
+    let call = try keystep("align", "--model", model, "--pairs", file)
+    #expect(call.status == 0)
+    #expect(call.output == (try keystep("align", "--tokenizer", model, "--pairs", file)).output)
+    let adapted = try keystep("align", "--model", model, "--adapter", model, "--pairs", file)
+    #expect(adapted.status != 0 && adapted.errors.contains("--adapter needs --html or --json"))
+  }
+
   @Test("align --html writes one page, with log-probabilities where a model is given")
   func page() throws {
     let place = try Workplace()

@@ -40,13 +40,18 @@ struct SHA256Tests {
     }
   }
 
-  @Test("of a file is that of its bytes, and a missing file throws")
+  @Test("of a file is that of its bytes; a missing file and a folder throw an error that says so")
   func files() throws {
     let path = NSTemporaryDirectory() + "sha256-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let bytes = (0..<3_000_001).map { UInt8(truncatingIfNeeded: $0 &* 131) }
     try Data(bytes).write(to: URL(fileURLWithPath: path))
     #expect(try SHA256.hex(ofFileAt: path) == SHA256.hex(of: bytes))
-    #expect(throws: (any Error).self) { try SHA256.hex(ofFileAt: path + ".missing") }
+    let missing = #expect(throws: FileError.self) { try SHA256.hex(ofFileAt: path + ".missing") }
+    #expect(missing?.description.contains("no such file") == true)
+    let folder = #expect(throws: FileError.self) {
+      try SHA256.hex(ofFileAt: NSTemporaryDirectory())
+    }
+    #expect(folder?.description.contains("expected a readable file, found Is a directory") == true)
   }
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Distillation
 import Experiments
 import Files
@@ -83,9 +84,9 @@ let experiment = Experiment(
   let pairs = try pairs(context)
   var checksums: [String: String] = [:]
   for (name, _) in files {
-    if let file = context.settings[name] {
-      checksums[name] = try SHA256.hex(ofFileAt: file.description)
-    }
+    guard let file = context.settings[name]?.description else { continue }
+    checksums[name] =
+      try name == "tokenizer" ? Checkpoint.checksum(at: file) : SHA256.hex(ofFileAt: file)
   }
   return Prepared(
     checksums: checksums,
