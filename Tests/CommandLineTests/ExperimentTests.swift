@@ -43,6 +43,17 @@ import Testing
     #expect(arms.count > 1 && csv.contains(figure))
     let planned = try #require(call.output.firstMatch(of: /\n  (\d+) runs \(/)).1
     #expect(call.output.contains("CSV: results/scratch/\(name).csv (\(planned) runs)"))
+    if name != "key-token-validity" {
+      let page = "results/scratch/\(name).html"
+      #expect(call.output.hasSuffix("\nHTML: \(page)\n") && call.output.contains("\nReport: "))
+      #expect(try place.text(page).contains("<section id=\"chains\""))
+      // A run keeps its responses to each test.
+      let folder = "\(place.path)/runs/\(name)/responses"
+      let runs = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(runs.count == Int(planned))
+      let kept = try place.text("runs/\(name)/responses/\(runs[0])/in-domain.jsonl")
+      #expect(kept.split(separator: "\n").count == 16 && kept.hasPrefix("{\"id\":\"test-"))
+    }
     let again = try runExecutable(executable(name), ["--smoke"], in: place.path)
     #expect(again.status == 0 && again.output.contains("\(planned) finished before"))
     #expect(try place.text("results/scratch/\(name).csv") == csv)

@@ -36,6 +36,12 @@ import Testing
     #expect(object["arm"] as? String == "KRSL" && object["seeds"] as? Int == 4)
     #expect(object["low_95"] is Double && object["equivalence_margin"] is Double)
 
+    #expect(!FileManager.default.fileExists(atPath: place.path + "/results/toy.html"))
+    let page = try shell("\"$keystep\" report toy --resamples 200 --html", in: place.path)
+    #expect(page.status == 0 && page.output.contains("comparisons.csv, results/toy.html"))
+    let html = try place.text("results/toy.html")
+    #expect(html.hasPrefix("<!DOCTYPE html>") && html.contains("<h1>Report: toy</h1>"))
+
     let other = try keystep(
       "report", place.path + "/results/toy.csv", "--resamples", "200", "--reference", "KRSL")
     #expect(other.status == 0 && other.output.contains("Differences are to KRSL alpha="))
