@@ -90,8 +90,10 @@ def main(checkpoint: str, adapter: str, folder: Path, prompts: str, converter: s
     for dtype in ["fp32", "fp16", "bf16", "q8_0"]:
         check(f"merged-{dtype}.gguf", model_path=str(folder / f"merged-{dtype}.gguf"))
     lora = folder / "adapter.gguf"
-    subprocess.run([sys.executable, converter, "--base", checkpoint, "--outtype", "f32", "--outfile", str(lora), adapter],
-                   check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, converter, "--base", checkpoint, "--outtype", "f32", "--outfile", str(lora), adapter]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"{converter}: {run.stderr}")
     check("the converted adapter on base-fp32.gguf", model_path=str(folder / "base-fp32.gguf"), lora_path=str(lora))
 
 
