@@ -7,6 +7,8 @@ final class Arena {
   private var chunks: [FloatBuffer] = []
   private var chunk = 0
   private var used = 0
+  /// The most floats that were handed out at once, with what was left over at the ends of full chunks.
+  private(set) var peak = 0
 
   /// A point to go back to.
   struct Mark {
@@ -34,8 +36,10 @@ final class Arena {
       used = 0
     }
     if chunk == chunks.count { chunks.append(FloatBuffer(count: max(rounded, 1 << 22))) }
-    defer { used += rounded }
-    return chunks[chunk].base + used
+    let start = used
+    used += rounded
+    peak = max(peak, chunks[..<chunk].reduce(used) { $0 + $1.count })
+    return chunks[chunk].base + start
   }
 
   func bfloat16(_ count: Int) -> UnsafeMutablePointer<UInt16> {

@@ -24,7 +24,10 @@ package final class DecoderPass {
   private let scratch = Arena()
   private let clock = PassClock()
   private let products: BFloat16Products?
-  private let recomputesActivations: Bool
+  let recomputesActivations: Bool
+
+  /// The most floats that its workspaces held at once.
+  var peakFloats: (kept: Int, scratch: Int) { (kept.peak, scratch.peak) }
 
   /// Where the time went since the last call of `takeProfile`.
   func takeProfile() -> PassProfile {

@@ -147,7 +147,7 @@ struct PackedBatch {
   }
 
   /// How many leading tokens of each segment something depends on.
-  private static func keptCounts(_ tree: PrefixTree) -> [Int] {
+  fileprivate static func keptCounts(_ tree: PrefixTree) -> [Int] {
     var kept = Array(repeating: 0, count: tree.segments.count)
     var isContinued = Array(repeating: false, count: tree.segments.count)
     for (index, segment) in tree.segments.enumerated().reversed() {
@@ -164,6 +164,11 @@ struct PackedBatch {
     }
     return kept
   }
+}
+
+extension PrefixTree {
+  /// The tokens that a pass computes: each once, without those after the last weighted one of their path.
+  public var computedTokenCount: Int { PackedBatch.keptCounts(self).reduce(0, +) }
 }
 
 /// A good hash of 32 bits ("lowbias32", Wellons, https://nullprogram.com/blog/2018/07/31/).

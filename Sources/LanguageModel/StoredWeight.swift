@@ -113,6 +113,13 @@ struct WeightStorage {
     return store
   }
 
+  /// The bytes that the weights take where they lie, in memory or in their files.
+  var byteCount: Int {
+    let floats = MemoryLayout<Float>.stride * store.count
+    guard case .mapped(let tensors) = form else { return floats }
+    return tensors.values.reduce(floats) { $0 + $1.description.byteCount }
+  }
+
   /// All weights in single precision, laid out as `configuration` says, in memory of their own.
   func copy(_ configuration: ModelConfiguration) -> ParameterStore {
     guard case .mapped = form else { return store.copy() }
@@ -176,7 +183,7 @@ struct StoredWeight {
   var isTrained: Bool { gradientOffset != nil }
 
   /// Floats of a chunk: 16 MiB.
-  private static let chunkFloats = 1 << 22
+  static let chunkFloats = 1 << 22
 
   /// Of whole tiles, 12 or 16 outputs wide, of the kernels behind the products.
   private var chunks: [Range<Int>] {

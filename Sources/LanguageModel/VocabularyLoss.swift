@@ -21,7 +21,7 @@ struct VocabularyLoss {
   private var output: StoredWeight { decoder.output }
 
   /// Logits held at once: 25 MB.
-  private static let chunkFloats = 128 * 49152
+  static let chunkFloats = 128 * 49152
 
   /// The loss of each tree. With `dHidden`[W, D] the gradients of the sum of the losses are added to
   /// it and to those of the pass.

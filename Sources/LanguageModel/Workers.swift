@@ -58,7 +58,7 @@ public final class Workers {
   public let count: Int
   /// The precision of the products' operands.
   public let precision: Precision
-  private let passes: [DecoderPass]
+  let passes: [DecoderPass]
   private var gradients: [ParameterStore] = []
 
   /// Tokens that one pass of a worker holds at once, unless one example has more. More costs
@@ -160,7 +160,7 @@ public final class Workers {
 
   /// Which trees each worker takes, and which of those in one pass: the largest first, each to the
   /// worker with the fewest tokens.
-  private func split(_ trees: [PrefixTree]) -> [[[Int]]] {
+  func split(_ trees: [PrefixTree]) -> [[[Int]]] {
     var totals = Array(repeating: 0, count: count)
     var groups: [[[Int]]] = Array(repeating: [], count: count)
     var fill = Array(repeating: 0, count: count)
