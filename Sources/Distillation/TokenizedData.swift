@@ -163,7 +163,7 @@ public struct ExampleTokenizer: Sendable {
   public let tokenizer: Tokenizer
   public let endOfSequence: Int
   /// The tokens a sequence may have, and the ids the model knows; nil for no bound.
-  public let maximumTokens: Int?
+  public var maximumTokens: Int?
   public let vocabularySize: Int?
   /// Whether prompts get the tokens that the tokenizer puts before a text (BOS).
   public let includesSpecialTokens: Bool

@@ -62,7 +62,8 @@ public struct TrainingSettings: Sendable, Hashable, Codable {
     }
   }
 
-  func stepsPerEpoch(exampleCount: Int) -> Int { (exampleCount + batchSize - 1) / batchSize }
+  /// The steps of one pass over `exampleCount` examples.
+  public func stepsPerEpoch(exampleCount: Int) -> Int { (exampleCount + batchSize - 1) / batchSize }
 }
 
 /// What happens at a step whose loss or gradient is not finite.
@@ -98,6 +99,8 @@ public struct StepReport: Sendable {
   public var likelihood: ResponseLikelihood
   /// Why the step changed no parameter; nil for one that did.
   public var skipped: TrainingError?
+  /// The figures of the validation after the step; empty where there was none.
+  public var validation: [Validation.Figure] = []
 }
 
 /// What the steps of a run, since its beginning, amount to.
@@ -157,12 +160,17 @@ public final class Trainer {
   public let objective: Objective
   public let settings: TrainingSettings
   public let workers: Workers
+  /// How the run is validated; nil where it is not.
+  public let validation: Validation?
   public let optimiser: AdamW
   /// The steps taken so far; one more for each call of `step`.
   public package(set) var nextStep = 0
   public package(set) var totals = TrainingTotals()
   /// The steps taken so far, one by one.
   public internal(set) var curve = LearningCurve()
+  public package(set) var validations = ValidationHistory()
+  /// The parameters of the best validation; nil where they are not kept.
+  let best: ParameterStore?
   /// What the learning rate is multiplied by beside the schedule: halved by each `NonFiniteStep.reduceRate`.
   package var rateFactor = 1.0
   /// How many steps before the next one had no finite loss or gradient.
@@ -177,7 +185,8 @@ public final class Trainer {
 
   /// Precondition: the objective has examples and the settings make sense.
   public init(
-    _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, workers: Workers
+    _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, workers: Workers,
+    validation: Validation? = nil
   ) {
     precondition(!objective.examples.isEmpty, "no examples to train on")
     precondition(settings.batchSize >= 1, "a batch of \(settings.batchSize) examples")
@@ -185,6 +194,8 @@ public final class Trainer {
     self.objective = objective
     self.settings = settings
     self.workers = workers
+    self.validation = validation
+    best = validation?.settings.keepsBest == true ? decoder.trainable.zeros() : nil
     optimiser = AdamW(settings.optimiser, for: decoder.trainable)
     gradients = decoder.trainable.zeros()
     lastLosses =
@@ -220,12 +231,7 @@ public final class Trainer {
     }
     if let lastLosses {
       for (tree, index) in indices.enumerated() {
-        let last = lastLosses.buffer.base[index]
-        for segment in trees[tree].segments.indices {
-          trees[tree].segments[segment].references = trees[tree].segments[segment].tokens.map { _ in
-            last
-          }
-        }
+        trees[tree] = trees[tree].withReferences(lastLosses.buffer.base[index])
       }
     }
     let losses = workers.losses(
@@ -306,7 +312,7 @@ public final class Trainer {
 
   /// The examples of the epoch's batch `index`. The order of an epoch follows from the seed and the
   /// epoch alone.
-  private func batch(_ index: Int, epoch: Int) -> ArraySlice<Int> {
+  func batch(_ index: Int, epoch: Int) -> ArraySlice<Int> {
     if order?.epoch != epoch {
       var indices = Array(objective.examples.indices)
       if settings.shuffles {

@@ -81,8 +81,9 @@ package struct SavingTimer {
 }
 
 extension Trainer {
-  /// Takes the steps that are left, with a report after each. `shouldStop` is asked before each
-  /// step; a run that was stopped can be gone on with from `checkpoints`, which hold its state then.
+  /// Takes the steps that are left, validates after those after which that is due, and reports each. The run also ends
+  /// where validation no longer improves. `shouldStop` is asked before each step; a run that was stopped can be gone on
+  /// with from `checkpoints`, which hold its state then.
   ///
   /// A state that cannot be saved while the run goes on is a message on standard error. Throws a `TrainingError` where
   /// the loss, the gradient or in the end the parameters are not finite.
@@ -91,12 +92,14 @@ extension Trainer {
     report: (StepReport) throws -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws {
     var timer = checkpoints.map { SavingTimer($0.interval, now: .now) }
-    while nextStep < stepCount {
+    while !isFinished {
       if shouldStop() {
         if let checkpoints { try save(to: checkpoints) }
         return
       }
-      try report(step())
+      var done = try step()
+      done.validation = try validateIfDue()
+      try report(done)
       guard let checkpoints, timer?.isDue(after: nextStep, now: .now) == true else { continue }
       let start = ContinuousClock.now
       do {

@@ -5,7 +5,8 @@ import LanguageModel
 
 /// The state of a run between two steps, in one safetensors file: the trained tensors, the
 /// optimiser's moments, the steps taken, what they amount to, the settings, and a checksum of all; and, where
-/// the objective compares with them, the examples' last losses.
+/// the objective compares with them, the examples' last losses; and of a run that is validated, what its validations
+/// amount to and the parameters of the best one.
 ///
 /// Data order and dropout follow from the seed and the step, so that a run that goes on from here
 /// takes the steps it would have taken, bit for bit.
@@ -18,11 +19,11 @@ extension Trainer {
     [
       ("parameter.", decoder.trainable), ("first_moment.", optimiser.firstMoments),
       ("second_moment.", optimiser.secondMoments),
-    ] + (lastLosses.map { [("example.", $0)] } ?? [])
+    ] + (lastLosses.map { [("example.", $0)] } ?? []) + (best.map { [("best.", $0)] } ?? [])
   }
 
   /// What must be the same for a run to go on, by key: the caller's `provenance`, every setting, the adapter, the
-  /// workers, and a checksum of the examples.
+  /// workers, the validation's settings, and a checksum of the examples.
   private func identity(_ provenance: [String: String]) throws -> [String: String] {
     func members(_ value: some Encodable, _ name: String) throws -> [(String, String)] {
       let encoder = JSONEncoder()
@@ -34,6 +35,7 @@ extension Trainer {
     var identity = provenance
     var parts = try members(settings, "setting")
     if let adapter = decoder.adapter { parts += try members(adapter.configuration, "adapter") }
+    if let validation { parts += try members(validation.settings, "validation") }
     for (key, value) in parts { identity[key] = value }
     identity["dropout"] = "\(dropout)"
     identity["examplesPerMean"] = "\(objective.examplesPerMean)"
@@ -60,7 +62,7 @@ extension Trainer {
 
   /// What changes from step to step beside the tensors, each number by its key.
   private var progress: [String: String] {
-    [
+    var progress = [
       "steps": "\(nextStep)", "optimiser_steps": "\(optimiser.stepCount)",
       "rate_factor": "\(rateFactor)", "skipped_in_a_row": "\(skippedInARow)",
       "first_loss": "\(totals.firstLoss)", "last_loss": "\(totals.lastLoss)",
@@ -70,6 +72,12 @@ extension Trainer {
       "chosen_first_sum": "\(totals.chosen.firstSum)", "chosen_recent": "\(totals.chosen.recent)",
       "chosen_collapse": "\(totals.chosen.collapse ?? -1)",
     ]
+    if validation != nil {
+      progress["best_step"] = "\(validations.best?.step ?? 0)"
+      progress["best_value"] = "\(validations.best?.value ?? 0)"
+      progress["validations_without_improvement"] = "\(validations.withoutImprovement)"
+    }
+    return progress
   }
 
   /// Writes the state to `path`, the whole file or nothing. `provenance` is what else the run depends
@@ -203,6 +211,13 @@ extension Trainer {
     totals.chosen.recent = try sum("chosen_recent")
     let collapse = try number("chosen_collapse", in: -1...1 << 60)
     totals.chosen.collapse = collapse < 0 ? nil : collapse
+    var validations = ValidationHistory()
+    if validation != nil {
+      let step = try count("best_step")
+      let value = try sum("best_value")
+      validations.best = step == 0 ? nil : .init(step: step, value: value)
+      validations.withoutImprovement = try count("validations_without_improvement")
+    }
     let optimiserSteps = try count("optimiser_steps")
     let rateFactor = try sum("rate_factor")
     let skippedInARow = try count("skipped_in_a_row")
@@ -223,6 +238,7 @@ extension Trainer {
     optimiser.stepCount = optimiserSteps
     nextStep = steps
     self.totals = totals
+    self.validations = validations
     self.rateFactor = rateFactor
     self.skippedInARow = skippedInARow
   }

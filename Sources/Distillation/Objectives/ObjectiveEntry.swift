@@ -45,7 +45,7 @@ public struct ObjectiveEntry: Sendable {
   public let takesWeights: Bool
   /// One line.
   public let help: String
-  private let decode: @Sendable (TokenizedCues) -> ArmDecoding
+  private let decode: (@Sendable (TokenizedCues) -> ArmDecoding)?
   private let build: @Sendable (ObjectiveInput) throws -> Objective
 
   /// `decoding` says how a student trained by it is asked for its answer; the prompt as it is and a
@@ -53,7 +53,7 @@ public struct ObjectiveEntry: Sendable {
   public init(
     _ name: String, stage: Stage, data: Data, references: [Reference] = [],
     parameters: [Parameter] = [], takesWeights: Bool = false, help: String,
-    decoding: @escaping @Sendable (TokenizedCues) -> ArmDecoding = { _ in .plain },
+    decoding: (@Sendable (TokenizedCues) -> ArmDecoding)? = nil,
     build: @escaping @Sendable (ObjectiveInput) throws -> Objective
   ) {
     self.name = name
@@ -86,9 +86,12 @@ public struct ObjectiveEntry: Sendable {
     return objective
   }
 
+  /// Whether a student trained by it is given prompts as they are, so that no cues are needed.
+  public var asksPlainly: Bool { decode == nil }
+
   /// How a student trained by it is asked for its answer.
   public func decoding(_ cues: TokenizedCues) -> ArmDecoding {
-    var decoding = decode(cues)
+    var decoding = decode?(cues) ?? .plain
     decoding.startTokens = cues.startTokens
     return decoding
   }
