@@ -314,18 +314,15 @@ public struct DistillationSetup: Sendable {
     let run = context.settings
     let evaluator = evaluator(of: decoder, run, context.workers)
     let interval = run.integer("validation_interval")
+    let validation =
+      interval == 0
+      ? nil
+      : Validation(ValidationSettings(interval: interval, metric: nil)) {
+        try evaluator.evaluate(data.validation.questions, data.validation.pairs).validationFigures
+      }
     let trained = try train(
-      decoder, objective, settings(for: decoder, run, stage: 2), context, "stage 2"
-    ) { step in
-      guard interval > 0, step.isMultiple(of: interval) else { return [] }
-      let result = try evaluator.evaluate(data.validation.questions, data.validation.pairs)
-      return Self.metrics(of: result, split: data.validation.name)
-        .filter {
-          $0.key.group.isEmpty
-            && ![.majorityBaseline, .majorityBaseline.macro].contains($0.key.name)
-        }
-        .map { (name: "validation_\($0.key.name)", value: $0.value) }
-    }
+      decoder, objective, settings(for: decoder, run, stage: 2), context, "stage 2",
+      validation: validation)
     context.keep(curve: trained.curve.table, of: "stage 2")
     return trained.metrics
   }
@@ -365,12 +362,11 @@ public struct DistillationSetup: Sendable {
       nonFiniteStep: NonFiniteStep(rawValue: run.text("non_finite")) ?? .stop)
   }
 
-  /// Trains `decoder` to the end, from the state of an earlier process where there is one. `measure` returns what is to
-  /// be noted on the learning curve after a step, counted from 1. Throws `CancellationError` where the run is to stop,
-  /// with its state saved under `name`.
+  /// Trains `decoder` to the end, from the state of an earlier process where there is one. Throws `CancellationError`
+  /// where the run is to stop, with its state saved under `name`.
   private func train(
     _ decoder: Decoder, _ objective: Objective, _ settings: TrainingSettings, _ context: RunContext,
-    _ name: String, measure: (Int) throws -> [(name: String, value: Double)] = { _ in [] }
+    _ name: String, validation: Validation? = nil
   ) throws -> (metrics: [Metric], curve: LearningCurve) {
     guard settings.stepCount(exampleCount: objective.examples.count) > 0 else {
       return ([], LearningCurve())
@@ -379,7 +375,7 @@ public struct DistillationSetup: Sendable {
       throw FileError(nothingIn: data.trainingSets[0].file, expected: "example to train \(name) on")
     }
     let trainer = Trainer(
-      decoder, objective, settings, workers: context.workers)
+      decoder, objective, settings, workers: context.workers, validation: validation)
     let before = sideNorms(trainer, name, "first")
     let checkpoints = TrainingCheckpoints(
       path: "\(context.workFolder)/\(name.replacing(" ", with: "-")).safetensors",
@@ -389,7 +385,6 @@ public struct DistillationSetup: Sendable {
       saving: checkpoints,
       report: { report in
         context.show(name, Double(report.step + 1) / Double(report.stepCount))
-        trainer.note(try measure(report.step + 1))
       }, shouldStop: { context.shouldStop })
     if trainer.nextStep < trainer.stepCount { throw CancellationError() }
     let totals = trainer.totals
@@ -475,7 +470,7 @@ public struct DistillationSetup: Sendable {
           try context.keep(
             responses: result.responses.prefix(Self.keptResponses).map(\.json), of: split.name)
         }
-        return Self.metrics(of: result, split: split.name)
+        return result.metrics(split: split.name)
       }
     }
     return metrics
@@ -495,65 +490,5 @@ public struct DistillationSetup: Sendable {
     var hash = SHA256()
     hash.update(UnsafeRawBufferPointer(UnsafeBufferPointer(decoder.trainable.buffer.floats)))
     return hash.hexDigest()
-  }
-
-  /// The rows of the CSV that `result` gives.
-  static func metrics(of result: EvaluationResult, split: String) -> [Metric] {
-    var metrics: [Metric] = []
-    func add(
-      _ name: MetricName, group: String = "", unit: MetricUnit = .fraction, _ estimate: Estimate,
-      _ items: MetricItems? = nil
-    ) {
-      metrics.append(
-        Metric(split: split, name, group: group, unit: unit, estimate, items: items))
-    }
-    if let answers = result.answers {
-      for (name, average) in answers.averages {
-        let group: String = if case .task(let task) = name { task } else { "" }
-        let items: [Score.Item]? =
-          switch name {
-          case .micro: answers.score.items
-          case .macro: nil
-          case .task(let task): answers.score.items.filter { $0.task == task }
-          }
-        func named(_ metric: MetricName) -> MetricName { name == .macro ? metric.macro : metric }
-        add(
-          named(.accuracy), group: group, average.accuracy,
-          items.map { MetricItems($0.map { (id: $0.id, isTrue: $0.isCorrect) }) })
-        add(named(.unparsed), group: group, average.unparsed)
-        metrics.append(
-          Metric(
-            split: split, named(.majorityBaseline), group: group, unit: .fraction,
-            value: average.majorityBaseline))
-      }
-    }
-    for (task, steps) in result.steps.byTask {
-      add(
-        .stepAccuracy, group: task ?? "", steps.accuracy,
-        MetricItems(
-          steps.map {
-            (id: $0.id, value: Double($0.correctness.right), weight: Double($0.correctness.total))
-          }))
-    }
-    if result.derivedGoldAnswers > 0 {
-      metrics.append(
-        Metric(
-          split: split, .derivedGoldAnswers, unit: .questions,
-          value: Double(result.derivedGoldAnswers)))
-    }
-    if let keys = result.keySteps {
-      add(
-        .pairwiseAccuracy, keys.prefersChosen,
-        MetricItems(result.pairs.map { (id: $0.id, isTrue: $0.prefersChosen) }))
-      add(.keyTokenAccuracy, keys.keyTop1)
-      add(
-        .keyTokenNLL, unit: .nats, keys.keyNegativeLogLikelihood,
-        MetricItems(
-          result.pairs.map {
-            (id: $0.id, value: $0.key.negativeLogLikelihood, weight: Double($0.key.count))
-          }))
-      add(.otherTokenNLL, unit: .nats, keys.otherNegativeLogLikelihood)
-    }
-    return metrics
   }
 }
