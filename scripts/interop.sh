@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Holds keystep against the programs it works with: llama.cpp's OpenAI-compatible server as a teacher, datasets and TRL on
 # exported pairs and on Parquet, Transformers on chat templates and conversations, PEFT on an exported adapter and on its
-# merge, llama.cpp on merged models and on a converted adapter. Too heavy for each check; for people, and before a release.
-# What it makes lies in runs/interop.
+# merge, llama.cpp on merged models and on a converted adapter, TensorBoard and W&B on a learning curve. Too heavy for each
+# check; for people, and before a release. What it makes lies in runs/interop.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TQDM_DISABLE=1 # no progress bars of the Python packages
@@ -65,4 +65,11 @@ for file in pairs.jsonl pairs.jsonl.gz; do
   "$keystep" align --model "$gguf" --pairs "$data/parquet/$file" --json >"$data/parquet/$file.tokens"
 done
 cmp "$data/parquet/pairs.jsonl.tokens" "$data/parquet/pairs.jsonl.gz.tokens"
+
+printf '== learning curve in TensorBoard and W&B\n'
+"$keystep" edit-data --teacher procedural --questions-count 16 --validation 8 --test 0 --seed 1 --output "$data/curves"
+"$keystep" train --model "$gguf" --pairs "$data/curves/train.pairs.jsonl" --objective krsl --batch-size 4 --epochs 2 \
+  --learning-rate 1e-4 --validation-pairs "$data/curves/validation.pairs.jsonl" --validation-interval 2 --keep-best \
+  --output "$data/curves/run"
+"$python" benchmarks/interop/curves.py "$data/curves/run" "$data/curves/recipes"
 printf '== all passed\n'
