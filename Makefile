@@ -40,7 +40,7 @@ bench-peers: setup ## time keystep beside PyTorch, llama.cpp and RapidFuzz [PAIR
 bench-7b: setup ## measure a step on a model of LLaMA-2-7B's shape with random weights (17.3 GB in models/)
 	@scripts/bench_7b.sh
 
-interop: setup ## check keystep with llama.cpp, datasets, TRL, PEFT, Transformers, lm-evaluation-harness, TensorBoard and W&B
+interop: setup ## check keystep with llama.cpp, datasets, TRL, PEFT, Transformers, lm-evaluation-harness, openai, TensorBoard, W&B
 	@scripts/interop.sh
 
 notebooks: ## execute notebooks-md/ in a scratch folder

@@ -159,9 +159,12 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
   package.products.append(.executable(name: "keystep", targets: ["keystep"]))
   package.dependencies += [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ]
@@ -175,12 +178,20 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
         .product(name: "Mustache", package: "swift-mustache"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
+    .target(
+      name: "Serving",
+      dependencies: [
+        "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Files", "Randomness",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     .executableTarget(
       name: "keystep",
       dependencies: [
-        "Annotation", "Recipes", "Reports", "Experiments", "Evaluation", "Teachers", "Distillation",
-        "LanguageModel", "LinearAlgebra", "ChatTemplates", "Checkpoints", "Tokenizers", "Reasoning",
-        "KeySteps", "Statistics", "Files", "Parameters", "Randomness",
+        "Annotation", "Serving", "Recipes", "Reports", "Experiments", "Evaluation", "Teachers",
+        "Distillation", "LanguageModel", "LinearAlgebra", "ChatTemplates", "Checkpoints",
+        "Tokenizers", "Reasoning", "KeySteps", "Statistics", "Files", "Parameters", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -215,6 +226,13 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
+    tests(
+      "Serving",
+      [
+        "Checkpoints", "Distillation", "Files", "LanguageModel", "Randomness", "Tokenizers",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ]),
     .testTarget(
       name: "CommandLineTests",

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Holds keystep against the programs it works with: llama.cpp's OpenAI-compatible server as a teacher, datasets and TRL on
 # exported pairs and on Parquet, Transformers on chat templates and conversations, PEFT on an exported adapter and on its
-# merge, llama.cpp on merged models and on a converted adapter, TensorBoard and W&B on a learning curve. Too heavy for each
-# check; for people, and before a release. What it makes lies in runs/interop.
+# merge, llama.cpp on merged models and on a converted adapter, TensorBoard and W&B on a learning curve,
+# lm-evaluation-harness and OpenAI's client on `keystep serve`. Too heavy for each check; for people, and before a release.
+# What it makes lies in runs/interop.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TQDM_DISABLE=1 # no progress bars of the Python packages
@@ -72,4 +73,7 @@ printf '== learning curve in TensorBoard and W&B\n'
   --learning-rate 1e-4 --validation-pairs "$data/curves/validation.pairs.jsonl" --validation-interval 2 --keep-best \
   --output "$data/curves/run"
 "$python" benchmarks/interop/curves.py "$data/curves/run" "$data/curves/recipes"
+
+printf '== serve: lm-evaluation-harness and the openai client\n'
+"$python" benchmarks/interop/lm_eval_server.py "$keystep" "$gguf" "$data/smollm2" "$pairs" "$data/lm_eval"
 printf '== all passed\n'

@@ -74,6 +74,21 @@ package final class DecoderPass {
     return losses
   }
 
+  /// What the model says of each token of `trees` that has a weight, tree by tree in the order of their segments, with
+  /// the `count` likeliest tokens in its place.
+  package func predictions(of trees: [PrefixTree], on decoder: Decoder, likeliest count: Int)
+    -> [[(place: Prediction, token: TokenPrediction)]]
+  {
+    busy {
+      let batch = PackedBatch(trees, decoder.configuration)
+      guard batch.outputCount > 0 else { return trees.map { _ in [] } }
+      let forward = forward(batch, on: decoder, gradients: nil, dropout: 0)
+      let vocabulary = VocabularyLoss(
+        batch: batch, hidden: forward.hidden, decoder: decoder, pass: forward.pass)
+      return clock.measure(.vocabulary) { vocabulary.predictions(likeliest: count) }
+    }
+  }
+
   /// The logits [count, V] after each of `tokens`, a sequence of its own.
   func logits(of tokens: [Int], on decoder: Decoder) -> Matrix<Float> {
     // A token more, so that every given one has something to predict.

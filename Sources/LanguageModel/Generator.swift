@@ -25,9 +25,7 @@ public struct GeneratedSequence: Sendable, Hashable {
 
 /// Batched decoding with a key-value cache.
 ///
-/// Each worker decodes its part of the prompts, some at once: prompts are computed whole, several
-/// packed into one batch, then each sequence grows by one row a step. A sequence that has ended makes room
-/// for the next prompt at once, so no step computes anything for it, and nothing is padded.
+/// Each worker decodes its part of the prompts, some at once, as a `SequenceBatch`.
 ///
 /// The sequences are split over the cores, not the products: each worker reads all the weights, but
 /// two that do so side by side share what the processor's cache holds, and neither waits. On two
@@ -80,22 +78,23 @@ public final class Generator {
     }
     concurrently(count, sharing: (passes, decoder)) { worker, shared in
       let (passes, decoder) = shared
-      var decoding = BatchDecoding(
-        pass: passes[worker], decoder: decoder, settings: settings,
+      var sequences = SequenceBatch(
+        pass: passes[worker], decoder: decoder,
         capacity: batch / count + (worker < batch % count ? 1 : 0),
         waiting: shares[worker].map { index in
-          BatchDecoding.Sequence(
-            index: index, prompt: prompts[index],
-            generator: SeededGenerator(
-              seed: seed, stream: "sampling \(streams?[index] ?? String(index))"))
+          SequenceBatch.Request(
+            id: index, prompt: prompts[index], settings: settings,
+            generator: .sampling(seed: seed, stream: streams?[index] ?? String(index)))
         })
       passes[worker].busy {
-        decoding.run { index, result in
-          results[index] = result
-          ended.withLock {
-            $0 += 1
-            progress?($0)
-          }
+        while !sequences.isEmpty {
+          sequences.advance(ended: { index, result in
+            results[index] = result
+            ended.withLock {
+              $0 += 1
+              progress?($0)
+            }
+          })
         }
       }
     }
@@ -108,106 +107,9 @@ public final class Generator {
   }
 }
 
-/// One worker's sequences: those that wait, and those that are decoded together.
-///
-/// Letters: S active sequences, D hidden size, V vocabulary.
-private struct BatchDecoding {
-  struct Sequence {
-    let index: Int
-    let prompt: [Int]
-    var generator: SeededGenerator
-    var tokens: [Int] = []
-  }
-
-  /// Prompt tokens that one batch holds, unless one prompt has more.
-  private static let prefillTokens = 512
-
-  private let pass: DecoderPass
-  private let decoder: Decoder
-  private let settings: SamplingSettings
-  private let capacity: Int
-  private let context: Int
-  /// The next one last.
-  private var waiting: [Sequence]
-  private var active: [(sequence: Sequence, cache: KeyValueCache)] = []
-
-  init(
-    pass: DecoderPass, decoder: Decoder, settings: SamplingSettings, capacity: Int,
-    waiting: [Sequence]
-  ) {
-    self.pass = pass
-    self.decoder = decoder
-    self.settings = settings
-    self.capacity = capacity
-    context = decoder.configuration.maximumPositions
-    self.waiting = waiting.reversed()
-  }
-
-  /// Decodes all sequences and calls `finish` with each one's index and result as it ends.
-  mutating func run(_ finish: (Int, GeneratedSequence) -> Void) {
-    while true {
-      while active.count < capacity, !waiting.isEmpty { join(finish) }
-      if active.isEmpty { return }
-      let tokens = active.map { Int32($0.sequence.tokens[$0.sequence.tokens.count - 1]) }
-      let hidden = pass.step(tokens, on: decoder, active.map(\.cache))
-      draw(active.indices, from: hidden)
-      leave(finish)
-    }
-  }
-
-  /// Computes the prompts of some waiting sequences and draws their first tokens.
-  private mutating func join(_ finish: (Int, GeneratedSequence) -> Void) {
-    let first = active.count
-    var tokens = 0
-    while active.count < capacity, let next = waiting.last,
-      tokens == 0 || tokens + next.prompt.count <= Self.prefillTokens
-    {
-      waiting.removeLast()
-      precondition(
-        1...context ~= next.prompt.count,
-        "prompt \(next.index) has \(next.prompt.count) tokens, the model's context \(context)")
-      if let reason = reasonToEnd(next) {
-        finish(next.index, GeneratedSequence(tokens: [], reason: reason))
-      } else {
-        tokens += next.prompt.count
-        let cache = KeyValueCache(
-          decoder.configuration, context: context, precision: pass.precision)
-        active.append((next, cache))
-      }
-    }
-    let joined = active[first...]
-    guard !joined.isEmpty else { return }
-    let hidden = pass.prefill(joined.map(\.sequence.prompt), on: decoder, joined.map(\.cache))
-    draw(first..<active.count, from: hidden)
-    leave(finish)
-  }
-
-  /// The next token of each of the active sequences `range`, from its row of hidden[S, D].
-  private mutating func draw(_ range: Range<Int>, from hidden: MatrixView) {
-    let logits = pass.logits(hidden, of: decoder)
-    for (row, index) in range.enumerated() {
-      let rowLogits = UnsafeMutableBufferPointer(start: logits.row(row), count: logits.columns)
-      let token = settings.token(rowLogits, &active[index].sequence.generator)
-      active[index].sequence.tokens.append(token)
-    }
-  }
-
-  /// Takes out the sequences that have ended.
-  private mutating func leave(_ finish: (Int, GeneratedSequence) -> Void) {
-    var staying: [(sequence: Sequence, cache: KeyValueCache)] = []
-    for (sequence, cache) in active {
-      if let reason = reasonToEnd(sequence) {
-        finish(sequence.index, GeneratedSequence(tokens: sequence.tokens, reason: reason))
-      } else {
-        staying.append((sequence, cache))
-      }
-    }
-    active = staying
-  }
-
-  private func reasonToEnd(_ sequence: Sequence) -> GeneratedSequence.Reason? {
-    if let last = sequence.tokens.last, settings.stop.contains(last) { return .stop }
-    if sequence.tokens.count == settings.maximumNewTokens { return .length }
-    return sequence.prompt.count + sequence.tokens.count == context ? .context : nil
+extension SeededGenerator {
+  /// What the sequence called `stream` is sampled with.
+  package static func sampling(seed: UInt64, stream: String) -> SeededGenerator {
+    SeededGenerator(seed: seed, stream: "sampling \(stream)")
   }
 }

@@ -62,6 +62,25 @@ struct VocabularyLoss {
     }
   }
 
+  /// What the model says of each predicted token, tree by tree, with the `count` likeliest tokens in its place.
+  func predictions(likeliest count: Int) -> [[(place: Prediction, token: TokenPrediction)]] {
+    var predictions: [TokenPrediction] = []
+    predictions.reserveCapacity(batch.predictions.count)
+    _ = forEachChunk(needs: []) { range, logits, _, losses in
+      for (row, index) in range.enumerated() {
+        predictions.append(
+          TokenPrediction(
+            token: Int(batch.targets[index]),
+            logits: UnsafeBufferPointer(start: logits.row(row), count: logits.columns),
+            loss: losses[row], likeliest: count))
+      }
+      return []
+    }
+    return batch.treePredictions.map { range in
+      range.map { (batch.predictions[$0], predictions[$0]) }
+    }
+  }
+
   private func contribution(_ rule: LossRule, _ index: Int, _ loss: ks_token_loss) -> WeightedLoss {
     let prediction = batch.predictions[index]
     if case .token(_, let contribution) = rule { return contribution(prediction, TokenLoss(loss)) }

@@ -16,7 +16,7 @@ struct KeyStepCommand: AsyncParsableCommand {
       EditDataCommand.self, AnnotateCommand.self, RectifyCommand.self, CorruptCommand.self,
       PairCommand.self, MistakesCommand.self, AlignCommand.self, LossCommand.self,
       TrainCommand.self, MergeCommand.self, ObjectivesCommand.self, GenerateCommand.self,
-      EvaluateCommand.self, RenderCommand.self,
+      EvaluateCommand.self, RenderCommand.self, ServeCommand.self,
       ScoreCommand.self,
       ReportCommand.self, InfoCommand.self,
     ])
