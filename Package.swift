@@ -181,7 +181,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     .target(
       name: "Serving",
       dependencies: [
-        "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Files", "Randomness",
+        "ChatTemplates", "Distillation", "LanguageModel", "LinearAlgebra", "Tokenizers", "Files",
+        "Randomness",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -230,7 +231,8 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     tests(
       "Serving",
       [
-        "Checkpoints", "Distillation", "Files", "LanguageModel", "Randomness", "Tokenizers",
+        "ChatTemplates", "Checkpoints", "Distillation", "Files", "LanguageModel", "Randomness",
+        "Tokenizers",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
       ]),

@@ -19,11 +19,13 @@ struct APIError: Error {
     (self.message, self.param, self.code, self.status) = (message, param, code, status)
   }
 
-  /// What is wrong with a request's body; the path of keys in it is the location.
+  /// What is wrong with a request's body: the location is the path of keys in it, or a byte of what is no JSON.
   init(_ error: FileError) {
     self.init(
       "\(error.location ?? error.file): expected \(error.expected), found \(error.found)",
-      param: error.location.map { String($0.prefix { $0 != "." && $0 != "[" }) })
+      param: error.location.flatMap { place in
+        place.hasPrefix("byte ") ? nil : String(place.prefix { $0 != "." && $0 != "[" })
+      })
   }
 
   static let `internal`: APIError = {

@@ -88,6 +88,10 @@ struct APIResponder: HTTPResponder {
       return try await responses(to: request) { body throws(APIError) in
         try ResponseRequest(completion: body, model)
       }
+    case ("/v1/chat/completions", .post):
+      return try await responses(to: request) { body throws(APIError) in
+        try ResponseRequest(chat: body, model)
+      }
     default: throw Self.unknown(path, request.method, model)
     }
   }
@@ -104,7 +108,7 @@ struct APIResponder: HTTPResponder {
   {
     let methods = [
       "/health": "GET", "/v1/models": "GET", "/v1/models/" + model.name: "GET",
-      "/v1/completions": "POST",
+      "/v1/completions": "POST", "/v1/chat/completions": "POST",
     ]
     guard let allowed = methods[path] else {
       if path.hasPrefix("/v1/models/") {

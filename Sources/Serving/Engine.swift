@@ -213,6 +213,8 @@ private final class WorkQueue: Sendable {
 
   /// Distinct tokens that a pass scores, unless the first sequence has more than half of them.
   private static let scoredTokens = 512
+  /// Sequences that a pass scores, and so the deepest prefix tree.
+  private static let mostScored = 256
 
   /// Sequences that each worker may decode at once.
   let capacities: [Int]
@@ -272,8 +274,9 @@ private final class WorkQueue: Sendable {
   /// The first of `waiting` with those that have most in common with it, for one pass.
   private func takeScorings(_ waiting: inout [Scoring]) -> [Scoring] {
     guard let first = waiting.first?.request.tokens else { return [] }
-    let most = (waiting.count + capacities.count - 1) / capacities.count
-    let common = waiting.map { zip($0.request.tokens, first).prefix { $0 == $1 }.count }
+    let most = min(
+      (waiting.count + capacities.count - 1) / capacities.count, Self.mostScored)
+    let common = waiting.map { $0.request.tokens.commonStart(with: first) }
     let order = waiting.indices.sorted { (common[$1], $0) < (common[$0], $1) }
     var taken: Set<Int> = []
     var tokens = 0

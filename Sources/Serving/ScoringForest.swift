@@ -69,7 +69,7 @@ package struct ScoringForest {
       let end =
         order[start...].firstIndex { requests[$0].tokens[depth] != first[depth] } ?? order.endIndex
       let last = requests[order[end - 1]].tokens
-      let run = zip(first[depth...], last[depth...]).prefix { $0 == $1 }.map(\.0)
+      let run = Array(first[depth..<first.commonStart(with: last)])
       var weights = [Float](repeating: 1, count: run.count)
       if parent == nil { weights[0] = 0 }
       segments.append(Segment(tokens: run, parent: parent, weights: weights))
@@ -102,5 +102,14 @@ package struct ScoringForest {
         tokens: runs.reversed().joined().map { trimmed($0, request.likeliest) },
         next: request.predictsNext ? next.map { trimmed($0, max(1, request.likeliest)) } : nil)
     }
+  }
+}
+
+extension [Int] {
+  /// How many tokens the two begin with alike.
+  func commonStart(with other: [Int]) -> Int {
+    var count = 0
+    while count < Swift.min(self.count, other.count), self[count] == other[count] { count += 1 }
+    return count
   }
 }

@@ -1,3 +1,4 @@
+import ChatTemplates
 import Distillation
 import Files
 import LanguageModel
@@ -16,8 +17,16 @@ public struct ServedModel: Sendable {
   /// Every token that ends a response.
   let ends: Set<Int>
 
-  /// `name`: the id; if nil, the last part of the student's path without `.gguf` and `.safetensors`.
-  public init(_ student: sending Student, name: String? = nil) {
+  /// What makes prompts of messages; nil where there is no chat.
+  let chatTemplate: ChatTemplate?
+
+  /// - Parameters:
+  ///   - name: The id; if nil, the last part of the student's path without `.gguf` and `.safetensors`.
+  ///   - chatTemplate: What makes prompts of messages; without one, there is no chat.
+  public init(
+    _ student: sending Student, name: String? = nil, chatTemplate: ChatTemplate? = nil
+  ) {
+    self.chatTemplate = chatTemplate
     origin = student.origin
     self.name = name ?? Self.name(of: student.origin)
     tokenizer = student.tokenizer

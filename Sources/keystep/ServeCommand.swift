@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChatTemplates
 import Files
 import Serving
 
@@ -25,6 +26,8 @@ struct ServeCommand: AsyncParsableCommand {
   var port = 8000
   @Option(help: "The most sequences decoded at once.")
   var maxBatch = 32
+  @Option(help: "A Jinja file in place of the model's own chat template.")
+  var chatTemplate: String?
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
@@ -43,9 +46,20 @@ struct ServeCommand: AsyncParsableCommand {
   /// Whether only this machine reaches the address.
   private var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 
+  /// A model whose own template cannot be used has no chat, but completions.
+  private func template() throws -> ChatTemplate? {
+    if let chatTemplate { return try ChatTemplate.ofFile(chatTemplate, model: student.model) }
+    do { return try ChatTemplate.ofModel(student.model) } catch let error as FileError {
+      StandardError.line("warning: there will be no /v1/chat/completions: \(error)")
+      return nil
+    }
+  }
+
   func run() async throws {
     StandardStreams.ignoreBrokenPipes()
-    let model = ServedModel(try student.load(compute.baseWeights), name: name)
+    let template = try template()
+    let model = ServedModel(
+      try student.load(compute.baseWeights), name: name, chatTemplate: template)
     let server = APIServer(
       model, workers: compute.workers, batch: maxBatch, precision: compute.precision)
     if !isLoopback {

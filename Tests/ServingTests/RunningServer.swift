@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import ChatTemplates
 import Checkpoints
 import Distillation
 import Files
@@ -28,10 +29,11 @@ struct RunningServer: Sendable {
 
   /// Runs `body` with a server of `student`, which ends with it.
   static func with(
-    _ student: sending Student, workers: Int = 2, batch: Int = 4,
+    _ student: sending Student, template: ChatTemplate? = nil, workers: Int = 2, batch: Int = 4,
     _ body: (RunningServer) async throws -> Void
   ) async throws {
-    let server = APIServer(ServedModel(student, name: "tiny"), workers: workers, batch: batch)
+    let server = APIServer(
+      ServedModel(student, name: "tiny", chatTemplate: template), workers: workers, batch: batch)
     let (ports, output) = AsyncStream<Int>.makeStream()
     let running = Task {
       defer { output.finish() }
@@ -80,12 +82,14 @@ enum TinyStudent {
   /// The fixture `decoder/tied`, whose words are the numbers 3 to 96; its context is 64.
   static func numbered() throws -> Student {
     let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
     return try Student(path: numberedModel(in: folder.path))
   }
 
   /// Random parameters with a context that no test fills.
   static func endless() throws -> Student {
     let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
     let tokenizer = try Tokenizer(path: numberedModel(in: folder.path))
     var generator = SeededGenerator(seed: 5)
     let decoder = try Decoder.random(

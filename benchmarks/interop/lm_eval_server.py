@@ -11,6 +11,7 @@ Whether the greedy continuation is the option, and generated texts, must be the 
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ def make_tasks(pairs: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     choice = random.Random(1)
     arithmetic = []
-    for _ in range(43):
+    for _ in range(24):
         a, b, c = choice.randint(2, 40), choice.randint(2, 40), choice.randint(2, 9)
         question = f"Mia has {a} marbles. She finds {b} more and gives {c} away. How many marbles has she now?"
         right = a + b - c
@@ -47,7 +48,7 @@ def make_tasks(pairs: Path, folder: Path) -> None:
         for i, p in enumerate(dual)])
     write_lines(folder / "text.jsonl", [{"text": t} for t in texts + [p["chosen"] for p in dual[:4]]])
     write_lines(folder / "answers.jsonl", [
-        {"question": f"Question: {a['question']}\nAnswer:", "answer": a["options"][a["gold"]]} for a in arithmetic[:12]]
+        {"question": f"Question: {a['question']}\nAnswer:", "answer": a["options"][a["gold"]]} for a in arithmetic[:8]]
         + [{"question": t[:len(t) // 2], "answer": t[len(t) // 2:]} for t in texts])
 
     def task(name: str, kind: str, fields: dict, metrics: list[str]) -> None:
@@ -73,8 +74,9 @@ TASKS = ["keystep_arithmetic", "keystep_chains", "keystep_text", "keystep_answer
 
 
 def lm_eval(name: str, folder: Path, model: str, arguments: str, batch: int) -> dict:
-    """The samples of each task, and under `seconds` the time of the evaluation, its start included."""
+    """The samples of each task; `seconds` and `processor`: the harness's time, its start included."""
     output = folder / name
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = subprocess.run(
         [sys.executable, "-m", "lm_eval", "run", "--model", model, "--model_args", arguments, "--tasks", ",".join(TASKS),
          "--include_path", str(folder / "tasks"), "--batch_size", str(batch), "--log_samples", "--output_path",
@@ -89,10 +91,19 @@ def lm_eval(name: str, folder: Path, model: str, arguments: str, batch: int) -> 
         found[task] = sorted(lines, key=lambda sample: sample["doc_id"])
     results, = output.rglob("results_*.json")
     summary = json.loads(results.read_text(encoding="utf-8"))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found["processor"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found["seconds"] = float(summary["total_evaluation_time_seconds"])
     found["results"] = {task: {key: value for key, value in values.items() if "," in key and "stderr" not in key}
                         for task, values in summary["results"].items()}
     return found
+
+
+def processor_time(process: subprocess.Popen) -> float:
+    import psutil
+
+    times = psutil.Process(process.pid).cpu_times()
+    return times.user + times.system
 
 
 def compare(served: dict, reference: dict, tokenizer: object, name: str) -> None:
@@ -128,7 +139,9 @@ def compare(served: dict, reference: dict, tokenizer: object, name: str) -> None
                     if str(a[1]) != str(b[1]):
                         sys.exit(f"{place}: is the option the greedy continuation? expected {b[1]}, found {a[1]}")
     print(f"{name}: {likelihoods} log-likelihoods within {worst:.1e} nats ({worst_token:.1e} a token) of Transformers', "
-          f"{texts} generated texts equal; {served['seconds']:.1f} s, Transformers {reference['seconds']:.1f} s")
+          f"{texts} generated texts equal; {served['seconds']:.1f} s, Transformers {reference['seconds']:.1f} s; "
+          f"processor time: server {served['server']:.1f} s, harness {served['processor']:.1f} s, with Transformers in it "
+          f"{reference['processor']:.1f} s")
 
 
 def ask_client(url: str, name: str) -> None:
@@ -180,7 +193,9 @@ def main(keystep: str, model: str, checkpoint: str, pairs: str, folder: Path) ->
 
     make_tasks(Path(pairs), folder / "tasks")
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    server = subprocess.Popen([keystep, "serve", "--model", model, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    # The checkpoint's tokenizer, so that texts get the same ids: Transformers makes another one of the GGUF file's.
+    server = subprocess.Popen([keystep, "serve", "--model", model, "--tokenizer", checkpoint, "--port", "0"],
+                              stdout=subprocess.PIPE, text=True)
     try:
         name, _, url = server.stdout.readline().split()
         with urllib.request.urlopen(url.removesuffix("/v1") + "/health", timeout=60) as reply:
@@ -194,10 +209,12 @@ def main(keystep: str, model: str, checkpoint: str, pairs: str, folder: Path) ->
             ("4 requests of 8 at once", "num_concurrent=4,", 8),
             ("texts in place of token ids", "num_concurrent=16,tokenized_requests=False,", 1),
         ]:
+            before = processor_time(server)
             served = lm_eval(
                 label.replace(" ", "-"), folder, "local-completions",
                 f"base_url={url}/completions,model={name},tokenizer={checkpoint},{arguments}tokenizer_backend=huggingface",
                 batch)
+            served["server"] = processor_time(server) - before
             compare(served, reference, tokenizer, label)
         server.terminate()
         started = time.monotonic()
