@@ -33,7 +33,7 @@ public struct ChatTemplate: Sendable {
 
   /// Whether the text depends on `date`.
   public var usesDate: Bool {
-    parsed.names.contains(WellKnownName.strftimeNow.rawValue) && source.contains("strftime_now")
+    source.contains(WellKnownName.strftimeNow.rawValue)
   }
 
   /// Whether the template marks what the assistant says by `{% generation %}`.

@@ -369,7 +369,7 @@ extension TemplateInterpreter {
       let key = try key(item, caseSensitive: caseSensitive, attribute: attribute, line)
       switch filter {
       case .unique:
-        try charge(kept.count, line)
+        try charge(kept.count + key.size, line)
         if !kept.contains(where: { $0.key.equals(key) }) { kept.append((key, item)) }
       default:
         guard let best = kept.first else {
@@ -521,20 +521,21 @@ private struct JSONTextWriter {
   }
 
   mutating func write(_ value: TemplateValue, level: Int) throws(FileError) {
-    let start = output.count
     switch value {
     case .none: output += Array("null".utf8)
     case .bool(let value): output += Array((value ? "true" : "false").utf8)
     case .integer(let value): output += Array("\(value)".utf8)
     case .float(let value): output += Array(Self.text(value).utf8)
-    case .string(let text), .markup(let text): quote(text)
+    case .string(let text), .markup(let text):
+      try interpreter.charge(text.count, line)
+      quote(text)
     case .list(let items), .tuple(let items):
       output.append(UInt8(ascii: "["))
       for (index, value) in items.values.enumerated() {
-        beginItem(index, level + 1)
+        try beginItem(index, level + 1)
         try write(value, level: level + 1)
       }
-      end(items.values.isEmpty, level, "]")
+      try end(items.values.isEmpty, level, "]")
     case .dictionary(let dictionary):
       output.append(UInt8(ascii: "{"))
       var members = try zip(dictionary.keys, dictionary.values).map {
@@ -543,15 +544,15 @@ private struct JSONTextWriter {
       }
       if sortsKeys { members.sort { $0.key.lexicographicallyPrecedes($1.key) } }
       for (index, (key, value)) in members.enumerated() {
-        beginItem(index, level + 1)
+        try beginItem(index, level + 1)
         quote(key)
         output += keySeparator
         try write(value, level: level + 1)
       }
-      end(members.isEmpty, level, "}")
+      try end(members.isEmpty, level, "}")
     default: throw interpreter.error(line, expected: "a value that JSON has", found: value)
     }
-    try interpreter.charge(min(output.count - start, 64) + 8, line)
+    try interpreter.charge(8, line)
   }
 
   private func key(_ key: TemplateValue) throws(FileError) -> [UInt8] {
@@ -571,19 +572,21 @@ private struct JSONTextWriter {
       : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : PythonText.representation(value)
   }
 
-  private mutating func breakLine(_ level: Int) {
+  private mutating func breakLine(_ level: Int) throws(FileError) {
     guard let indent else { return }
+    try interpreter.charge(indent.count * level, line)
     output.append(10)
     for _ in 0..<level { output += indent }
   }
 
-  private mutating func beginItem(_ index: Int, _ level: Int) {
+  private mutating func beginItem(_ index: Int, _ level: Int) throws(FileError) {
+    try interpreter.charge(itemSeparator.count + keySeparator.count, line)
     if index > 0 { output += itemSeparator }
-    breakLine(level)
+    try breakLine(level)
   }
 
-  private mutating func end(_ isEmpty: Bool, _ level: Int, _ mark: String) {
-    if !isEmpty { breakLine(level) }
+  private mutating func end(_ isEmpty: Bool, _ level: Int, _ mark: String) throws(FileError) {
+    if !isEmpty { try breakLine(level) }
     output += Array(mark.utf8)
   }
 

@@ -16,7 +16,7 @@ final class TemplateInterpreter {
   private var depth = 0
   private var work = 0
 
-  /// How much may be done: a step counts 16, a byte or item made 1.
+  /// How much may be done: a statement or expression counts 16, a byte or item made 1.
   static let maximumWork = 1 << 26
   /// How deep expressions, blocks and macros may nest while rendering.
   static let maximumDepth = 200
@@ -89,6 +89,7 @@ final class TemplateInterpreter {
   ) throws(FileError) -> Flow {
     try enter(line)
     for statement in statements {
+      work += Self.step
       let flow = try execute(statement, scope, line: line)
       if flow != .next {
         depth -= 1
@@ -218,6 +219,7 @@ final class TemplateInterpreter {
         line, expected: "an attribute without \"_\" before it",
         found: "\"\(PythonText.string(bytes))\"")
     }
+    try charge(namespace.attributes.keys.count >> 2, line)
     namespace.attributes.set(name, value)
   }
 
@@ -279,6 +281,7 @@ final class TemplateInterpreter {
   func evaluate(_ expression: TemplateExpression, _ scope: TemplateScope) throws(FileError)
     -> TemplateValue
   {
+    work += Self.step
     switch expression.kind {
     case .literal(let literal):
       switch literal {
@@ -344,6 +347,7 @@ final class TemplateInterpreter {
     case .dictionary(let members):
       var dictionary = TemplateDictionary()
       for (key, value) in members {
+        try charge(dictionary.keys.count >> 2, line)
         dictionary.set(try hashable(evaluate(key, scope), line), try evaluate(value, scope))
       }
       return try bounded(.dictionary(dictionary), line)

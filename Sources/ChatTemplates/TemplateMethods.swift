@@ -23,10 +23,12 @@ extension TemplateInterpreter {
       throw error(arguments.line, expected: "a list with the value", found: "one without it")
     case .loop(let state):
       if name == "changed" {
-        let isSame =
-          state.changed.map { TemplateValue.list($0).equals(.list(arguments.positional)) } ?? false
-        state.changed = arguments.positional
-        return .bool(!isSame)
+        let (before, now) = (state.changed, arguments.positional)
+        state.changed = now
+        return .bool(
+          try before.map { before throws(FileError) in
+            try equals(.list(before), .list(now), arguments.line)
+          } != true)
       }
       guard !arguments.positional.isEmpty else {
         throw error(arguments.line, expected: "values to cycle through", found: "none")
@@ -51,6 +53,7 @@ extension TemplateInterpreter {
     switch name {
     case "get":
       let values = try arguments.bound(["key", "default"], required: 1, self)
+      try charge(dictionary.keys.count >> 2, arguments.line)
       return dictionary.value(try hashable(values[0] ?? .none, arguments.line)) ?? values[1]
         ?? .none
     case "items", "keys", "values", "copy":
@@ -353,7 +356,10 @@ extension TemplateInterpreter {
         return .namespace(namespace)
       }
       var dictionary = TemplateDictionary()
-      for (name, value) in members { dictionary.set(name, value) }
+      for (name, value) in members {
+        try charge(dictionary.keys.count >> 2, line)
+        dictionary.set(name, value)
+      }
       return try bounded(.dictionary(dictionary), line)
     default: throw error(line, expected: "a function to call", found: "\"\(function.rawValue)\"")
     }

@@ -41,6 +41,7 @@ extension TemplateInterpreter {
       throw error(line, expected: "a value that may have \"\(name.text)\"", found: base)
     case .dictionary(let dictionary):
       if name.isDictionaryMethod { return .method(BoundMethod(base, name.text)) }
+      try charge(dictionary.keys.count >> 2, line)
       if let value = dictionary.value(name.bytes) { return value }
     case .string, .markup: if name.isStringMethod { return .method(BoundMethod(base, name.text)) }
     case .list: if name.isListMethod { return .method(BoundMethod(base, name.text)) }
@@ -84,7 +85,9 @@ extension TemplateInterpreter {
   {
     switch base {
     case .undefined: throw error(line, expected: "a value that may have items", found: base)
-    case .dictionary(let dictionary): if let value = dictionary.value(index) { return value }
+    case .dictionary(let dictionary):
+      try charge(dictionary.keys.count >> 2 + index.size, line)
+      if let value = dictionary.value(index) { return value }
     case .list(let items), .tuple(let items):
       if let position = index.wholeNumber {
         let position = position < 0 ? position + items.values.count : position
@@ -170,6 +173,7 @@ extension TemplateInterpreter {
 
   /// `key`, which must be one that a dictionary can have.
   func hashable(_ key: TemplateValue, _ line: Int) throws(FileError) -> TemplateValue {
+    try charge(key.size, line)
     switch key {
     case .string, .markup, .integer, .float, .bool, .none: return key
     case .tuple(let items):
@@ -215,6 +219,7 @@ extension TemplateInterpreter {
     if let a = left.wholeNumber, let b = right.wholeNumber { return orEqual ? a <= b : a < b }
     if let a = left.number, let b = right.number { return orEqual ? a <= b : a < b }
     if let a = left.bytes, let b = right.bytes {
+      try charge(min(left.size, right.size), line)
       return orEqual ? !b.lexicographicallyPrecedes(a) : a.lexicographicallyPrecedes(b)
     }
     switch (left, right) {
@@ -246,7 +251,9 @@ extension TemplateInterpreter {
       }
       try charge(text.count, line)
       return PythonText.firstIndex(of: part, in: text) != nil
-    case .dictionary(let dictionary): return dictionary.value(try hashable(element, line)) != nil
+    case .dictionary(let dictionary):
+      try charge(dictionary.keys.count >> 2, line)
+      return dictionary.value(try hashable(element, line)) != nil
     case .iterator(let iterator):
       while let value = iterator.next() { if try equals(value, element, line) { return true } }
       return false
@@ -329,9 +336,9 @@ extension TemplateInterpreter {
         operation == .modulo ? remainder + (isRounded ? b : 0) : quotient - (isRounded ? 1 : 0))
     case .power:
       guard b >= 0 else { return try compute(.power, Double(a), Double(b), line) }
-      guard b < 64 || abs(a) < 2 else { return try checked((0, true)) }
+      guard b < 64 || (-1...1).contains(a) else { return try checked((0, true)) }
       var result = (partialValue: 1, overflow: false)
-      for _ in 0..<(abs(a) < 2 ? b % 2 + 2 * (b > 0 ? 1 : 0) : b) {
+      for _ in 0..<((-1...1).contains(a) ? b % 2 + 2 * (b > 0 ? 1 : 0) : b) {
         result = result.partialValue.multipliedReportingOverflow(by: a)
         if result.overflow { break }
       }
@@ -382,7 +389,9 @@ extension TemplateInterpreter {
     case .bool(let value): output += Array((value ? "True" : "False").utf8)
     case .integer(let value): output += Array("\(value)".utf8)
     case .float(let value): output += Array(PythonText.representation(value).utf8)
-    case .string(let text): output += PythonText.representation(text)
+    case .string(let text):
+      try charge(text.count, line)
+      output += PythonText.representation(text)
     case .markup(let text):
       output += Array("Markup(".utf8) + PythonText.representation(text) + Array(")".utf8)
     case .list(let items): try represent(items.values, "[", "]", to: &output, line)

@@ -32,6 +32,8 @@ struct TemplateParser {
   /// How deep brackets and blocks may nest, and how deep an expression's tree may be.
   static let maximumNesting = 48
   static let maximumDepth = 120
+  /// How many names there may be, since they are looked up one by one.
+  static let maximumNames = 1000
 
   static func parse(_ source: String, file: String) throws(FileError) -> ParsedTemplate {
     var parser = TemplateParser(
@@ -39,6 +41,11 @@ struct TemplateParser {
     // Names that the interpreter sets itself have fixed numbers.
     for name in WellKnownName.allCases { _ = parser.number(of: name.rawValue) }
     let statements = try parser.body(until: [])
+    guard parser.names.count <= maximumNames else {
+      throw FileError(
+        file: file, expected: "a template of at most \(maximumNames) names",
+        found: "\(parser.names.count)")
+    }
     return ParsedTemplate(
       file: file, statements: statements, names: parser.names,
       marksGeneration: parser.marksGeneration)

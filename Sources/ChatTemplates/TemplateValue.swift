@@ -57,7 +57,7 @@ enum TemplateValue {
 struct TemplateItems {
   let values: [TemplateValue]
   let depth: Int
-  /// How many values it holds on all levels, each as often as it stands there.
+  /// The sizes of the values it holds, each as often as it stands there.
   let size: Int
   let holdsReferences: Bool
 
@@ -282,9 +282,10 @@ extension TemplateValue {
     }
   }
 
-  /// How many values there are on all levels.
+  /// How many values there are on all levels, a text for each 16 bytes of it: what comparing the value costs.
   var size: Int {
     switch self {
+    case .string(let text), .markup(let text): 1 + text.count >> 4
     case .list(let items), .tuple(let items), .view(_, let items): items.size
     case .dictionary(let dictionary): dictionary.size
     default: 1

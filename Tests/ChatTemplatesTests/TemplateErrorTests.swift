@@ -74,6 +74,10 @@ private func failure(_ source: String) -> FileError? {
       "{{ 1" + String(repeating: " + 1", count: 100_000) + " }}",
       "{{ " + String(repeating: "not ", count: 100_000) + "1 }}",
       "{{ " + String(repeating: "-", count: 100_000) + "1 }}",
+      "{{ [[1, 2, 3], [4, 5, 6]] | tojson(indent=20000000) }}",
+      "{% set s = 'a' * 1000000 %}{% for i in range(100000) %}{{ [s] | string is lower }}{% endfor %}",
+      "{% set s = 'a' * 1000000 %}{% set t = 'a' * 1000000 %}{% for i in range(100000) %}{{ s == t }}{% endfor %}",
+      "{{ (0 - 9223372036854775807 - 1) ** 2 }}",
       "{{ messages" + String(repeating: "[0]", count: 100_000) + " }}",
       String(repeating: "{% if 1 %}", count: 100_000)
         + String(repeating: "{% endif %}", count: 100_000),
