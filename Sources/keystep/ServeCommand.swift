@@ -57,9 +57,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     StandardStreams.ignoreBrokenPipes()
-    let template = try template()
-    let model = ServedModel(
-      try student.load(compute.baseWeights), name: name, chatTemplate: template)
+    let student = try student.load(compute.baseWeights)
+    let model = ServedModel(student, name: name, chatTemplate: try template())
     let server = APIServer(
       model, workers: compute.workers, batch: maxBatch, precision: compute.precision)
     if !isLoopback {
