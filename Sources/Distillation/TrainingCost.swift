@@ -29,7 +29,7 @@ public struct TrainingCost: Sendable, Hashable {
     public var optimiser: Int
     /// A copy of the parameters of the best validation.
     public var best: Int
-    /// The workers' workspaces in the largest step.
+    /// The workers' workspaces in the step that needs most.
     public var activations: Int
 
     public var total: Int { weights + gradients + optimiser + best + activations }
@@ -45,8 +45,9 @@ public struct TrainingCost: Sendable, Hashable {
   /// Computed tokens of each step, up to `mostCountedSteps` of them.
   public var stepTokens: [Int]
 
-  /// Steps whose tokens are counted. A longer run goes on like these.
+  /// Steps whose tokens are counted, and those whose workspaces are. A longer run goes on like these.
   static let mostCountedSteps = 10_000
+  static let mostPackedSteps = 500
 
   public var epochs: Double { Double(steps) / Double(stepsPerEpoch) }
   public var meanStepTokens: Double {
@@ -119,10 +120,13 @@ extension Trainer {
         weights: decoder.weightBytes(workers.precision), gradients: workers.count * trainable,
         optimiser: 2 * trainable, best: best == nil ? 0 : trainable, activations: 0),
       stepTokens: stepTokens)
-    if !stepTokens.isEmpty {
-      let trees = examples(cost.largestStep).map { objective.examples[$0].tree }
-      cost.memory.activations = workers.workspaceBytes(for: trees, on: decoder, dropout: dropout)
-    }
+    // Not always the step with most tokens: what matters is how they are packed into passes.
+    let measured = Array(stepTokens.indices.prefix(TrainingCost.mostPackedSteps))
+    cost.memory.activations =
+      (stepTokens.isEmpty ? [] : measured + [cost.largestStep]).map { step in
+        workers.workspaceBytes(
+          for: examples(step).map { objective.examples[$0].tree }, on: decoder, dropout: dropout)
+      }.max() ?? 0
     return cost
   }
 
