@@ -4,9 +4,9 @@ import Testing
 
 @Suite struct TrainingCostTests {
   /// Chains with 2 tokens of prompt and these of response.
-  private func trainer(_ lengths: [Int], steps: Int, batchSize: Int, keepsBest: Bool = false) throws
-    -> Trainer
-  {
+  private func trainer(
+    _ lengths: [Int], steps: Int, batchSize: Int, keepsBest: Bool = false, workers: Int = 2
+  ) throws -> Trainer {
     let chains = lengths.enumerated().map { index, length in
       TokenizedChain(
         id: "\(index)", prompt: [10, 11], response: (0..<length).map { 20 + $0 })
@@ -15,7 +15,7 @@ import Testing
       try tinyDecoder(), .chainsOfThought(chains),
       TrainingSettings(
         learningRate: 1e-3, length: .steps(steps), batchSize: batchSize, shuffles: false),
-      workers: Workers(count: 2),
+      workers: Workers(count: workers),
       validation: keepsBest
         ? Validation(ValidationSettings(interval: 1, keepsBest: true)) { [("loss", 1)] } : nil)
   }
@@ -39,6 +39,21 @@ import Testing
     #expect(memory.activations > 0)
     #expect(
       memory.total == memory.activations + 24 * parameters)
+  }
+
+  @Test("The step with most tokens need not be the one that needs most memory")
+  func packing() throws {
+    // Sequences of 50 and of 60 tokens: ten of the first make one pass of at most 512, nine of the second two.
+    let trainer = try trainer(
+      Array(repeating: 48, count: 10) + Array(repeating: 58, count: 9), steps: 2, batchSize: 10,
+      workers: 1)
+    let trees = trainer.objective.examples.map(\.tree)
+    func bytes(_ range: Range<Int>) -> Int {
+      Workers(count: 1).workspaceBytes(for: Array(trees[range]), on: trainer.decoder, dropout: 0)
+    }
+    let cost = trainer.cost()
+    #expect(cost.stepTokens == [490, 531] && cost.largestStep == 1)
+    #expect(cost.memory.activations == bytes(0..<10) && bytes(0..<10) > bytes(10..<19))
   }
 
   @Test("A run's seconds lie on the line through the two steps that were timed")
