@@ -4,8 +4,7 @@ import Files
 extension ChatTemplate {
   /// The template of a GGUF file (`tokenizer.chat_template`) or of a Hugging Face folder; nil where it has none.
   ///
-  /// In a folder it is the first of `chat_template.jinja`, `chat_template.json` and the `chat_template` of
-  /// `tokenizer_config.json` that is there. Where templates have names, it is the one called "default".
+  /// In a folder it is the one that `ChatTemplateSource` finds.
   ///
   /// - Parameter path: a `.gguf` file, a folder, or a file in it (`model.safetensors`, `tokenizer.json`).
   ///
@@ -20,9 +19,10 @@ extension ChatTemplate {
         eosToken: tokens.eos)
     }
     let folder = folder(of: path)
-    guard let (source, file) = try sourceInFolder(folder) else { return nil }
+    guard let source = try ChatTemplateSource(inFolder: folder) else { return nil }
     let tokens = try sequenceTokens(inFolder: folder)
-    return try ChatTemplate(source: source, file: file, bosToken: tokens.bos, eosToken: tokens.eos)
+    return try ChatTemplate(
+      source: source.text, file: source.place, bosToken: tokens.bos, eosToken: tokens.eos)
   }
 
   /// The template in the file at `path`, for the model at `model`, whose tokens it sees as `bos_token` and `eos_token`.
@@ -65,40 +65,6 @@ extension ChatTemplate {
   }
 
   // MARK: Folders
-
-  private static func sourceInFolder(_ folder: String) throws(FileError) -> (
-    source: String, file: String
-  )? {
-    let jinja = folder + "/chat_template.jinja"
-    if FileContents.exists(jinja) {
-      guard let source = String(validating: try FileContents.text(of: jinja), as: UTF8.self) else {
-        throw FileError(
-          file: jinja, expected: "a text file in UTF-8", found: "bytes that are not UTF-8")
-      }
-      return (source, jinja)
-    }
-    for name in ["chat_template.json", "tokenizer_config.json"]
-    where FileContents.exists("\(folder)/\(name)") {
-      let path = "\(folder)/\(name)"
-      guard let node = try JSONNode(path: path)["chat_template"] else { continue }
-      return (try source(node), "\(path): chat_template")
-    }
-    return nil
-  }
-
-  /// The one template at `node`, or of a list of `{"name", "template"}` the one named "default".
-  private static func source(_ node: JSONNode) throws(FileError) -> String {
-    guard node.isArray else { return try node.string() }
-    var names: [String] = []
-    for template in try node.elements() {
-      let name = try template.string("name")
-      if name == "default" { return try template.string("template") }
-      names.append("\"\(name)\"")
-    }
-    throw node.error(
-      expected: "a template named \"default\"",
-      found: names.isEmpty ? "none" : names.joined(separator: ", "))
-  }
 
   private static func sequenceTokens(inFolder folder: String) throws(FileError) -> (
     bos: String?, eos: String?

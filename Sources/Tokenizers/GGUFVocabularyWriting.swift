@@ -233,25 +233,7 @@ extension GGUFVocabulary {
         padding = tokens.firstIndex { $0.utf8.elementsEqual(content.utf8) }
       }
     }
-    // As in Transformers, the file of its own counts before the key.
-    let path = "\(folder)/chat_template.jinja"
-    if FileContents.exists(path) {
-      chatTemplate = String(decoding: try FileContents.text(of: path), as: UTF8.self)
-      return
-    }
-    let own = try JSONNode(file: "\(folder)/chat_template.json")
-    guard
-      let node = [own, configuration].compactMap({ $0?.child("chat_template") }).first(where: {
-        !$0.isNull
-      })
-    else { return }
-    guard node.isArray else {
-      chatTemplate = try node.string()
-      return
-    }
-    for template in try node.elements() where try template.string("name") == "default" {
-      chatTemplate = try template.string("template")
-    }
+    chatTemplate = try ChatTemplateSource(inFolder: folder)?.text
   }
 
   /// The merges of the `tokenizer.json` at `file`, whose reader has checked them.
