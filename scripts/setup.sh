@@ -32,11 +32,11 @@ zlib pkgconf python. macOS: brew install openblas pkgconf python (SQLite and zli
 
 need_swift() {
   local found major minor
-  command -v swift >/dev/null || fail "swift: expected 6.1 or later, found none; see https://www.swift.org/install"
+  command -v swift >/dev/null || fail "swift: expected 6.2 or later, found none; see https://www.swift.org/install"
   found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p')
   IFS=. read -r major minor <<<"$found"
-  [ "${major:-0}" -gt 6 ] || { [ "${major:-0}" -eq 6 ] && [ "${minor:-0}" -ge 1 ]; } ||
-    fail "swift: expected 6.1 or later, found ${found:-an unknown version}; see https://www.swift.org/install"
+  [ "${major:-0}" -gt 6 ] || { [ "${major:-0}" -eq 6 ] && [ "${minor:-0}" -ge 2 ]; } ||
+    fail "swift: expected 6.2 or later, found ${found:-an unknown version}; see https://www.swift.org/install"
 }
 
 # The very headers and libraries that the target COpenBLAS names, through the compiler that comes with Swift.
