@@ -93,6 +93,9 @@ def write_data(folder: Path):
     write_lines(folder / "pairs.jsonl", learned)
     write_lines(folder / "heldout.jsonl", heldout)
     write_lines(folder / "prompts.jsonl", ({key: pair[key] for key in ("id", "prompt", "answer")} for pair in heldout))
+    write_lines(folder / "chats.jsonl", (
+        {"messages": [{"role": "user", "content": pair["prompt"]}, {"role": "assistant", "content": pair["chosen"]}]}
+        for pair in heldout))
     write_lines(folder / "chains.jsonl", ({"prompt": pair["prompt"], "response": pair["chosen"]} for pair in learned))
     write_lines(folder / "answers.jsonl", ({"response": pair["chosen"], "answer": pair["answer"]} for pair in heldout))
     write_lines(folder / "train.jsonl", (
@@ -141,7 +144,7 @@ def write_data(folder: Path):
 
 
 def write_model(folder: Path, keystep: Path):
-    """A folder of `edit-data`, and a random student with a byte-level tokenizer."""
+    """A folder of `edit-data`, and a random student with a byte-level tokenizer and a chat template."""
     subprocess.run([keystep, "edit-data", "--teacher", "procedural", "--questions-count", "60", "--output", "data"],
                    cwd=folder, check=True, capture_output=True)
     student = folder / model
@@ -154,6 +157,9 @@ def write_model(folder: Path, keystep: Path):
     configuration = json.loads((student / "config.json").read_text())
     configuration["max_position_embeddings"] = 4096
     (student / "config.json").write_text(json.dumps(configuration))
+    (student / "chat_template.jinja").write_text(
+        "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:{% endif %}")
 
 
 class Teacher(BaseHTTPRequestHandler):

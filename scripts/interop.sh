@@ -74,6 +74,16 @@ printf '== learning curve in TensorBoard and W&B\n'
   --output "$data/curves/run"
 "$python" benchmarks/interop/curves.py "$data/curves/run" "$data/curves/recipes"
 
-printf '== serve: lm-evaluation-harness and the openai client\n'
-"$python" benchmarks/interop/lm_eval_server.py "$keystep" "$gguf" "$data/smollm2" "$pairs" "$data/lm_eval"
+printf '== from messages to lm-evaluation-harness: train, merge, serve; the openai client\n'
+"$python" -c '
+import json, sys
+for line in sys.stdin:
+    pair = json.loads(line)
+    turns = [("user", pair["prompt"]), ("assistant", pair["chosen"].strip())]
+    print(json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]}))
+' <"$pairs" >"$data/messages.jsonl"
+"$keystep" train --model "$gguf" --chains "$data/messages.jsonl" --objective sft --batch-size 4 --steps 4 \
+  --learning-rate 1e-3 --output "$data/chat-adapter"
+"$keystep" merge --model "$gguf" --adapter "$data/chat-adapter" --output "$data/chat-merged"
+"$python" benchmarks/interop/lm_eval_server.py "$keystep" "$data/chat-merged" "$data/chat-merged" "$pairs" "$data/lm_eval"
 printf '== all passed\n'

@@ -144,8 +144,8 @@ struct EndpointTeacherTests {
 
   @Test("Nobody listening is an error that names the address")
   func refused() async throws {
-    let url: String
-    do { url = try StubEndpoint { _, _ in .cut() }.baseURL }
+    let port = SilentPort()
+    let url = "http://127.0.0.1:\(port.number)/v1"
     let teacher = try EndpointTeacher(baseURL: url, model: "toy", patience: Self.quick)
     let error = await #expect(throws: EndpointError.self) {
       try await teacher.answer(prompt("1"), sampling)
@@ -478,4 +478,32 @@ struct APIKeyTests {
       #expect(key.redacted(fromText: text) == text)
     }
   }
+}
+
+/// A port of this machine that is taken, so that no server of another test gets it, and on which nobody listens.
+private final class SilentPort {
+  let number: UInt16
+  private let descriptor: Int32
+
+  init() {
+    #if canImport(Darwin)
+      let descriptor = socket(AF_INET, SOCK_STREAM, 0)
+    #else
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    #endif
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        let isBound = bind(descriptor, address, length) == 0
+        precondition(isBound && getsockname(descriptor, address, &length) == 0)
+      }
+    }
+    self.descriptor = descriptor
+    number = UInt16(bigEndian: address.sin_port)
+  }
+
+  deinit { close(descriptor) }
 }

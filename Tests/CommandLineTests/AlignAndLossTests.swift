@@ -115,7 +115,7 @@ import Testing
     #expect(logProbs.count == 4 && logProbs.allSatisfy { $0 < 0 })
     #expect(try place.text("pairs.html").contains("data-p=\"-"))
     for arguments in [
-      ["--pairs", file], ["--pairs", file, "--model", model],
+      ["--pairs", file],
       ["--pairs", file, "--tokenizer", model, "--html", html, "--adapter", model],
     ] {
       #expect(try runExecutable(executable("keystep"), ["align"] + arguments).status == 2)
