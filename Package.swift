@@ -114,7 +114,8 @@ let package = Package(
     tests(
       "Distillation",
       [
-        "ChatTemplates", "Checkpoints", "Files", "KeySteps", "LanguageModel", "Parameters", "Randomness",
+        "ChatTemplates", "Checkpoints", "Files", "KeySteps", "LanguageModel", "Parameters",
+        "Randomness",
         "Reasoning", "Tokenizers",
       ]),
     tests(

@@ -1,8 +1,8 @@
 """Run lm-evaluation-harness against `keystep serve` and on Transformers, and compare item by item; then OpenAI's client.
 
-usage: lm_eval_server.py KEYSTEP MODEL.gguf CHECKPOINT PAIRS.jsonl FOLDER
+usage: lm_eval_server.py KEYSTEP MODEL CHECKPOINT PAIRS.jsonl FOLDER
 
-CHECKPOINT is MODEL dequantized as a Hugging Face folder, PAIRS.jsonl are dual pairs with prompt, chosen and rejected.
+CHECKPOINT is MODEL as a Hugging Face folder in single precision, PAIRS.jsonl are dual pairs with prompt, chosen and rejected.
 The tasks are made in FOLDER: `keystep_arithmetic` (four options after three worked examples) and `keystep_chains` (the
 right chain or the wrong one) are multiple choice, `keystep_text` is a rolling log-likelihood, `keystep_answers`
 generates. A log-likelihood may differ by TOLERANCE for each of its tokens: single precision in another order of sums.
