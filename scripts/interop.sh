@@ -32,7 +32,9 @@ if [ ! -e "$llama_cpp/convert_lora_to_gguf.py" ]; then
 fi
 
 printf '== teacher: annotate, rectify, corrupt; killed and resumed\n'
-"$python" benchmarks/interop/endpoint.py "$keystep" "$gguf" "$data"
+# In fp32: llama.cpp's repacked Q4_1 products end with an illegal instruction on some processors with AMX.
+"$keystep" merge --model "$gguf" --output "$data/base-fp32.gguf"
+"$python" benchmarks/interop/endpoint.py "$keystep" "$data/base-fp32.gguf" "$data"
 
 printf '== pairs in datasets and TRL\n'
 "$python" benchmarks/peers/checkpoints.py huggingface "$gguf" "$data/smollm2"
@@ -56,7 +58,7 @@ for dtype in fp32 fp16 bf16 q8_0; do
   "$keystep" merge --model "$gguf" --adapter "$data/adapter" --output "$data/merged-$dtype.gguf" --dtype "$dtype" \
     --prompts benchmarks/interop/prompts.jsonl
 done
-"$keystep" merge --model "$data/smollm2" --output "$data/base-fp32.gguf"
+"$keystep" merge --model "$data/smollm2" --output "$data/base-fp32.gguf" --overwrite
 "$python" benchmarks/interop/merged.py "$data/smollm2" "$data/adapter" "$data" benchmarks/interop/prompts.jsonl \
   "$llama_cpp/convert_lora_to_gguf.py"
 
