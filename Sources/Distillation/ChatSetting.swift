@@ -61,7 +61,7 @@ public struct ChatSetting: Sendable {
 
   /// What a conversation, or a plain text where it is nil, is rendered with; nil if with nothing.
   /// Throws where that is a template that cannot be read.
-  func template(isConversation: Bool) throws(FileError) -> ChatTemplate? {
+  package func template(isConversation: Bool) throws(FileError) -> ChatTemplate? {
     isConversation || rendersPlainText ? try template.get() : nil
   }
 

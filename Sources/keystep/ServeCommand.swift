@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatTemplates
+import Distillation
 import Files
 import Serving
 
@@ -8,8 +9,9 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve", abstract: "Serve a model through OpenAI's HTTP API.",
     discussion: """
       Endpoints: /v1/completions (with echo and logprobs), /v1/chat/completions, /v1/models and \
-      /health. lm-evaluation-harness and OpenAI's client libraries work with it. SIGINT and SIGTERM \
-      end it once the running requests have their replies.
+      /health. lm-evaluation-harness and OpenAI's client libraries work with it. Only chats are \
+      rendered with the chat template; the prompts of /v1/completions are given as they are. SIGINT \
+      and SIGTERM end it once the running requests have their replies.
 
       Example: keystep serve --model models/SmolLM2-135M-Instruct.Q4_1.gguf
 
@@ -26,8 +28,6 @@ struct ServeCommand: AsyncParsableCommand {
   var port = 8000
   @Option(help: "The most sequences decoded at once.")
   var maxBatch = 32
-  @Option(help: "A Jinja file in place of the model's own chat template.")
-  var chatTemplate: String?
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
@@ -47,9 +47,8 @@ struct ServeCommand: AsyncParsableCommand {
   private var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 
   /// A model whose own template cannot be used has no chat, but completions.
-  private func template() throws -> ChatTemplate? {
-    if let chatTemplate { return try ChatTemplate.ofFile(chatTemplate, model: student.model) }
-    do { return try ChatTemplate.ofModel(student.model) } catch let error as FileError {
+  private func chatTemplate(of student: Student) -> ChatTemplate? {
+    do { return try student.chat.template(isConversation: true) } catch {
       StandardError.line("warning: there will be no /v1/chat/completions: \(error)")
       return nil
     }
@@ -58,7 +57,7 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     StandardStreams.ignoreBrokenPipes()
     let student = try student.load(compute.baseWeights)
-    let model = ServedModel(student, name: name, chatTemplate: try template())
+    let model = ServedModel(student, name: name, chatTemplate: chatTemplate(of: student))
     let server = APIServer(
       model, workers: compute.workers, batch: maxBatch, precision: compute.precision)
     if !isLoopback {

@@ -303,6 +303,18 @@ import Testing
     #expect(try keystep("--help").output.contains("  \(command) "))
   }
 
+  @Test("No command has a flag twice")
+  func distinctFlags() throws {
+    let commands = try keystep("--help").lines.drop { $0 != "SUBCOMMANDS:" }
+      .compactMap { $0.firstMatch(of: #/^  ([a-z][a-z-]+) /#).map { String($0.1) } }
+    #expect(commands.count > 15 && commands.contains("serve"), "\(commands)")
+    for command in commands {
+      let flags = try keystep("help", command).lines
+        .compactMap { $0.firstMatch(of: #/^  (?:-[a-z], )?(--[a-z0-9-]+)/#).map { String($0.1) } }
+      #expect(flags.count == Set(flags).count, "keystep \(command): \(flags)")
+    }
+  }
+
   @Test("An output that cannot be written is an error, not a crash")
   func fullDisk() throws {
     guard FileManager.default.fileExists(atPath: "/dev/full") else { return }
