@@ -49,19 +49,21 @@ extension ChatTemplate {
 
   // MARK: GGUF
 
-  /// The tokens that begin and end a sequence; those of a "llama" vocabulary have the ids 1 and 2 where the file names
-  /// none, as in llama.cpp.
+  /// The tokens that begin and end a sequence.
   private static func sequenceTokens(of file: GGUFFile) -> (bos: String?, eos: String?) {
     guard case .strings(let tokens)? = file.metadata["tokenizer.ggml.tokens"] else {
       return (nil, nil)
     }
-    let isLlama = file.metadata["tokenizer.ggml.model"] == .string("llama")
-    func token(_ key: String, _ absent: Int) -> String? {
+    let isLlama = file.metadata["tokenizer.ggml.model"] == .string(LlamaVocabulary.name)
+    func token(_ key: String, absent: Int) -> String? {
       var id = isLlama ? absent : -1
       if case .integer(let stored)? = file.metadata["tokenizer.ggml.\(key)"] { id = stored }
       return tokens.indices.contains(id) ? tokens[id] : nil
     }
-    return (token("bos_token_id", 1), token("eos_token_id", 2))
+    return (
+      token("bos_token_id", absent: LlamaVocabulary.beginningOfSequence),
+      token("eos_token_id", absent: LlamaVocabulary.endOfSequence)
+    )
   }
 
   // MARK: Folders

@@ -132,11 +132,11 @@ extension GGUFVocabulary {
   /// Source: `llama_vocab::impl::load` in https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp
   func withDefaults() -> GGUFVocabulary {
     var vocabulary = self
-    let isSentencePiece = model == "llama"
-    if isSentencePiece, tokens.count > 2 {
-      vocabulary.unknown = unknown ?? 0
-      vocabulary.beginningOfSequence = beginningOfSequence ?? 1
-      vocabulary.endOfSequence = endOfSequence ?? 2
+    let isSentencePiece = model == LlamaVocabulary.name
+    if isSentencePiece, tokens.count > LlamaVocabulary.endOfSequence {
+      vocabulary.unknown = unknown ?? LlamaVocabulary.unknown
+      vocabulary.beginningOfSequence = beginningOfSequence ?? LlamaVocabulary.beginningOfSequence
+      vocabulary.endOfSequence = endOfSequence ?? LlamaVocabulary.endOfSequence
     }
     vocabulary.addsBeginning =
       addsBeginning ?? (isSentencePiece || publishedPreTokenizer?.addsBeginning == true)
@@ -215,7 +215,7 @@ extension TokenizerDefinition {
       preTokenizer.isByteLevel = true
       normalizer = published.normalizer
       decoder = .byteLevel
-    case "llama":
+    case LlamaVocabulary.name:
       guard source.scores.count == count else {
         throw error(
           "scores", expected: "\(count), one for each token", found: "\(source.scores.count)")
