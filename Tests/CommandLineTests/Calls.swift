@@ -79,6 +79,25 @@ func keystep(_ arguments: String..., environment: [String: String] = [:]) throws
   try runExecutable(executable("keystep"), arguments, environment: environment)
 }
 
+/// Runs `keystep` and kills it once it has printed `lines` lines. Nobody reads on, so that it cannot
+/// print, and so not run, to its end.
+func killKeystep(afterLines lines: Int, _ arguments: [String]) throws {
+  let process = newProcess(executable("keystep"), arguments)
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  process.standardError = FileHandle.nullDevice
+  try process.run()
+  var read = Data()
+  while read.count(where: { $0 == UInt8(ascii: "\n") }) < lines {
+    let more = pipe.fileHandleForReading.availableData
+    if more.isEmpty { break }
+    read += more
+  }
+  kill(process.processIdentifier, SIGKILL)
+  process.waitUntilExit()
+  #expect(process.terminationReason == .uncaughtSignal)
+}
+
 /// Runs a line of bash in which `$keystep` is the executable.
 func shell(_ line: String, in folder: String) throws -> Call {
   try runExecutable(

@@ -210,21 +210,7 @@ import Testing
     let whole = try runExecutable(executable("keystep"), arguments("whole"))
     #expect(whole.status == 0 && whole.lines.count == 900)
 
-    // Nobody reads on, so that it cannot print, and so not run, to its end.
-    let killed = newProcess(executable("keystep"), arguments("killed"))
-    let pipe = Pipe()
-    killed.standardOutput = pipe
-    try killed.run()
-    var read = Data()
-    while read.count(where: { $0 == UInt8(ascii: "\n") }) < 150 {
-      let more = pipe.fileHandleForReading.availableData
-      if more.isEmpty { break }
-      read += more
-    }
-    kill(killed.processIdentifier, SIGKILL)
-    killed.waitUntilExit()
-    #expect(killed.terminationReason == .uncaughtSignal)
-
+    try killKeystep(afterLines: 150, arguments("killed"))
     let rest = try runExecutable(executable("keystep"), arguments("killed") + ["--resume"])
     #expect(rest.status == 0, "\(rest.errors)")
     #expect(rest.lines.count < 900 && rest.lines.count.isMultiple(of: 100))

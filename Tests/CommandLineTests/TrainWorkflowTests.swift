@@ -13,17 +13,19 @@ import Testing
   }
 
   private func train(_ place: Workplace, _ more: [String]) throws -> Call {
+    try runExecutable(executable("keystep"), arguments(place, more))
+  }
+
+  private func arguments(_ place: Workplace, _ more: [String]) throws -> [String] {
     let model = place.path + "/numbered"
     if !FileManager.default.fileExists(atPath: model) {
       let made = try numberedModel(in: place.path)
       try FileManager.default.moveItem(atPath: made, toPath: model)
     }
-    return try runExecutable(
-      executable("keystep"),
-      [
-        "train", "--model", model, "--pairs", try place.pairs(somePairs), "--objective", "krsl",
-        "--batch-size", "2", "--lora-rank", "2", "--workers", "1",
-      ] + more)
+    return [
+      "train", "--model", model, "--pairs", try place.pairs(somePairs), "--objective", "krsl",
+      "--batch-size", "2", "--lora-rank", "2", "--workers", "1",
+    ] + more
   }
 
   private func summary(_ place: Workplace, _ folder: String) throws -> [String: Any] {
@@ -101,26 +103,7 @@ import Testing
     #expect(whole.errors.contains("stopped after step \(best + 150) of 400"))
     #expect(whole.errors.contains("the student after step \(best) is written"))
 
-    let killed = newProcess(
-      executable("keystep"),
-      [
-        "train", "--model", place.path + "/numbered", "--pairs", place.path + "/pairs.jsonl",
-        "--objective", "krsl", "--batch-size", "2", "--lora-rank", "2", "--workers", "1",
-      ] + flags("killed"))
-    let pipe = Pipe()
-    killed.standardOutput = pipe
-    killed.standardError = FileHandle.nullDevice
-    try killed.run()
-    // Nobody reads on, so that it cannot print, and so not run, to its end.
-    var read = Data()
-    while read.count(where: { $0 == UInt8(ascii: "\n") }) < 60 {
-      let more = pipe.fileHandleForReading.availableData
-      if more.isEmpty { break }
-      read += more
-    }
-    kill(killed.processIdentifier, SIGKILL)
-    killed.waitUntilExit()
-    #expect(killed.terminationReason == .uncaughtSignal)
+    try killKeystep(afterLines: 60, arguments(place, flags("killed")))
     let rest = try train(place, flags("killed") + ["--resume"])
     #expect(rest.status == 0 && rest.lines.count < whole.lines.count, "\(rest.errors)")
     for name in ["adapter_model.safetensors", "training_summary.json", "steps.csv"] {

@@ -135,6 +135,27 @@ private let chatML = """
       tokenizer.tokenizer.decode(found.prompt + found.response) == prompt + "\n\nSix.<|im_end|>")
   }
 
+  @Test("Encoded apart, prompt and response have other ids where a token would cross the boundary")
+  func mergedBoundary() throws {
+    let tokenizer = try tokenizer(
+      "qwen2",
+      """
+      {% for m in messages %}{{ m.role + ':' + m.content + '<|im_end|>' }}{% endfor %}
+      {%- if add_generation_prompt %}{{ 'assistant:' }}{% endif %}
+      """)
+    let found = try tokenizer.tokenize(
+      [chain([("user", "Five?"), ("assistant", "\nSix.")])], file: "f")[0]
+    let (prompt, response) = ("user:Five?<|im_end|>assistant:", "\nSix.<|im_end|>")
+    let joined = tokenizer.tokenizer.encode(prompt + response)
+    #expect(found.prompt == tokenizer.tokenizer.encode(prompt))
+    #expect(found.response == tokenizer.tokenizer.encode(response))
+    // ":\n" is one token of the vocabulary.
+    #expect(joined.count == found.prompt.count + found.response.count - 1)
+    #expect(joined.starts(with: found.prompt.dropLast()))
+    #expect(tokenizer.tokenizer.decode(found.prompt + found.response) == prompt + response)
+    #expect(tokenizer.tokenizer.decode(joined) == prompt + response)
+  }
+
   @Test("Both responses of a pair follow the rendered prompt, and keep their texts")
   func pairs() throws {
     let tokenizer = try tokenizer("qwen2", chatML)
