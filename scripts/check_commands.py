@@ -4,6 +4,7 @@ Each ```sh block of README.md, docs/ and experiments/*/README.md runs, in the or
 that has small files under the names that the documents use. There,
 
 - `keystep` is the built command, and every model a random student of a few hundred thousand parameters;
+- `keystep serve` is told to end as soon as it has printed its address;
 - `make experiment` calls the built experiment, which reads its flags and files and writes its plan, but trains nothing;
 - other targets of `make` are looked up in the Makefile;
 - port 8000 of this machine is a teacher that knows one answer.
@@ -60,6 +61,19 @@ for target in "${targets[@]}"; do
     esac
   done
 done
+"""
+
+# `keystep` as the documents call it. A server takes a free port in place of its usual one.
+keystep_stand_in = r"""#!/usr/bin/env bash
+set -euo pipefail
+[ "${1:-}" = serve ] || exec "$PRODUCTS/keystep" "$@"
+address=$(mktemp)
+"$PRODUCTS/keystep" "$@" --port 0 >"$address" &
+server=$!
+while [ ! -s "$address" ] && kill -0 "$server" 2>/dev/null; do sleep 0.1; done
+cat "$address"
+kill "$server" 2>/dev/null || true
+wait "$server"
 """
 
 
@@ -188,9 +202,9 @@ def make_scratch(folder: Path, products: Path):
     for name in ("bin", "models", ".build"):
         (folder / name).mkdir()
     (folder / ".build/release").symlink_to(products)
-    (folder / "bin/make").write_text(make_stand_in)
-    (folder / "bin/make").chmod(0o755)
-    (folder / "bin/keystep").symlink_to(products / "keystep")
+    for name, script in (("make", make_stand_in), ("keystep", keystep_stand_in)):
+        (folder / "bin" / name).write_text(script)
+        (folder / "bin" / name).chmod(0o755)
     shutil.copytree(root / "results", folder / "results", ignore=shutil.ignore_patterns("scratch"))
     write_data(folder)
     write_model(folder, products / "keystep")

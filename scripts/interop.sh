@@ -58,7 +58,6 @@ for dtype in fp32 fp16 bf16 q8_0; do
   "$keystep" merge --model "$gguf" --adapter "$data/adapter" --output "$data/merged-$dtype.gguf" --dtype "$dtype" \
     --prompts benchmarks/interop/prompts.jsonl
 done
-"$keystep" merge --model "$data/smollm2" --output "$data/base-fp32.gguf" --overwrite
 "$python" benchmarks/interop/merged.py "$data/smollm2" "$data/adapter" "$data" benchmarks/interop/prompts.jsonl \
   "$llama_cpp/convert_lora_to_gguf.py"
 

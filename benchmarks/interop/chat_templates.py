@@ -42,18 +42,11 @@ def assistant(content, **more) -> dict:
     return message("assistant", content, **more)
 
 
-# ChatML with what the assistant writes in {% generation %}. (TRL's training template of Qwen 2.5 has the newline before it
-# in there too, which belongs to the generation prompt.)
-MARKED = """{%- for message in messages %}
-    {{- '<|im_start|>' + message.role + '\\n' }}
-    {%- if message.role == 'assistant' %}
-        {%- generation %}{{ message.content + '<|im_end|>' }}{% endgeneration %}
-    {%- else %}
-        {{- message.content + '<|im_end|>' }}
-    {%- endif %}
-    {{- '\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
+# ChatML with what the assistant writes in {% generation %}, of the tests' fixtures. (TRL's training template of Qwen 2.5
+# has the newline before it in there too, which belongs to the generation prompt.)
+FIXTURES = Path(__file__).parents[2] / "Tests/Fixtures/chat-templates/tokens.json"
+MARKED = next(entry["template"] for entry in json.loads(FIXTURES.read_text(encoding="utf-8"))["entries"]
+              if entry["family"] == "qwen2")
 CALL = {"type": "function", "id": "call12345", "function": {
     "name": "weather", "arguments": {"city": "Zürich", "days": [1, 2.5, None, True]}}}
 CONVERSATIONS = {

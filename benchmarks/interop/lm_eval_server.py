@@ -6,7 +6,8 @@ CHECKPOINT is MODEL as a Hugging Face folder in single precision, PAIRS.jsonl ar
 The tasks are made in FOLDER: `keystep_arithmetic` (four options after three worked examples) and `keystep_chains` (the
 right chain or the wrong one) are multiple choice, `keystep_text` is a rolling log-likelihood, `keystep_answers`
 generates. A log-likelihood may differ by TOLERANCE for each of its tokens: single precision in another order of sums.
-Whether the greedy continuation is the option, and generated texts, must be the same.
+Whether the greedy continuation is the option, and generated texts, must be the same; those of chats too, which the server
+renders with the model's chat template and the harness with its tokenizer's.
 """
 import json
 import os
@@ -73,19 +74,20 @@ def make_tasks(pairs: Path, folder: Path) -> None:
 TASKS = ["keystep_arithmetic", "keystep_chains", "keystep_text", "keystep_answers"]
 
 
-def lm_eval(name: str, folder: Path, model: str, arguments: str, batch: int) -> dict:
+def lm_eval(name: str, folder: Path, model: str, arguments: str, batch: int, tasks: list[str] = TASKS,
+            is_chat: bool = False) -> dict:
     """The samples of each task; `seconds` and `processor`: the harness's time, its start included."""
     output = folder / name
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = subprocess.run(
-        [sys.executable, "-m", "lm_eval", "run", "--model", model, "--model_args", arguments, "--tasks", ",".join(TASKS),
+        [sys.executable, "-m", "lm_eval", "run", "--model", model, "--model_args", arguments, "--tasks", ",".join(tasks),
          "--include_path", str(folder / "tasks"), "--batch_size", str(batch), "--log_samples", "--output_path",
-         str(output), "--device", "cpu"],
+         str(output), "--device", "cpu", *(["--apply_chat_template"] if is_chat else [])],
         env={**os.environ, **OFFLINE}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f"lm_eval --model {model} ended with status {result.returncode}:\n{result.stdout[-6000:]}")
     found = {}
-    for task in TASKS:
+    for task in tasks:
         path, = output.rglob(f"samples_{task}_*.jsonl")
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         found[task] = sorted(lines, key=lambda sample: sample["doc_id"])
@@ -142,6 +144,18 @@ def compare(served: dict, reference: dict, tokenizer: object, name: str) -> None
           f"{texts} generated texts equal; {served['seconds']:.1f} s, Transformers {reference['seconds']:.1f} s; "
           f"processor time: server {served['server']:.1f} s, harness {served['processor']:.1f} s, with Transformers in it "
           f"{reference['processor']:.1f} s")
+
+
+def compare_chats(url: str, name: str, checkpoint: str, folder: Path) -> None:
+    """The generated texts of `keystep_answers` as chats, from the server and on Transformers."""
+    task = TASKS[-1]
+    served = lm_eval("chats", folder, "local-chat-completions",
+                     f"base_url={url}/chat/completions,model={name},num_concurrent=16", 1, [task], is_chat=True)
+    reference = lm_eval("chats-hf", folder, "hf", f"pretrained={checkpoint},dtype=float32", 1, [task], is_chat=True)
+    for ours, theirs in zip(served[task], reference[task], strict=True):
+        if ours["resps"] != theirs["resps"]:
+            sys.exit(f"chats, {task}, item {ours['doc_id']}: expected {theirs['resps']}, found {ours['resps']}")
+    print(f"local-chat-completions: {len(served[task])} generated texts equal to Transformers' with its chat template")
 
 
 def ask_client(url: str, name: str) -> None:
@@ -216,6 +230,7 @@ def main(keystep: str, model: str, checkpoint: str, pairs: str, folder: Path) ->
                 batch)
             served["server"] = processor_time(server) - before
             compare(served, reference, tokenizer, label)
+        compare_chats(url, name, checkpoint, folder)
         server.terminate()
         started = time.monotonic()
         if server.wait(timeout=60) != 0:
