@@ -3,7 +3,6 @@
 
 // A lane is a row of x, so that each weight is read once, in order, and meets 16 rows at a time; no sum is taken
 // across lanes.
-typedef float lanes __attribute__((vector_size(64)));
 
 /// `outputs` columns of y from as many rows of the weight, both sums and lanes in registers.
 static inline __attribute__((always_inline)) void tile(const lanes *x, const float *weight, ptrdiff_t inputs, float *y,

@@ -16,6 +16,9 @@
 #define KERNEL
 #endif
 
+/// 16 floats, whatever the registers hold.
+typedef float lanes __attribute__((vector_size(64)));
+
 // Lets sums be taken in lanes, and multiplications and additions fuse.
 #define VECTORISED _Pragma("clang fp reassociate(on) contract(fast)")
 

@@ -661,7 +661,7 @@ import Testing
     "A cache in bfloat16 gives what its numbers in single precision give", arguments: positiveSizes)
   func attendOneBFloat16(length: Int) {
     var noise = Noise(length)
-    let (heads, keyValueHeads, d, stride, scale) = (6, 2, 64, 133, Float(0.125))
+    let (heads, keyValueHeads, d, stride, scale) = (6, 2, 88, 181, Float(0.125))
     let q = noise.floats(heads * d, deviation: 2)
     let (keys, values) = (noise.floats(length * stride), noise.floats(length * stride))
     func rounded(_ x: [Float]) -> [UInt16] {
@@ -695,9 +695,11 @@ import Testing
 
   @Test("One query against a cache", arguments: positiveSizes)
   func attendOne(length: Int) {
-    for d in [1, 15, 16, 64] {
+    for (d, heads, keyValueHeads) in [
+      (1, 6, 2), (15, 6, 2), (16, 4, 4), (64, 6, 2), (24, 5, 1), (80, 8, 2), (144, 7, 1),
+    ] {
       var noise = Noise(length + d)
-      let (heads, keyValueHeads, stride) = (6, 2, 2 * d + 5)
+      let stride = keyValueHeads * d + 5
       let scale = Float(1 / Double(d).squareRoot())
       let q = noise.floats(heads * d, deviation: 2)
       let (keys, values) = (noise.floats(length * stride), noise.floats(length * stride))
