@@ -34,7 +34,7 @@ func experiment(_ name: String) -> Target {
 let experiments = [
   "adapter-spectrum", "alignment-granularity", "baselines", "big-bench-hard", "components",
   "data-size", "dose", "key-step-ratio", "key-token-validity", "mistake-kinds",
-  "mistake-or-consequence", "negative-forms", "student-size", "token-rules",
+  "mistake-or-consequence", "student-size", "token-rules",
 ]
 
 let package = Package(

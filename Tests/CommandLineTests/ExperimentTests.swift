@@ -21,8 +21,7 @@ import Testing
       Self.names == [
         "adapter-spectrum", "alignment-granularity", "baselines", "big-bench-hard", "components",
         "data-size", "dose", "key-step-ratio", "key-token-validity", "mistake-kinds",
-        "mistake-or-consequence",
-        "negative-forms", "student-size", "token-rules",
+        "mistake-or-consequence", "student-size", "token-rules",
       ])
   }
 
