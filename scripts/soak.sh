@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 # It builds the program and then becomes it.
 scripts/experiment.sh &
 process=$!
-trap 'kill -INT "$process" 2>/dev/null; wait "$process"' INT TERM HUP
+# Not INT, which a background process ignores.
+trap 'kill -TERM "$process" 2>/dev/null; wait "$process"' INT TERM HUP
 name=${NAME:-}
 while [ "$(basename "$(readlink "/proc/$process/exe")")" != "$name" ]; do
   [ -d "/proc/$process" ] || { wait "$process"; exit; }
