@@ -120,14 +120,21 @@ class Results:
 
     `reference` is the setting that the others are compared with, the first in order where none is named. `label` names
     the setting of a row, `order` is the key that sorts settings, `mark` gives one its shape and colour; `swept` are
-    columns that may have several values.
+    columns that may have several values. Of those in `chosen` each arm has the values with which its mean accuracy on
+    validation is highest; its other runs are left out.
     """
 
-    def __init__(self, path, order, mark, reference=None, label=lambda row: row.arm, swept=()):
+    def __init__(self, path, order, mark, reference=None, label=lambda row: row.arm, swept=(), chosen=()):
         self.path, self.order, self.mark, self.swept = path, order, mark, list(swept)
         table = renamed(pd.read_csv(path, dtype={"run": str, "commit": str, "items": str, "group": str}))
         first, last = table.columns.get_loc("arm") + 1, table.columns.get_loc("seed")
-        self.settings_columns = table.columns[first:last].difference(self.swept, sort=False)
+        self.chosen_columns = [name for name in chosen if table.groupby("arm")[name].nunique().max() > 1]
+        values = self.chosen_values(table)
+        validated = table.assign(values=values)[(table["split"] == "validation") & (table["metric"] == "accuracy")]
+        self.validated = validated.groupby(["arm", "values"])["value"].mean()
+        self.choice = {arm: values for arm, values in self.validated.groupby("arm").idxmax()}
+        table = table[values == table["arm"].map(self.choice)].copy()
+        self.settings_columns = table.columns[first:last].difference([*self.swept, *self.chosen_columns], sort=False)
         varied = [name for name in self.settings_columns if table[name].nunique() > 1]
         if varied:
             raise ValueError(f"{path}: expected one value each, found several: {', '.join(varied)}")
@@ -155,6 +162,19 @@ class Results:
             for key, rows in scored.groupby(["split", "metric", "setting"]):
                 items = np.stack([decoded(text) for text in rows.sort_values("seed")["items"]], axis=1)
                 self.resampled[key] = (100 if self.units[key[1]] == "fraction" else 1) * resampled(*items)
+
+    def chosen_values(self, table):
+        """What each row has in the columns in which validation chooses, spelled out."""
+        return pd.Series([", ".join(f"{name} {value:g}" for name, value in zip(self.chosen_columns, row) if not pd.isna(value))
+                          for row in table[self.chosen_columns].itertuples(index=False)], index=table.index, dtype=str)
+
+    def choices(self):
+        """The mean accuracy on validation of each arm's values, in per cent, and which of them it has in what follows."""
+        rows = [{"arm": arm, "values": values, "validation, %": round(100 * value, 1),
+                 "chosen": "yes" if self.choice[arm] == values else ""}
+                for (arm, values), value in self.validated.items() if values]
+        return pd.DataFrame(sorted(rows, key=lambda row: self.order(row["arm"])),
+                            columns=["arm", "values", "validation, %", "chosen"]).set_index(["arm", "values"])
 
     def ordered(self, settings):
         return sorted(settings, key=self.order)
@@ -265,6 +285,10 @@ class Results:
             say(f"`results/{path.name}` is not there: `keystep report` writes it.")
             return
         found = pd.read_csv(path)
+        if self.chosen_columns:
+            found = found[found["chosen"] == "yes"].drop(columns="chosen")
+            if (self.chosen_values(found) != found["arm"].map(self.choice)).any():
+                raise ValueError(f"{path} has other values chosen on validation: run keystep report again")
         found["metric"] = found["metric"].replace({**EARLIER, "macro accuracy": "macro_accuracy"})
         found["unit"] = found["unit"].replace(EARLIER_UNITS)
         # A point's name there is its arm with the settings that vary.

@@ -16,7 +16,7 @@ let experiment = Experiment(
     .with(
       "learning_rate", [.number(1e-5), .number(3e-5), .number(1e-4)], smoke: [.number(1e-4)],
       variant: [.number(5e-5)]),
-  seeds: 45,
+  seeds: 15,
   summary: .accuracies + [
     MetricKey("in domain", .pairwiseAccuracy), MetricKey("in domain", .keyTokenAccuracy),
   ],
