@@ -56,8 +56,12 @@ package struct PlannedRun: Sendable {
 }
 
 extension Experiment {
+  /// Seeds of which all runs are made before those of the next.
+  private static let seedsTogether = 8
+
   /// The settings of every run, in the order in which they are best made: runs with different seeds
-  /// first, so that runs side by side do not wait for one shared stage.
+  /// first, so that runs side by side do not wait for one shared stage, but all runs of eight seeds
+  /// before those of the next, so that an interrupted sweep has seeds that are whole.
   package func grid(_ options: ExperimentOptions) -> [RunSettings] {
     var grid: [[String: SettingValue]] = []
     for arm in options.arms {
@@ -71,9 +75,12 @@ extension Experiment {
       }
       grid += points
     }
-    return grid.flatMap { point in
-      options.seeds.map { seed in
-        RunSettings(point.merging(["seed": .integer(seed)]) { own, _ in own })
+    return stride(from: 0, to: options.seeds.count, by: Self.seedsTogether).flatMap { start in
+      let seeds = options.seeds[start..<min(start + Self.seedsTogether, options.seeds.count)]
+      return grid.flatMap { point in
+        seeds.map { seed in
+          RunSettings(point.merging(["seed": .integer(seed)]) { own, _ in own })
+        }
       }
     }
   }

@@ -180,6 +180,14 @@ import Testing
       ])
   }
 
+  @Test("All runs of eight seeds come before those of the next")
+  func wholeSeeds() throws {
+    let expected = [0..<8, 8..<16, 16..<20].flatMap { seeds in
+      ["with 0", "without"].flatMap { arm in seeds.map { "\(arm) plain \($0)" } }
+    }
+    #expect(try labels("--seeds", "20", "--rate", "0") == expected)
+  }
+
   @Test("A setting without a value is none of a run's")
   func absent() throws {
     let experiment = toyExperiment()
