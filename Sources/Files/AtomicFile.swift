@@ -150,10 +150,12 @@ public final class AtomicFile {
     close(entry)
   }
 
-  /// Makes the folder at `path`, and those above it, where they are missing.
+  /// Makes the folder at `path`, and those above it, where they are missing. Others may remove folders above it
+  /// meanwhile, while they are empty.
   public static func makeFolder(_ path: String) throws(FileError) {
     guard !FileContents.isFolder(path) else { return }
     var end = path.startIndex
+    var removals = 0
     while end != path.endIndex {
       end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
       let part = String(path[..<end])
@@ -163,6 +165,12 @@ public final class AtomicFile {
       }
       let reason = errno
       guard !FileContents.isFolder(part) else { continue }
+      // What was there a moment ago is gone: from the start again.
+      if reason == ENOENT || reason == EEXIST && !FileContents.exists(part), removals < 100 {
+        removals += 1
+        end = path.startIndex
+        continue
+      }
       throw FileError(
         file: path, expected: "a path where a folder can be created",
         found: reason == EEXIST

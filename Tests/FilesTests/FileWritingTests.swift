@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -85,6 +86,23 @@ import Testing
     try AtomicFile.check(folder.path + "/a b/ü/file")
     #expect(folder.names("a b/ü").isEmpty)
     #expect(throws: FileError.self) { try AtomicFile.check(folder.path + "/file/x") }
+  }
+
+  @Test("A folder is made although others remove the one above it whenever that is empty")
+  func vanishingParent() throws {
+    let folder = try TemporaryFolder()
+    let parent = folder.path + "/work"
+    let failures = Mutex<[String]>([])
+    DispatchQueue.concurrentPerform(iterations: 4) { thread in
+      for _ in 0..<1000 {
+        do {
+          try AtomicFile.makeFolder("\(parent)/\(thread)")
+          try FileContents.removeFolder("\(parent)/\(thread)")
+        } catch { failures.withLock { $0.append("\(error)") } }
+        FileContents.removeIfEmpty(parent)
+      }
+    }
+    #expect(failures.withLock { $0 } == [])
   }
 
   @Test("A folder is removed with what is in it, and links in it are not followed")
