@@ -297,11 +297,12 @@ import Testing
     let arguments = try annotation(of: 40, by: endpoint, concurrency: 4, in: place)
     let process = newProcess(executable("keystep"), arguments)
     try process.run()
-    // Twenty answers are stored then, and four requests under way.
-    while endpoint.requests.count < 24, process.isRunning {
-      try await Task.sleep(for: .milliseconds(10))
+    let id = process.processIdentifier
+    try await onThread {
+      // Twenty answers are stored then, and four requests under way.
+      while endpoint.requests.count < 24, kill(id, 0) == 0 { usleep(10_000) }
+      kill(id, SIGKILL)
     }
-    kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     afterKill.signal()
     #expect(

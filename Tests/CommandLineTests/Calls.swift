@@ -69,8 +69,15 @@ func runExecutable(
 
 /// The same for what takes long, on a thread of its own, so that other tests keep theirs.
 func runLongExecutable(_ path: String, _ arguments: [String]) async throws -> Call {
+  try await onThread { try runExecutable(path, arguments) }
+}
+
+/// What `body` returns on a thread of its own, which does not wait for other tests to give one back.
+func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws
+  -> Result
+{
   try await withCheckedThrowingContinuation { call in
-    Thread.detachNewThread { call.resume(with: Result { try runExecutable(path, arguments) }) }
+    Thread.detachNewThread { call.resume(with: Swift.Result { try body() }) }
   }
 }
 
