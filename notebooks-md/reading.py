@@ -128,7 +128,8 @@ class Results:
         self.path, self.order, self.mark, self.swept = path, order, mark, list(swept)
         table = renamed(pd.read_csv(path, dtype={"run": str, "commit": str, "items": str, "group": str}))
         first, last = table.columns.get_loc("arm") + 1, table.columns.get_loc("seed")
-        self.chosen_columns = [name for name in chosen if table.groupby("arm")[name].nunique().max() > 1]
+        self.chosen_columns = [name for name in chosen
+                               if name in table and table.groupby("arm")[name].nunique().max() > 1]
         values = self.chosen_values(table)
         validated = table.assign(values=values)[(table["split"] == "validation") & (table["metric"] == "accuracy")]
         self.validated = validated.groupby(["arm", "values"])["value"].mean()
