@@ -67,7 +67,7 @@ done
 keystep_stand_in = r"""#!/usr/bin/env bash
 set -euo pipefail
 [ "${1:-}" = serve ] || exec "$PRODUCTS/keystep" "$@"
-address=$(mktemp)
+address=$(mktemp -p .)
 "$PRODUCTS/keystep" "$@" --port 0 >"$address" &
 server=$!
 while [ ! -s "$address" ] && kill -0 "$server" 2>/dev/null; do sleep 0.1; done
