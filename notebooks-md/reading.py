@@ -93,6 +93,23 @@ def resampled(sums, weights):
     return total[0] / total[1]
 
 
+def heat_map(axis, cells, limit, scale=100, form="+.1f", starred=False, **shown):
+    """Differences as a map with their numbers, times `scale`, in colours from -limit to limit.
+
+    `cells` has the columns difference, low_95, high_95, and q where cells are `starred`, each over the map's columns. Bold:
+    the interval excludes zero; a star: q is 0.05 or less.
+    """
+    values = scale * cells["difference"]
+    axis.imshow(values, **{"cmap": "PuOr", "aspect": "auto", **shown}, vmin=-limit, vmax=limit)
+    for i, j in np.ndindex(values.shape):
+        low, high, value = cells["low_95"].iloc[i, j], cells["high_95"].iloc[i, j], values.iloc[i, j]
+        star = " *" if starred and cells["q"].iloc[i, j] <= 0.05 else ""
+        axis.text(j, i, number(value, form) + star, ha="center", va="center", fontsize=8.5,
+                  fontweight="bold" if low > 0 or high < 0 else "normal",
+                  color="white" if abs(value) > 2 / 3 * limit else "black")
+    axis.set_yticks(range(len(values.index)), [name if isinstance(name, str) else f"{name:g}" for name in values.index])
+
+
 def half_interval(seeds):
     """Half of the 95 % t interval of the mean over seeds, the last axis."""
     return stats.t.ppf(0.975, seeds.shape[-1] - 1) * seeds.sem(axis=seeds.ndim - 1)
