@@ -26,10 +26,13 @@ let experiment = Experiment(
     .with("stage1_steps", [.integer(1400)], variant: [.integer(240)])
     .with("stage1_schedule", [.text("cosine")], variant: [.text("cosine")])
     .with("stage1_learning_rate", [.number(2e-3)], variant: [.number(5e-4)])
-    .with("stage2_steps", [.integer(60)], variant: [.integer(60)])
+    .with("stage2_steps", [.integer(60)], variant: [.integer(40)])
+    .with("learning_rate", [.number(1e-4)], variant: [.number(1e-4)])
     .with("precision", [.text("fp32")], variant: [.text("bf16")])
+    .with("batch_size", [.integer(16)], variant: [.integer(8)])
+    .with("validation_questions", [.integer(200)], smoke: [.integer(16)], variant: [.integer(100)])
     .with("test_questions", [.integer(500)], smoke: [.integer(16)], variant: [.integer(300)])
-    .with("max_new_tokens", [.integer(120)], smoke: [.integer(40)], variant: [.integer(256)]),
+    .with("max_new_tokens", [.integer(120)], smoke: [.integer(40)], variant: [.integer(400)]),
   seeds: 5,
   summary: .accuracies + [
     MetricKey("in domain", .accuracy.macro), MetricKey("in domain", .stepAccuracy),
