@@ -17,10 +17,12 @@ package enum StandardStreams {
   }
 
   /// To be called by every program before it opens anything: see `fillClosed`. A file that would become larger than the
-  /// system allows (`ulimit -f`) is an error of the write, in place of the end of the process.
+  /// system allows (`ulimit -f`) is an error of the write, in place of the end of the process. Each line is written as it
+  /// is printed, so that a log is up to date while the program works.
   package static func prepare() {
     fillClosed()
     signal(SIGXFSZ, SIG_IGN)
+    setvbuf(stdout, nil, _IOLBF, 0)
   }
 
   /// Lets a write to a pipe that nobody reads fail, in place of ending the process, which may have work to save.

@@ -18,6 +18,8 @@ enum MistakeSource: String, CaseIterable, ExpressibleByArgument {
   case logical, knowledge, calculation
   /// The student's own responses.
   case student
+  /// A program that changes one value of a right chain.
+  case program
 
   var kind: Mistake.Kind? { Mistake.Kind(rawValue: rawValue) }
 }
@@ -102,8 +104,8 @@ struct TeacherOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: """
-      procedural: the kinds of mistake it makes, equally often; student, in edit-data: those of the student's own \
-      responses, in place of the teacher's.
+      procedural: the kinds of mistake it makes, equally often. In edit-data, in place of the teacher's: student, the \
+      student's own responses; program, right chains with one value changed.
       """)
   var mistakes: [MistakeSource] = [.logical, .knowledge, .calculation]
   @Option(
@@ -151,8 +153,8 @@ struct TeacherOptions: ParsableArguments {
         problems.append("--\(name) must be at least 0, not \(value)")
       }
     }
-    if mistakes.contains(.student), mistakes.count > 1 {
-      problems.append("--mistakes student stands alone")
+    for source in mistakes where source.kind == nil && mistakes.count > 1 {
+      problems.append("--mistakes \(source.rawValue) stands alone")
     }
     if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
@@ -317,10 +319,10 @@ struct AnnotationOptions: ParsableArguments {
         name: ([format.rawValue] + (try teacher.recorded.map(SHA256.hex(ofFileAt:))))
           .joined(separator: " "))
     case .procedural:
-      let kinds =
-        teacher.mistakes.contains(.student)
-        ? [.logical, .knowledge, .calculation] : teacher.mistakes.compactMap(\.kind)
-      func fraction(_ kind: Mistake.Kind) -> Double { kinds.contains(kind) ? 1 : 0 }
+      let kinds = teacher.mistakes.compactMap(\.kind)
+      func fraction(_ kind: Mistake.Kind) -> Double {
+        kinds.isEmpty || kinds.contains(kind) ? 1 : 0
+      }
       let made = try ProceduralData.Problems(
         ProceduralData.Settings(
           trainQuestions: questions.questionsCount, validationQuestions: validation ?? 200,

@@ -4,6 +4,7 @@ import Distillation
 import Evaluation
 import Files
 import Foundation
+import Randomness
 import Reasoning
 import Teachers
 
@@ -56,9 +57,10 @@ struct EditDataCommand: AsyncParsableCommand {
       PART.pairs.jsonl, with annotated.jsonl (every chain that was kept) and split.json. The procedural \
       teacher adds an out-of-domain part and tokenizer.json.
 
-      With --mistakes student no chain is corrupted: wrong chains are the student's own responses to the \
+      With --mistakes student the teacher corrupts no chain: wrong chains are the student's own responses to the \
       questions with a right chain, each question's nearest two being its pair. Train stage 1 on the chains of \
-      a first call, then call again with the same teacher.
+      a first call, then call again with the same teacher. With --mistakes program they are the right chains with \
+      one value of the reasoning, and the answer, changed.
 
       Example: keystep edit-data --teacher procedural --questions-count 1000 --seed 1 --output data
 
@@ -83,11 +85,13 @@ struct EditDataCommand: AsyncParsableCommand {
   @Option(help: "The folder, made where it is missing.")
   var output: String
 
-  /// Whether wrong chains are the student's.
-  private var samplesStudent: Bool { options.teacher.mistakes.contains(.student) }
+  /// Who makes the wrong chains in place of the teacher; nil where it does.
+  private var mistakeSource: MistakeSource? {
+    options.teacher.mistakes.first { $0.kind == nil }
+  }
 
   func validate() throws {
-    guard samplesStudent == (sampled.student != nil) else {
+    guard (mistakeSource == .student) == (sampled.student != nil) else {
       throw ValidationError("--mistakes student and --student must be given together")
     }
     if !outOfDomain.isEmpty, options.teacher.teacher == .procedural {
@@ -125,9 +129,10 @@ struct EditDataCommand: AsyncParsableCommand {
     try JSONLines.write(
       firsts.outcomes.compactMap { $0?.chain }, to: output + "/annotated.jsonl")
     let second = zip(questions, firsts.outcomes).compactMap { question, outcome in
-      // Where the student's mistakes are taken, no right chain is corrupted.
+      // Where the mistakes are another's, the teacher corrupts no right chain.
       outcome?.chain.flatMap {
-        samplesStudent && $0.isCorrect == true ? nil : AnnotationRequest(after: $0, to: question)
+        mistakeSource != nil && $0.isCorrect == true
+          ? nil : AnnotationRequest(after: $0, to: question)
       }
     }
     let seconds =
@@ -149,8 +154,11 @@ struct EditDataCommand: AsyncParsableCommand {
       questions, first: firsts.outcomes.map { $0?.chain },
       second: questions.map { secondChains[$0.id] })
     let (made, wrong) =
-      samplesStudent
-      ? try studentPairs(annotated, questions) : (annotated.pairs, annotated.corrupted)
+      switch mistakeSource {
+      case .student: try studentPairs(annotated, questions)
+      case .program: programPairs(annotated, questions)
+      default: (annotated.pairs, annotated.corrupted)
+      }
     let (pairs, tally) = try filter.filter(limit: options.limit).kept(
       of: made, unpaired: annotated.correct.count + annotated.incorrect.count - made.count)
     tallies.append(tally)
@@ -208,6 +216,22 @@ struct EditDataCommand: AsyncParsableCommand {
         return pair
       }
     return (pairs, mistakes.chains)
+  }
+
+  /// The pairs of `annotated`'s right chains with what a program makes of them, and those chains.
+  private func programPairs(_ annotated: AnnotatedQuestions, _ questions: [Question]) -> (
+    [DualChainOfThought], [ChainOfThought]
+  ) {
+    let byID = Dictionary(uniqueKeysWithValues: questions.map { ($0.id, $0) })
+    let pairs = annotated.correctAndRectified.compactMap { right -> DualChainOfThought? in
+      guard let question = byID[right.questionID] else { return nil }
+      var generator = SeededGenerator(
+        seed: options.prompts.seed, stream: "corruption of \(question.id)")
+      return right.corrupted(for: question, using: &generator).map {
+        DualChainOfThought(chosen: right, rejected: $0, goldAnswer: question.answer)
+      }
+    }
+    return (pairs, pairs.map(\.rejected))
   }
 
   /// The questions of each part, none of which repeats another, and the file that goes with them:

@@ -116,6 +116,38 @@ import Testing
     }
   }
 
+  @Test("With --mistakes program wrong chains are right ones with one value changed")
+  func programMistakes() throws {
+    let place = try Workplace()
+    let outputs = (0..<12).map { n in
+      """
+      {"input": "What is \(n) plus 5?", "prediction": "\(n) + 5 = \(n + 5). So the answer is \(n + 5).", \
+      "target": "\(n + 5)"}
+      """
+    }
+    let recorded = try place.file(
+      "sums.json", "{\"outputs\": [\(outputs.joined(separator: ", "))]}")
+    func run(_ output: String) throws {
+      let call = try keystep(
+        "edit-data", "--teacher", "recorded", "--recorded", recorded, "--recorded-format", "bbh",
+        "--validation", "2", "--test", "2", "--mistakes", "program", "--output",
+        "\(place.path)/\(output)")
+      #expect(call.status == 0, "\(call.errors)")
+    }
+    try run("data")
+    let pairs = try objects(place, "data/train.pairs.jsonl")
+    #expect((5...8).contains(pairs.count))
+    for pair in pairs {
+      #expect(pair["rejected_origin"] as? String == "corrupted")
+      let answer = try #require(pair["answer"] as? String)
+      #expect((pair["chosen"] as? String)?.hasSuffix("the answer is \(answer).") == true)
+      #expect((pair["rejected"] as? String)?.contains("the answer is \(answer).") == false)
+    }
+    try run("again")
+    #expect(
+      try place.text("again/train.pairs.jsonl") == place.text("data/train.pairs.jsonl"))
+  }
+
   @Test("edit-data takes several recorded files, and questions of another domain as a second test")
   func severalFiles() throws {
     let place = try Workplace()

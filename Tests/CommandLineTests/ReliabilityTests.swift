@@ -82,6 +82,23 @@ private func resetIfIgnored(_ number: Int32) {
     #expect(rest.status == 0 && names(place, "out").contains("adapter_model.safetensors"))
   }
 
+  @Test("A pipe gets each step's line as it is printed")
+  func lines() throws {
+    let place = try Workplace()
+    let output = Pipe()
+    let (process, _) = try start(
+      executable("keystep"),
+      arguments(
+        place, "--objective", "krsl", "--steps", "200000", "--output", place.path + "/out"),
+      in: place.path, output: output)
+    let first = output.fileHandleForReading.availableData
+    process.terminate()
+    _ = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    let text = String(decoding: first, as: UTF8.self)
+    #expect(text.hasPrefix("step 1 of 200000") && text.hasSuffix("\n"), "\(text)")
+  }
+
   @Test("A finished run is continued with more steps, bit for bit")
   func longer() throws {
     let place = try Workplace()
