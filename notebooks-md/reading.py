@@ -452,12 +452,10 @@ class Results:
 
 
 def read_students(name, **settings):
-    """The experiment's CSVs by student, and a sentence for each that is not there."""
-    students = {}
-    for student, file in {"procedural": f"{name}.csv", "SmolLM2": f"{name}.smollm2.csv"}.items():
-        path = Path("../results") / file
-        if path.exists():
-            students[student] = Results(path, **settings)
-        else:
-            say(f"**`results/{file}` is not there: nothing is said of that student.**")
+    """The experiment's CSVs by student, and a sentence where there is none."""
+    files = {"procedural": f"{name}.csv", "SmolLM2": f"{name}.smollm2.csv"}
+    students = {student: Results(path, **settings) for student, file in files.items()
+                if (path := Path("../results") / file).exists()}
+    if not students:
+        say(f"**`results/{name}.csv` is not there: nothing is said.**")
     return students
