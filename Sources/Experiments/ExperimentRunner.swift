@@ -134,12 +134,12 @@ extension Experiment {
     Interruption.watch()
     let executor = LocalThreads(count: options.jobs)
     let progress = ProgressDisplay(
-      "runs", total: missing.count, jobs: executor.jobs(for: missing.count),
-      sharedCount: min(missing.count, plan.seeds.count))
+      "runs", total: missing.count, jobs: executor.jobs(for: missing.count))
     let execution = Execution(
       plan: plan, prepared: prepared, place: place, savingInterval: options.savingInterval,
       claims: claims, failures: failures, progress: progress,
       needsStage: options.submission != nil)
+    if prepared.sharesStages { progress.expectShared(execution.missingStages(of: missing)) }
     let isInterrupted = executor.execute(missing, execution.execute)
     progress.close()
     return isInterrupted
@@ -452,6 +452,14 @@ struct Execution: Sendable {
 
   /// The id of the shared stage with which `run` begins; nil where there is none, or the run fails before.
   func firstStage(of run: PlannedRun) -> String? { try? stage(of: run, .beforeFirstStage) }
+
+  /// About how many shared stages are still to be made for `runs`: those of the first one's seed, for each seed.
+  func missingStages(of runs: [PlannedRun]) -> Int {
+    let seeds = Set(runs.map(\.settings.seed))
+    let ids = Set(
+      runs.filter { $0.settings.seed == runs[0].settings.seed }.compactMap(firstStage))
+    return ids.count * seeds.count - ids.count(where: stages.isMade)
+  }
 
   private func stage(of run: PlannedRun, _ extent: RunContext.Extent) throws -> String? {
     do {

@@ -29,10 +29,9 @@ package final class ProgressDisplay: Sendable {
   /// - Parameters:
   ///   - noun: what is counted: `runs`.
   ///   - jobs: how many pieces are worked on at once.
-  ///   - sharedCount: how many shared parts are expected before all pieces are done.
   ///   - interval: the time between two lines if standard error is no terminal.
   package init(
-    _ noun: String, total: Int, jobs: Int = 1, sharedCount: Int = 0,
+    _ noun: String, total: Int, jobs: Int = 1,
     interval: Duration = .seconds(10), quiet: Duration = .zero,
     isTerminal: Bool = isatty(STDERR_FILENO) == 1,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
@@ -46,7 +45,12 @@ package final class ProgressDisplay: Sendable {
     self.now = now
     self.write = write
     start = now()
-    state = Mutex(State(estimate: RemainingTime(jobs: jobs, sharedCount: sharedCount)))
+    state = Mutex(State(estimate: RemainingTime(jobs: jobs)))
+  }
+
+  /// Notes how many shared parts are expected before all pieces are done.
+  package func expectShared(_ count: Int) {
+    state.withLock { $0.estimate.sharedCount = count }
   }
 
   /// Notes that the piece `id`, shown as `name`, was begun.
@@ -153,14 +157,11 @@ package final class ProgressDisplay: Sendable {
 /// as many for each piece as so far.
 struct RemainingTime {
   let jobs: Int
-  let sharedCount: Int
+  var sharedCount = 0
   private var pieces = (count: 0, seconds: 0.0)
   private var shared = (count: 0, seconds: 0.0)
 
-  init(jobs: Int, sharedCount: Int) {
-    self.jobs = jobs
-    self.sharedCount = sharedCount
-  }
+  init(jobs: Int) { self.jobs = jobs }
 
   mutating func add(_ seconds: Double) {
     pieces = (pieces.count + 1, pieces.seconds + seconds)

@@ -160,7 +160,7 @@ package struct SweepStatus {
     _ seconds: [Double], left: Int, running: Int, _ plan: Plan, _ place: Place
   ) -> String {
     if left == 0 { return "all are done; CSV: \(plan.output)" }
-    var estimate = RemainingTime(jobs: max(1, running), sharedCount: 0)
+    var estimate = RemainingTime(jobs: max(1, running))
     for seconds in seconds { estimate.add(seconds) }
     guard let time = estimate.seconds(left: left, running: running) else {
       return "time left: unknown until a run is done"

@@ -12,12 +12,12 @@ import Testing
     var text: String { lines.withLock { $0 } }
 
     func display(
-      _ total: Int, jobs: Int = 1, sharedCount: Int = 0, quiet: Duration = .zero,
+      _ total: Int, jobs: Int = 1, quiet: Duration = .zero,
       isTerminal: Bool = false
     ) -> ProgressDisplay {
       ProgressDisplay(
-        "runs", total: total, jobs: jobs, sharedCount: sharedCount, quiet: quiet,
-        isTerminal: isTerminal, now: { self.time.withLock { $0 } },
+        "runs", total: total, jobs: jobs, quiet: quiet, isTerminal: isTerminal,
+        now: { self.time.withLock { $0 } },
         write: { text in self.lines.withLock { $0 += text } })
     }
   }
@@ -45,7 +45,8 @@ import Testing
   @Test("The time left is that of the pieces and shared parts that are left, over the jobs")
   func remaining() {
     let watched = Watched()
-    let display = watched.display(3, jobs: 2, sharedCount: 2)
+    let display = watched.display(3, jobs: 2)
+    display.expectShared(2)
     display.started("a", "one")
     display.started("b", "two")
     display.shared("a", seconds: 4)
