@@ -121,7 +121,7 @@ import Testing
     let place = try Workplace()
     let outputs = (0..<12).map { n in
       """
-      {"input": "What is \(n) plus 5?", "prediction": "\(n) + 5 = \(n + 5). So the answer is \(n + 5).", \
+      {"input": "Q: What is \(n) plus 5?\\nA:", "prediction": " \(n) + 5 = \(n + 5). So the answer is \(n + 5).", \
       "target": "\(n + 5)"}
       """
     }
