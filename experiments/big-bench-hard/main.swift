@@ -27,7 +27,7 @@ let experiment = Experiment(
     .with("stage1_schedule", [.text("cosine")], variant: [.text("cosine")])
     .with("stage1_learning_rate", [.number(2e-3)], variant: [.number(5e-4)])
     .with("stage2_steps", [.integer(60)], variant: [.integer(40)])
-    .with("learning_rate", [.number(1e-4)], variant: [.number(1e-4)])
+    .with("learning_rate", [.number(1e-4)], variant: [.number(2e-5), .number(1e-4)])
     .with("precision", [.text("fp32")], variant: [.text("bf16")])
     .with("batch_size", [.integer(16)], variant: [.integer(8)])
     .with("validation_questions", [.integer(200)], smoke: [.integer(16)], variant: [.integer(100)])
