@@ -162,7 +162,7 @@ class Results:
         table.loc[table["unit"] == "fraction", ["value", "low_95", "high_95"]] *= 100
         values = table.pivot(index=["split", "metric", "setting"], columns="seed", values="value")
         # Pairing needs every setting of a seed; incomplete seeds of an interrupted sweep are left out.
-        complete = values.columns[values.drop("training", level="split", errors="ignore").notna().all()]
+        complete = values.columns[values.xs("accuracy", level="metric").notna().all()]
         if reference not in set(table["setting"]) or len(complete) < 2:
             raise ValueError(f"{path}: expected {reference} and two seeds or more that every setting has, found "
                              f"{len(complete)} of {values.shape[1]} seeds, and {', '.join(table['setting'].unique())}")
@@ -174,11 +174,17 @@ class Results:
         self.names = [reference] + self.ordered(set(table["setting"]) - {reference})
         # Values by split, metric, setting (rows) and seed (columns), those of training with the settings that have them;
         # the same cells resampled, where the CSV has items.
-        self.values, self.resampled, self._differences = values[complete], {}, {}
+        # Figures that not every run has, such as step accuracy where no response has an equation, are left out.
+        scored = values.index.get_level_values("split") != "training"
+        self.values = values.loc[~scored | values[complete].notna().all(axis=1), complete]
+        self.resampled, self._differences = {}, {}
         if "items" in table:
-            scored = table[table["split"] != "training"].dropna(subset="items")
-            for key, rows in scored.groupby(["split", "metric", "setting"]):
-                items = np.stack([decoded(text) for text in rows.sort_values("seed")["items"]], axis=1)
+            with_items = table[table["split"] != "training"].dropna(subset="items")
+            for key, rows in with_items.groupby(["split", "metric", "setting"]):
+                items = [decoded(text) for text in rows.sort_values("seed")["items"]]
+                if len({part.shape for part in items}) > 1:
+                    continue  # other items in each run: the interval is that over seeds
+                items = np.stack(items, axis=1)
                 self.resampled[key] = (100 if self.units[key[1]] == "fraction" else 1) * resampled(*items)
 
     def chosen_values(self, table):
@@ -263,11 +269,11 @@ class Results:
         rows = {}
         for split in ["validation"] + self.tests:
             of = lambda metric: self.table[(self.table["split"] == split) & (self.table["metric"] == metric)]
-            accuracy = of("accuracy")
+            accuracy, pairs = of("accuracy"), of("pairwise_accuracy")
             first = accuracy[accuracy["setting"] == self.reference]
             rows[split] = {
                 "questions": int(accuracy["count"].iloc[0]),
-                "dual pairs": int(of("pairwise_accuracy")["count"].iloc[0]),
+                "dual pairs": int(pairs["count"].iloc[0]) if len(pairs) else 0,
                 "majority baseline, %": of("majority_baseline")["value"].iloc[0],
                 f"{self.reference} accuracy, %": first["value"].mean(),
                 "sd over seeds": first["value"].std(),
