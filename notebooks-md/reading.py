@@ -149,7 +149,8 @@ class Results:
                                if name in table and table.groupby("arm")[name].nunique().max() > 1]
         values = self.chosen_values(table)
         validated = table.assign(values=values)[(table["split"] == "validation") & (table["metric"] == "accuracy")]
-        self.validated = validated.groupby(["arm", "values"])["value"].mean()
+        # Of values that are equally good the first, as in keystep report; sums of the same numbers may differ in rounding.
+        self.validated = validated.groupby(["arm", "values"], sort=False)["value"].mean().round(9)
         self.choice = {arm: values for arm, values in self.validated.groupby("arm").idxmax()}
         table = table[values == table["arm"].map(self.choice)].copy()
         self.settings_columns = table.columns[first:last].difference([*self.swept, *self.chosen_columns], sort=False)
