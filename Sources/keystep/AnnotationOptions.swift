@@ -283,6 +283,11 @@ struct AnnotationOptions: ParsableArguments {
   func setup(
     for steps: Set<AnnotationStep>, in folder: String, validation: Int? = nil, test: Int? = nil
   ) throws -> AnnotationSetup {
+    if let other = teacher.mistakes.first(where: { $0.kind == nil }),
+      steps != Set(AnnotationStep.allCases)
+    {
+      throw ValidationError("--mistakes \(other.rawValue) is for edit-data alone")
+    }
     var family = questions.format.flatMap(TaskFamily.init)
     var asked = try questions.read()
     var problems: ProceduralData.Problems?

@@ -146,6 +146,15 @@ import Testing
     try run("again")
     #expect(
       try place.text("again/train.pairs.jsonl") == place.text("data/train.pairs.jsonl"))
+    for source in ["program", "student"] {
+      let refused = try keystep(
+        "annotate", "--teacher", "procedural", "--questions-count", "3", "--mistakes", source,
+        "--output", place.path + "/none.jsonl")
+      #expect(
+        refused.status == 2
+          && refused.errors.contains("--mistakes \(source) is for edit-data alone"),
+        "\(refused.errors)")
+    }
   }
 
   @Test("edit-data takes several recorded files, and questions of another domain as a second test")
