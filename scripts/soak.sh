@@ -26,8 +26,9 @@ start=$SECONDS
 while [ -d "/proc/$process" ]; do
   resident=$(awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$process/status" 2>/dev/null || true)
   if [ -n "$resident" ]; then
-    descriptors=$(find "/proc/$process/fd" -mindepth 1 2>/dev/null | wc -l)
-    finished=$(find "runs/$name/records" -name '*.json' 2>/dev/null | wc -l)
+    # A descriptor that is closed, or a file that is renamed, while `find` reads makes it fail.
+    descriptors=$({ find "/proc/$process/fd" -mindepth 1 2>/dev/null || true; } | wc -l)
+    finished=$({ find "runs/$name/records" -name '*.json' 2>/dev/null || true; } | wc -l)
     printf '%s,%s,%s,%.1f,%s,%s,%s,"%s"\n' "$name" "$process" $((SECONDS - start)) "$resident" "$descriptors" \
       "$finished" "$commit" "$processor" >>"$output"
   fi
