@@ -16,7 +16,8 @@ import Synchronization
 /// to make that file. No clock of another host is read: how long a content has not changed is what the observer's own
 /// monotonic clock says.
 ///
-/// A process that did not write for so long, but has not ended, finds its file gone and stops.
+/// A process that did not write for so long, but has not ended, finds its file gone and stops. A claim of this process
+/// that none of its threads holds was left by one that could not give it up, and is succeeded too.
 package final class ClaimFolder: Sendable {
   private let folder: String
   private let expiry: Duration
@@ -44,7 +45,12 @@ package final class ClaimFolder: Sendable {
     let numbers = try numbers(name)
     let last = numbers.last ?? 0
     if last > 0, !isOver(path(name, last)) { return nil }
-    guard let descriptor = try create(path(name, last + 1)) else { return nil }
+    let path = path(name, last + 1)
+    guard HeldPaths.insert(path) else { return nil }
+    var descriptor: Int32?
+    defer { if descriptor == nil { HeldPaths.remove(path) } }
+    descriptor = try create(path)
+    guard let descriptor else { return nil }
     let claim = Claim(name, last + 1, descriptor: descriptor, owner: owner, folder: self)
     removeFiles(of: name) { $0 != claim.path }
     hold(claim)
@@ -133,6 +139,7 @@ package final class ClaimFolder: Sendable {
     // One that cannot be read is one that was just given up, or is just being written.
     if let content = ClaimContent(bytes) {
       if !content.isHeld || content.owner.hasEnded { return true }
+      if content.owner == .current { return !HeldPaths.contains(path) }
       if content.owner.isRunning { return false }
     }
     return state.withLock { state in
@@ -254,6 +261,7 @@ package final class Claim: Sendable {
     var beat = 0
     var isOver = false
     var isLost = false
+    var isHeld = true
   }
 
   fileprivate init(
@@ -264,7 +272,19 @@ package final class Claim: Sendable {
     (self.name, self.descriptor, self.owner, self.folder) = (name, descriptor, owner, folder)
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    close(descriptor)
+    letGo()
+  }
+
+  /// Lets other threads of this process have the path, once.
+  private func letGo() {
+    let wasHeld = state.withLock { state in
+      defer { state.isHeld = false }
+      return state.isHeld
+    }
+    if wasHeld { HeldPaths.remove(path) }
+  }
 
   /// Whether another process was seen to have taken over.
   package var isLost: Bool { state.withLock { $0.isLost } }
@@ -285,9 +305,9 @@ package final class Claim: Sendable {
       state.beat += 1
       // What cannot be written now, on a full disk, is no loss yet.
       _ = ClaimContent(owner: owner, isHeld: true, beat: state.beat).write(to: descriptor)
-      var status = stat()
+      // The descriptor's number of names would not tell: over SSHFS it is 0 once the temporary name is removed.
       state.isLost =
-        fstat(descriptor, &status) != 0 || status.st_nlink == 0 || FileContents.exists(successor)
+        ClaimContent(at: path)?.owner != owner || FileContents.exists(successor)
     }
   }
 
@@ -305,12 +325,24 @@ package final class Claim: Sendable {
   private func end(_ body: () -> Void) {
     renew()
     folder.drop(self)
+    // Not before its file says so.
+    defer { letGo() }
     state.withLock { state in
       guard !state.isOver, !state.isLost else { return }
       state.isOver = true
       body()
     }
   }
+}
+
+/// The claims' files that threads of this process hold, or are making.
+private enum HeldPaths {
+  private static let paths = Mutex(Set<String>())
+
+  /// Whether no other thread has `path`.
+  static func insert(_ path: String) -> Bool { paths.withLock { $0.insert(path).inserted } }
+  static func remove(_ path: String) { _ = paths.withLock { $0.remove(path) } }
+  static func contains(_ path: String) -> Bool { paths.withLock { $0.contains(path) } }
 }
 
 /// What a claim's file says: one line, always of the same length, since it is rewritten in its place.

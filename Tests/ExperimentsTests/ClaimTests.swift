@@ -155,6 +155,37 @@ import Testing
     try #require(try mine.claim("b")).finish()
   }
 
+  @Test("A claim whose file is there is not lost, whatever its descriptor says of its names")
+  func namelessDescriptor() throws {
+    let folder = try TemporaryFolder()
+    let claim = try #require(try ClaimFolder(folder: folder.path).claim("a"))
+    // As over SSHFS, where the descriptor is of a file without a name.
+    let text = try folder.text("a.claim-1")
+    try FileManager.default.removeItem(atPath: folder.path + "/a.claim-1")
+    try folder.write(text, to: "a.claim-1")
+    try claim.check()
+    // Another owner's file under its name is no longer its own.
+    try folder.write(
+      text.replacingOccurrences(of: "\"process\":\(getpid())", with: "\"process\":1"),
+      to: "a.claim-1")
+    #expect(throws: FileError.self) { try claim.check() }
+  }
+
+  @Test("A claim of this process that no thread holds is free at once")
+  func abandoned() throws {
+    let folder = try TemporaryFolder()
+    let claims = ClaimFolder(folder: folder.path)
+    let claim = try #require(try claims.claim("a"))
+    let text = try folder.text("a.claim-1")
+    claim.finish()
+    try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
+    try folder.write(text, to: "a.claim-1")
+    let again = try #require(try claims.claim("a"))
+    #expect(folder.names() == ["a.claim-2"])
+    #expect(try ClaimFolder(folder: folder.path).claim("a") == nil)
+    again.finish()
+  }
+
   @Test("A folder that cannot be made is an error that names it")
   func unwritable() throws {
     let folder = try TemporaryFolder()
