@@ -208,8 +208,9 @@ if Context.environment["KEYSTEP_WITHOUT_COMMAND"] == nil {
     .executableTarget(
       name: "fuzz",
       dependencies: [
-        "Annotation", "Reports", "Experiments", "Teachers", "Distillation", "LanguageModel",
-        "Checkpoints", "Tokenizers", "Reasoning", "Parameters", "Files", "Randomness",
+        "Serving", "Annotation", "Reports", "Experiments", "Teachers", "Distillation",
+        "LanguageModel", "ChatTemplates", "Checkpoints", "Tokenizers", "Reasoning", "Parameters",
+        "Files", "Randomness",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/Fuzzing"),

@@ -2,7 +2,7 @@ import Files
 import Hummingbird
 
 /// Why a request is refused, in the form of OpenAI's errors: `{"error": {"message", "type", "param", "code"}}`.
-struct APIError: Error {
+package struct APIError: Error {
   var status: HTTPResponse.Status = .badRequest
   var message: String
   var type = "invalid_request_error"

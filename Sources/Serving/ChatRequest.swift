@@ -8,7 +8,7 @@ extension ResponseRequest {
   ]
 
   /// A request to `/v1/chat/completions`.
-  init(chat body: some Collection<UInt8>, _ model: ServedModel) throws(APIError) {
+  package init(chat body: some Collection<UInt8>, _ model: ServedModel) throws(APIError) {
     let fields = try RequestFields(body, known: ResponseSettings.fields.union(Self.chatFields))
     try model.check(fields)
     form = .chat

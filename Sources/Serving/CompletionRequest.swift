@@ -2,7 +2,7 @@ import Files
 import LanguageModel
 
 /// What a request asks to be computed, whichever endpoint it came to.
-struct ResponseRequest: Sendable {
+package struct ResponseRequest: Sendable {
   /// Where it came, which is how the reply looks.
   enum Form: Sendable { case completion, chat }
 
@@ -27,7 +27,7 @@ extension ResponseRequest {
   private static let mostPrompts = 2048
 
   /// A request to `/v1/completions`.
-  init(completion body: some Collection<UInt8>, _ model: ServedModel) throws(APIError) {
+  package init(completion body: some Collection<UInt8>, _ model: ServedModel) throws(APIError) {
     let fields = try RequestFields(
       body, known: ResponseSettings.fields.union(Self.completionFields))
     try model.check(fields)

@@ -1,12 +1,16 @@
 import Annotation
+import ChatTemplates
 import Checkpoints
 import Distillation
 import Experiments
 import Files
 import Foundation
 import LanguageModel
+import Randomness
 import Reasoning
 import Reports
+import Serving
+import Synchronization
 import Teachers
 import Tokenizers
 
@@ -25,7 +29,7 @@ struct Reader: Sendable {
   /// Reads it, given the scratch folder. Whatever it throws is an answer; a trap is not.
   let read: @Sendable (_ folder: String) throws -> Void
 
-  static let all = checkpoints + tokenizers + adapters + data + teaching + own
+  static let all = checkpoints + tokenizers + conversations + adapters + data + teaching + own
 
   private static let checkpoints: [Reader] = [
     Reader(
@@ -64,7 +68,7 @@ struct Reader: Sendable {
 
   private static let families = ["gemma", "llama-2", "llama-3", "mistral", "phi-3", "qwen2"]
 
-  /// A tokenizer's files. A chat template is text that is copied, and not read.
+  /// A tokenizer's files.
   private static let tokenizers: [Reader] = [
     Reader(name: "gguf-tokenizer", seeds: ["checkpoints/llama.gguf"], file: "x.gguf") { folder in
       try use(Tokenizer(path: folder + "/x.gguf"))
@@ -112,6 +116,63 @@ struct Reader: Sendable {
     ) { folder in
       try use(Tokenizer(path: folder))
     }
+  }
+
+  private static let conversations: [Reader] = [
+    Reader(
+      name: "chat-template", seeds: (0..<14).map { "fuzzing/templates/\($0).jinja" },
+      file: "x.jinja"
+    ) { folder in
+      let template = try ChatTemplate.ofFile(folder + "/x.jinja", model: nil)
+      _ = try? template.render(chat, addingGenerationPrompt: true, variables: ["tools": tools])
+      _ = try template.renderMarkingGeneration(chat, addingGenerationPrompt: false)
+    },
+    Reader(
+      name: "api-request",
+      seeds: ["chat-request.json", "completion-request.json"].map { "fuzzing/" + $0 },
+      file: "x.json", beside: ["tokenizers/families/llama-2/tokenizer.json"]
+    ) { folder in
+      let model = try servedModel.withLock { made in
+        if let made { return made }
+        let model = try servedModel(in: folder)
+        made = model
+        return model
+      }
+      let body = try FileContents.bytes(of: folder + "/x.json")
+      _ = try? ResponseRequest(chat: body, model)
+      _ = try ResponseRequest(completion: body, model)
+    },
+  ]
+
+  private static let chat = [
+    ChatMessage(role: "system", content: "Be brief."),
+    ChatMessage(role: "user", content: "  2 + 2, Zoë? \n"),
+    ChatMessage(role: "assistant", content: "<think>2 + 2</think>4"),
+    ChatMessage(role: "user", content: "日本語 🙂?"),
+  ]
+
+  private static let tools = JSONValue.array([
+    .object([
+      JSONMember(key: "type", value: .string("function")),
+      JSONMember(key: "function", value: .object([JSONMember(key: "name", value: .string("f"))])),
+    ])
+  ])
+
+  private static let servedModel = Mutex<ServedModel?>(nil)
+
+  private static func servedModel(in folder: String) throws -> ServedModel {
+    let tokenizer = try Tokenizer(path: folder)
+    var generator = SeededGenerator(seed: 1)
+    let decoder = try Decoder.random(
+      ModelConfiguration(
+        vocabularySize: tokenizer.vocabularySize, hiddenSize: 8, intermediateSize: 8, layerCount: 1,
+        headCount: 1, keyValueHeadCount: 1, maximumPositions: 256), using: &generator)
+    let template = try ChatTemplate(
+      source:
+        "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}",
+      file: "template", bosToken: nil, eosToken: nil)
+    return ServedModel(
+      Student(decoder: decoder, tokenizer: tokenizer, origin: "x"), chatTemplate: template)
   }
 
   private static let adapters: [Reader] = [

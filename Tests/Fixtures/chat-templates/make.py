@@ -1,6 +1,7 @@
 """Render templates of this project with Jinja2 in the environment of Transformers, and write what comes out.
 
-usage: make.py            writes templates.json beside it; Jinja2 3.1.6, no other packages
+usage: make.py            writes templates.json beside it, and the templates that can be rendered below fuzzing/templates/,
+                          where the fuzzer begins; Jinja2 3.1.6, no other packages
 
 Each entry has a template, the variables and the text, or the class of the error that Jinja2 raises. The environment is
 that of `_compile_jinja_template` in transformers/utils/chat_template_utils.py (5.23): Jinja2's immutable sandbox with
@@ -15,6 +16,7 @@ import jinja2
 import jinja2.ext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+SMALL_IN_A_FILE = 12
 NOW = datetime.datetime(2025, 3, 4, 13, 5, 6)
 
 
@@ -247,6 +249,17 @@ def entry(template: str, conversation: int, variables: int) -> dict:
     return result
 
 
+def write_fuzzing_seeds(entries: list[dict]) -> None:
+    """Each whole template in a file, and of the small ones SMALL_IN_A_FILE."""
+    small = [value["template"] for value in entries
+             if value["template"] not in FAMILIES and "error" not in value]
+    joined = ["\n".join(small[at:at + SMALL_IN_A_FILE]) for at in range(0, len(small), SMALL_IN_A_FILE)]
+    folder = Path(__file__).parent.parent / "fuzzing" / "templates"
+    folder.mkdir(exist_ok=True)
+    for number, template in enumerate(FAMILIES + joined):
+        (folder / f"{number}.jinja").write_text(template, encoding="utf-8")
+
+
 def main() -> None:
     entries = [entry(template, conversation, variables) for template in FAMILIES
                for conversation in range(len(CONVERSATIONS)) for variables in range(len(VARIABLES))]
@@ -256,6 +269,7 @@ def main() -> None:
                        "variables": VARIABLES}, ensure_ascii=False)
     Path(__file__).with_name("templates.json").write_text(
         head[:-1] + ',\n"entries": [\n' + lines + "\n]}\n", encoding="utf-8")
+    write_fuzzing_seeds(entries)
     print(f"{len(entries)} entries, {sum('error' in value for value in entries)} of them errors")
 
 
